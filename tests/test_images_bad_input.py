@@ -1,0 +1,112 @@
+"""Input that is no picture, a broken one, or too large: one sentence, and no pixels."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from texcodec.errors import ImageError, LimitError, StreamError
+from texcodec.images import from_image, read_picture
+from texcodec.limits import Limits
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
+def file_of(image: Image.Image, image_format: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, image_format)
+    return buffer.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG whose header promises a gigapixel and that holds none."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 60_000, 20_000, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+    ]
+    parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+class TestBadInput:
+    def test_empty(self) -> None:
+        with pytest.raises(ImageError, match="empty"):
+            read_picture(b"")
+
+    def test_text(self) -> None:
+        with pytest.raises(ImageError, match="not a picture"):
+            read_picture(b"Dear reader,\nthis is a letter.\n" * 20)
+
+    def test_a_tcx_file(self) -> None:
+        with pytest.raises(ImageError, match="texcodec decode"):
+            read_picture(b"\x89TCX\r\n\x1a\n" + bytes(40))
+
+    @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF"])
+    @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+    def test_truncated(self, image_format: str, share: float) -> None:
+        data = file_of(Image.fromarray(noise(64, 64, 3)), image_format)
+        with pytest.raises(ImageError) as caught:
+            read_picture(data[: int(len(data) * share)], name="cut")
+        assert str(caught.value).startswith("cut ")
+        assert "\n" not in str(caught.value)
+
+    def test_truncation_is_named(self) -> None:
+        data = file_of(Image.fromarray(noise(64, 64, 3)), "JPEG")
+        with pytest.raises(ImageError, match="truncated"):
+            read_picture(data[: len(data) // 2])
+
+    def test_no_damage_gets_past_the_error_tree(self) -> None:
+        random = np.random.default_rng(3)
+        for image_format in ("PNG", "JPEG", "TIFF", "WEBP", "GIF"):
+            data = np.frombuffer(file_of(Image.fromarray(noise(48, 64, 3)), image_format), np.uint8)
+            for _ in range(20):
+                damaged = data.copy()
+                damaged[random.integers(0, min(len(data), 400), 4)] = random.integers(0, 256, 4)
+                with suppress(ImageError, LimitError):
+                    read_picture(damaged.tobytes())
+
+    def test_a_program_is_not_run(self) -> None:
+        eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+        with pytest.raises(ImageError, match="program"):
+            read_picture(eps)
+
+    def test_an_image_without_pixels(self) -> None:
+        with pytest.raises(ImageError, match="empty"):
+            from_image(Image.new("RGB", (0, 5)))
+
+    def test_a_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(StreamError, match=r"nowhere\.png"):
+            read_picture(tmp_path / "nowhere.png")
+
+    def test_a_directory(self, tmp_path: Path) -> None:
+        with pytest.raises(StreamError, match="directory"):
+            read_picture(tmp_path)
+
+
+class TestLimits:
+    def test_a_bomb_is_refused_before_its_pixels(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("pixels were loaded"))
+        with pytest.raises(LimitError, match=r"bomb\.png"):
+            read_picture(bomb(), name="bomb.png")
+
+    def test_the_limit_is_the_callers(self) -> None:
+        data = file_of(Image.fromarray(noise(48, 64, 3)))
+        with pytest.raises(LimitError):
+            read_picture(data, Limits(pixels=48 * 64 - 1))
+        assert read_picture(data, Limits(pixels=48 * 64)).width == 64
+        with pytest.raises(LimitError):
+            from_image(Image.fromarray(noise(48, 64, 3)), Limits(pixels=10))
+
+    def test_a_higher_limit_than_pillows_is_possible(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+        assert read_picture(file_of(Image.fromarray(noise(48, 64, 3)))).height == 48
+        assert Image.MAX_IMAGE_PIXELS == 100

@@ -1,0 +1,7 @@
+"""``python -m texcodec``."""
+
+import sys
+
+from texcodec.cli import main
+
+sys.exit(main())

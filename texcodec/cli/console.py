@@ -1,0 +1,121 @@
+"""What the user sees beside the results: messages and progress, all of it on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+Progress = Callable[[int, int], None]
+"""Called with the steps done and their number."""
+
+# With fewer, a picture is done before a bar can be read; encoding and decoding count each tile twice.
+_FEWEST_STEPS = 24
+
+
+class Console:
+    """Writes to standard error.
+
+    Args:
+        quiet: errors only; no notices and no progress.
+        verbose: one more line a file, and tracebacks of internal errors.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self._bar: tqdm[Any] | None = None
+
+    def error(self, name: str | None, sentence: str) -> None:
+        """Say what failed; ``name`` is the file concerned, as the user gave it."""
+        self._write(": ".join(part for part in ("texcodec", name, sentence) if part))
+
+    def notices(self, name: str) -> Callable[[str], None]:
+        """A function that passes on notices about a file, each sentence once."""
+        told: set[str] = set()
+
+        def notice(sentence: str) -> None:
+            if not self.quiet and sentence not in told:
+                told.add(sentence)
+                self.error(name, sentence)
+
+        return notice
+
+    def detail(self, line: str) -> None:
+        """A line that only --verbose shows."""
+        if self.verbose:
+            self._write(line)
+
+    @contextmanager
+    def tiles(self) -> Iterator[Progress | None]:
+        """A progress function for one picture's tiles, or None where nobody would see it."""
+        if self._bar is not None or not self._visible():
+            yield None
+            return
+
+        def show(done: int, total: int) -> None:
+            if total < _FEWEST_STEPS:
+                return
+            if self._bar is None:
+                self._bar = _new_bar(total, "tile")
+            self._bar.total = total
+            self._bar.update(done - self._bar.n)  # a search over qualities may begin anew
+
+        try:
+            yield show
+        finally:
+            self._close()
+
+    def files(self, names: list[str]) -> Iterable[str]:
+        """The names, with a progress bar over them if there are several."""
+        if len(names) < 2 or not self._visible():
+            yield from names
+            return
+        self._bar = _new_bar(len(names), "file")
+        try:
+            for name in names:
+                yield name
+                self._bar.update()
+        finally:
+            self._close()
+
+    def _visible(self) -> bool:
+        return not self.quiet and sys.stderr is not None and sys.stderr.isatty()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _write(self, text: str) -> None:
+        if sys.stderr is None:
+            return
+        text = printable(text)
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """One line without control characters, which a file or its name could send to the terminal."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
+
+
+def in_columns(title: str, lines: Mapping[str, str]) -> str:
+    """A title, and below it a line for each entry, safe to print."""
+    width = max(map(len, lines))
+    return "\n".join(
+        [printable(title), *(f"  {key.ljust(width)}  {printable(value)}" for key, value in lines.items())]
+    )
+
+
+def _new_bar(total: int, unit: str) -> tqdm[Any]:
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=unit, file=sys.stderr, disable=None, leave=False)

@@ -1,0 +1,136 @@
+"""``texcodec encode``: pictures to .tcx files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+import click
+
+from texcodec.cli import options
+from texcodec.cli.batch import opened, process, require_models
+from texcodec.cli.console import Console
+from texcodec.cli.outputs import plan
+from texcodec.files import STANDARD_STREAM, check_output, encoded_name, write_output
+from texcodec.limits import Limits
+
+_TARGETS = ("quality", "bpp", "size", "psnr")
+
+
+@click.command("encode", short_help="Code pictures into .tcx files.")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT... [OUTPUT.tcx]")
+@options.outputs
+@click.option(
+    "--quality",
+    type=options.FiniteRange(1, 100),
+    metavar="1-100",
+    help="Choose the quality, from 1 (smallest file) to 100; this is the default, with 50.",
+)
+@click.option(
+    "--bpp",
+    type=options.FiniteRange(0, min_open=True),
+    metavar="BITS",
+    help="Aim at this many bits per pixel for the whole file, within 2 %.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="Take the best quality that needs at most this many bytes.",
+)
+@click.option(
+    "--psnr",
+    type=options.FiniteRange(0, min_open=True),
+    metavar="DECIBELS",
+    help="Aim at this peak signal-to-noise ratio, within 0.1 dB.",
+)
+@click.option(
+    "--tile",
+    type=click.Choice(["128", "256"]),
+    help="Cut the picture into tiles of this many pixels a side. By default the encoder chooses.",
+)
+@click.option("--no-metadata", is_flag=True, help="Leave out the colour profile, EXIF and XMP.")
+@options.models
+@options.threads
+@options.limits
+@options.verbosity
+def command(
+    inputs: tuple[str, ...],
+    output: str | None,
+    out_dir: str | None,
+    force: bool,
+    quality: float | None,
+    bpp: float | None,
+    size: int | None,
+    psnr: float | None,
+    tile: str | None,
+    no_metadata: bool,
+    models: str | None,
+    threads: int | None,
+    limits: Limits,
+    console: Console,
+) -> int:
+    """Code pictures of any format that Pillow reads into .tcx files.
+
+    With two arguments, the second one is the output if it ends in .tcx or is "-". Otherwise all arguments
+    are inputs, and photo.png becomes photo.tcx beside it, or in the folder given with --out-dir. An input "-"
+    is standard input, and an output "-" standard output.
+
+    At most one of --quality, --bpp, --size and --psnr can be given. Where the target cannot be reached, the
+    nearest end of the range is used, and a notice says so.
+    """
+    if sum(target is not None for target in (quality, bpp, size, psnr)) > 1:
+        names = ", ".join(f"--{name}" for name in _TARGETS)
+        raise click.UsageError(f"At most one of {names} can be given.")
+    places = plan(
+        inputs,
+        output=output,
+        out_dir=out_dir,
+        is_output=_is_output,
+        default_name=lambda source: encoded_name(source, out_dir),
+    )
+    require_models(models)
+
+    def encode_one(source: str) -> None:
+        import texcodec
+        from texcodec.images import read_picture
+
+        target = places[source]
+        start = time.perf_counter()
+        check_output(target, force=force)
+        notice = console.notices(source)
+        with opened(source) as file:
+            picture = read_picture(file, limits, name="The picture")
+        with console.tiles() as progress:
+            data = texcodec.encode(
+                picture,
+                quality=quality,
+                bpp=bpp,
+                size=size,
+                psnr=psnr,
+                models=models,
+                threads=threads,
+                tile=int(tile) if tile else None,
+                metadata=not no_metadata,
+                limits=limits,
+                progress=progress,
+                notice=notice,
+            )
+        write_output(target, data, force=force)
+        rate = 8 * len(data) / (picture.width * picture.height)
+        seconds = time.perf_counter() - start
+        console.detail(f"{source} -> {target}: {len(data)} bytes, {rate:.3f} bpp, {seconds:.2f} s")
+
+    return process(console, list(places), encode_one)
+
+
+def _is_output(name: str) -> bool:
+    """A .tcx file is never an input here, and a device or pipe as the second of two arguments hardly ever."""
+    if name == STANDARD_STREAM or name.lower().endswith(".tcx"):
+        return True
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

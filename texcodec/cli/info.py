@@ -1,0 +1,182 @@
+"""``texcodec info``: what a file says of itself, without decoding it.
+
+Reads the container and manifests only: no network is loaded, and none of the libraries that run one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from texcodec.cli import options
+from texcodec.cli.batch import display_name, opened, process
+from texcodec.cli.console import Console, in_columns
+from texcodec.container import EXIF, ICCP, PREV, PSUM, TEXT, XMPD, Reader
+from texcodec.limits import Limits
+
+if TYPE_CHECKING:
+    from texcodec.registry.manifest import Manifest
+
+_METADATA = {ICCP: "icc", EXIF: "exif", XMPD: "xmp", PREV: "preview", PSUM: "pixel checksum"}
+
+
+@click.command("info", short_help="Describe .tcx files.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file, each on its own line.")
+@options.models
+@options.limits
+def command(files: tuple[str, ...], as_json: bool, models: str | None, limits: Limits) -> int:
+    """Describe .tcx files: size, tiles and their classes, rate, model set and metadata.
+
+    Nothing is decoded. The classes are named if the model set is installed. A FILE "-" is standard input.
+    """
+
+    def describe_one(name: str) -> None:
+        with opened(name) as file:
+            facts = describe(Reader(file, limits), models)
+        facts = {"file": click.format_filename(display_name(name)), **facts}
+        click.echo(json.dumps(facts) if as_json else _as_text(facts))
+
+    return process(Console(quiet=True), files, describe_one)
+
+
+def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
+    """What ``info --json`` prints, less the file's name.
+
+    Args:
+        reader: of the file.
+        models: a model set to look into, beside those that are found by themselves.
+    """
+    header = reader.header
+    manifest = _manifest_of(header.identity, models) if not header.no_pixels else None
+    present = [entry for entry in reader.tiles if not entry.absent]
+    tiles_of, bytes_of = Counter(entry.cls for entry in present), Counter[int]()
+    for entry in present:
+        bytes_of[entry.cls] += entry.length
+    names = manifest.classes if manifest else ()
+    offsets = [entry.offset for entry in present] or [0]
+    return {
+        "bytes": reader.file_bytes,
+        "bits_per_pixel": round(8 * reader.file_bytes / (header.width * header.height), 6),
+        "container_bytes": reader.container_bytes,
+        "format_version": f"{header.major}.{header.minor}",
+        "lean": header.lean,
+        "width": header.width,
+        "height": header.height,
+        "mode": ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha_mode else ""),
+        "bit_depth": header.bit_depth,
+        "cicp": list(header.cicp),
+        "tile": header.tile,
+        "columns": header.columns,
+        "rows": header.rows,
+        "origin": [header.origin_x, header.origin_y],
+        "tiles": len(present),
+        "absent_tiles": len(reader.tiles) - len(present),
+        "classes": [
+            {
+                "class": cls,
+                "name": names[cls] if cls < len(names) else None,
+                "tiles": tiles_of[cls],
+                "bytes": bytes_of[cls],
+            }
+            for cls in range(header.classes)
+        ],
+        "rate_index": header.rate_index,
+        "rate_offsets": [min(offsets), max(offsets)],
+        "quality": _quality(manifest, header.rate_index),
+        "halo": header.halo,
+        "fusion": header.fusion,
+        "entropy_profile": header.entropy_profile,
+        "identity": header.identity.hex(),
+        "models": manifest.name if manifest else None,
+        "chunks": [{"type": kind.decode("ascii"), "bytes": len(data)} for kind, data in reader.ancillary],
+        "alpha_bytes": len(reader.alpha) if reader.alpha is not None else 0,
+        "metadata": _metadata(reader),
+    }
+
+
+def _manifest_of(identity: bytes, models: str | None) -> Manifest | None:
+    """The manifest of a set with this decoder, if one is found; damaged sets count as not found."""
+    from texcodec.errors import ModelError
+    from texcodec.registry import find_set, list_sets
+    from texcodec.registry.manifest import read_manifest
+
+    folders = [info.path for info in list_sets()]
+    if models is not None:
+        folders.insert(0, find_set(models))
+    for folder in folders:
+        try:
+            manifest = read_manifest(folder)
+        except ModelError:
+            continue
+        if manifest.identity == identity.hex():
+            return manifest
+    return None
+
+
+def _quality(manifest: Manifest | None, rate_index: int) -> int | None:
+    """The quality whose rate index comes nearest."""
+    if manifest is None:
+        return None
+    distance = [abs(index - rate_index) for index in manifest.qualities]
+    return 1 + distance.index(min(distance))
+
+
+def _metadata(reader: Reader) -> dict[str, Any]:
+    """Bytes of each kind of metadata, and the JSON of a text chunk."""
+    chunks = reader.chunks
+    found: dict[str, Any] = {name: len(chunks[kind]) for kind, name in _METADATA.items() if kind in chunks}
+    if TEXT in chunks:
+        try:
+            found["text"] = json.loads(chunks[TEXT])
+        except (ValueError, RecursionError):
+            found["text"] = None  # not JSON; its size is among the chunks
+    return found
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = {"picture": f"{facts['width']} x {facts['height']}, {facts['mode']}"}
+    lines["file"] = (
+        f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.3f} bits per pixel, "
+        f"{facts['container_bytes']} bytes beside the tiles"
+    )
+    lines["format"] = f"version {facts['format_version']}" + (", lean" if facts["lean"] else "")
+    if facts["tiles"] or facts["absent_tiles"]:
+        lines["tiles"] = _tiles_line(facts)
+        lines["rate"] = _rate_line(facts)
+        halo = f"halo of {facts['halo']} latents" if facts["halo"] else "no halo"
+        lines["decoder"] = halo + (", fusion" if facts["fusion"] else ", no fusion")
+        lines["models"] = f"{facts['models'] or 'not installed'}, identity {facts['identity']}"
+    if facts["alpha_bytes"]:
+        lines["alpha"] = f"{facts['alpha_bytes']} bytes, lossless"
+    lines["metadata"] = _metadata_line(facts)
+    return in_columns(facts["file"], lines)
+
+
+def _tiles_line(facts: dict[str, Any]) -> str:
+    line = f"{facts['tiles']} of {facts['tile']} x {facts['tile']} pixels"
+    line += f" in {facts['columns']} x {facts['rows']}"
+    if facts["absent_tiles"]:
+        line += f", {facts['absent_tiles']} left out"
+    used = [entry for entry in facts["classes"] if entry["tiles"]]
+    names = [f"{entry['tiles']} {entry['name'] or 'of class ' + str(entry['class'])}" for entry in used]
+    return line + (f": {', '.join(names)}" if names else "")
+
+
+def _rate_line(facts: dict[str, Any]) -> str:
+    low, high = facts["rate_offsets"]
+    line = f"index {facts['rate_index']}"
+    line += f", tiles {low:+d} to {high:+d}" if low or high else ""
+    return line + (f" (quality {facts['quality']})" if facts["quality"] else "")
+
+
+def _metadata_line(facts: dict[str, Any]) -> str:
+    parts = []
+    for name, value in facts["metadata"].items():
+        parts.append(f"{name} {json.dumps(value)}" if name == "text" else f"{name} {value} bytes")
+    known = {kind.decode("ascii") for kind in (*_METADATA, TEXT)}
+    parts += [f"{c['type']} {c['bytes']} bytes" for c in facts["chunks"] if c["type"] not in known]
+    return ", ".join(parts) or "none"

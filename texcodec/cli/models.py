@@ -1,0 +1,135 @@
+"""``texcodec models``: the model sets that are there, what they are, and whether they are sound."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from texcodec.cli.batch import process
+from texcodec.cli.console import Console, in_columns, printable
+from texcodec.errors import ModelError
+
+if TYPE_CHECKING:
+    from texcodec.registry import ModelSet
+
+# The networks that work while decoding and while encoding, by their names in ModelSet.macs.
+_PARTS = {
+    "decode": ("synthesis", "entropy", "fusion"),
+    "encode": ("analysis", "hyper_analysis", "entropy"),
+}
+
+
+@click.group("models", short_help="List, show and check model sets.")
+def command() -> None:
+    """List, show and check the model sets that texcodec finds.
+
+    A set is named by its name or its folder. Sets come with texcodec, or lie in the folder that the
+    environment variable TEXCODEC_MODELS names.
+    """
+
+
+@command.command("list", short_help="List the model sets that are found.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def list_command(as_json: bool) -> int:
+    """List the model sets that are found. The one that encode uses by default has a star."""
+    from texcodec.registry import find_set, list_sets
+
+    try:
+        default = find_set().resolve()
+    except ModelError:
+        default = None
+    sets = [
+        {
+            "name": info.name,
+            "identity": info.identity,
+            "released": info.released,
+            "default": info.path.resolve() == default,
+            "path": str(info.path),
+        }
+        for info in list_sets()
+    ]
+    if as_json:
+        click.echo(json.dumps(sets))
+        return 0
+    width = max((len(str(entry["name"])) for entry in sets), default=0)
+    for entry in sets:
+        star = "*" if entry["default"] else " "
+        released = "released  " if entry["released"] else "unreleased"
+        name = str(entry["name"]).ljust(width)
+        click.echo(f"{star} {name}  {released}  {entry['identity']}  {entry['path']}")
+    return 0
+
+
+@command.command("show", short_help="Show what a model set is.")
+@click.argument("name", required=False, metavar="[NAME_OR_DIR]")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def show_command(name: str | None, as_json: bool) -> int:
+    """Show a model set: its classes, its card, and what its networks cost.
+
+    Costs are thousand multiply-accumulates per pixel (kMAC/pixel) of a large picture, halo and fusion
+    included. Without a name, the default set is shown.
+    """
+    from texcodec.registry import load_set
+
+    facts = _facts(load_set(name))
+    click.echo(json.dumps(facts) if as_json else _as_text(facts))
+    return 0
+
+
+@command.command("verify", short_help="Check whether model sets are sound.")
+@click.argument("names", nargs=-1, metavar="[NAME_OR_DIR]...")
+def verify_command(names: tuple[str, ...]) -> int:
+    """Check every array, table and network of model sets against their manifests.
+
+    Without names, all sets that are found are checked.
+    """
+    from texcodec.registry import list_sets, load_set
+
+    if not names:
+        names = tuple(str(info.path) for info in list_sets())
+        if not names:
+            raise ModelError("There is no model set to check; install texcodec again.")
+
+    def verify_one(name: str) -> None:
+        models = load_set(name)
+        models.verify()
+        click.echo(f"{printable(models.name)}: ok")
+
+    return process(Console(quiet=True), names, verify_one)
+
+
+def _facts(models: ModelSet) -> dict[str, Any]:
+    """What ``models show --json`` prints."""
+    manifest = dataclasses.asdict(models.manifest)
+    card = manifest.pop("card")
+    del manifest["macs"]
+    facts = {"path": str(models.folder), "bytes": models.bytes, "kmac_per_pixel": models.macs(), "card": card}
+    return {**manifest, **facts}
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    bounds = ["0", *(f"{threshold:g}" for threshold in facts["thresholds"])]
+    classes = [f"{name} from {bound}" for name, bound in zip(facts["classes"], bounds, strict=True)]
+    lines = {
+        "identity": facts["identity"],
+        "folder": f"{facts['path']}, {facts['bytes']} bytes",
+        "classes": f"{', '.join(classes)} (complexity of a tile)",
+        "latents": f"{sum(facts['slices'])} channels in {len(facts['slices'])} slices, "
+        f"{facts['hyper_channels']} hyper",
+        "decoder": (f"halo of {facts['halo']} latents" if facts["halo"] else "no halo")
+        + (", fusion" if facts["fusion"] else ", no fusion"),
+        "rates": f"index {facts['qualities'][0]} at quality 1 to {facts['qualities'][-1]} at quality 100",
+    }
+    costs = facts["kmac_per_pixel"]
+    for task, parts in _PARTS.items():
+        shares = [f"{part.replace('_', ' ')} {costs[part]:.2f}" for part in parts if part in costs]
+        lines[task] = f"{costs[task]:.2f} kMAC/pixel: {', '.join(shares)}"
+    lines |= {f"card, {key}": _plain(value) for key, value in facts["card"].items()}
+    return in_columns(facts["name"], lines)
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

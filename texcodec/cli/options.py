@@ -1,0 +1,121 @@
+"""Options that several commands share, and the kinds of values they take."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from texcodec.cli.console import Console
+from texcodec.limits import DEFAULT_LIMITS, Limits
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_LIMIT_HELP = {
+    "pixels": "Refuse pictures of more than N pixels",
+    "side": "Refuse pictures that are wider or higher than N pixels",
+    "tiles": "Refuse files of more than N tiles",
+    "memory": "Refuse files that need more than N bytes for one picture or one piped file",
+    "metadata": "Refuse files with more than N bytes of metadata",
+}
+
+
+class FiniteRange(click.FloatRange):
+    """A float range without infinities and not-a-number, which pass comparisons that they should not."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class Region(click.ParamType):
+    """Four integers ``X,Y,W,H``: the left upper corner and the size of a rectangle, in pixels."""
+
+    name = "X,Y,W,H"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            x, y, width, height = (int(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not four integers X,Y,W,H, as in 0,0,640,480.", param, ctx)
+        if min(x, y) < 0 or min(width, height) < 1:
+            self.fail(f"{value!r} must have X and Y of at least 0, and W and H of at least 1.", param, ctx)
+        return x, y, width, height
+
+
+models = click.option(
+    "--models",
+    metavar="NAME_OR_DIR",
+    help="Use this model set: its name or its folder. The default is TEXCODEC_MODELS, or the set that comes "
+    "with texcodec.",
+)
+
+threads = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Work on N tiles at a time; the result is the same for every N. The default is the number of cores "
+    "that this process may use.",
+)
+
+
+def outputs(command: Command) -> Command:
+    """--output, --out-dir and --force."""
+    for option in (
+        click.option("-f", "--force", is_flag=True, help="Replace outputs that exist already."),
+        click.option(
+            "--out-dir", metavar="DIR", help="Write every output into this folder, making it first."
+        ),
+        click.option(
+            "-o", "--output", metavar="FILE", help="Write the output of a single input to this file."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def verbosity(command: Command) -> Command:
+    """--verbose and --quiet; the command gets a ``console``."""
+
+    @functools.wraps(command)
+    def with_console(*args: Any, verbose: bool, quiet: bool, **kwargs: Any) -> Any:
+        if verbose and quiet:
+            raise click.UsageError("--verbose and --quiet exclude each other.")
+        return command(*args, console=Console(quiet=quiet, verbose=verbose), **kwargs)
+
+    quiet = click.option("--quiet", is_flag=True, help="Print errors only: no notices and no progress.")
+    verbose = click.option(
+        "-v", "--verbose", is_flag=True, help="Print a line a file: bytes, bits per pixel, seconds."
+    )
+    return verbose(quiet(with_console))  # type: ignore[return-value]
+
+
+def limits(command: Command) -> Command:
+    """--limit-pixels and its like; the command gets ``limits``."""
+    names = [field.name for field in fields(Limits)]
+
+    @functools.wraps(command)
+    def with_limits(*args: Any, **kwargs: Any) -> Any:
+        given = {name: kwargs.pop(f"limit_{name}") for name in names}
+        chosen = Limits(**{name: value for name, value in given.items() if value is not None})
+        return command(*args, limits=chosen, **kwargs)
+
+    wrapped: Any = with_limits
+    for name in reversed(names):
+        wrapped = click.option(
+            f"--limit-{name}",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help=f"{_LIMIT_HELP[name]} (default {getattr(DEFAULT_LIMITS, name)}).",
+        )(wrapped)
+    return wrapped  # type: ignore[no-any-return]

@@ -1,0 +1,52 @@
+"""``texcodec verify``: whether files are sound."""
+
+from __future__ import annotations
+
+import click
+
+from texcodec.cli import options
+from texcodec.cli.batch import display_name, opened, process
+from texcodec.cli.console import Console, printable
+from texcodec.limits import Limits
+
+
+@click.command("verify", short_help="Check whether .tcx files are sound.")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--symbols",
+    is_flag=True,
+    help="Decode the symbols too, check them, and print their SHA-256 before the file's name. It is the same "
+    "on every machine.",
+)
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@options.models
+@options.threads
+@options.limits
+def command(
+    files: tuple[str, ...],
+    symbols: bool,
+    quiet: bool,
+    models: str | None,
+    threads: int | None,
+    limits: Limits,
+) -> int:
+    """Check every byte of .tcx files against their checksums.
+
+    No model set is needed for this, but for --symbols. A FILE "-" is standard input.
+    """
+    console = Console(quiet=quiet)
+
+    def verify_one(name: str) -> None:
+        import texcodec
+
+        with opened(name) as file, texcodec.open(file, limits=limits) as tcx:
+            tcx.verify()
+            shown = printable(click.format_filename(display_name(name)))
+            if symbols:
+                line = f"{tcx.symbols_hash(models=models, threads=threads)}  {shown}"
+            else:
+                line = f"{shown}: ok"
+        if not quiet:
+            click.echo(line)
+
+    return process(console, files, verify_one)

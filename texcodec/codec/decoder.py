@@ -1,0 +1,186 @@
+"""Payloads to pixels: entropy decoding, synthesis with the neighbours' latents around each tile, stitching, fusion."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..fusion import block_input, correction, needed_pixels, seam_blocks
+from ..registry import ModelSet
+from ..registry.model_set import RATE_INDICES
+from ..tiles import STRIDE, Box, Grid
+from .workers import Counter, Workers
+
+NEUTRAL = np.float32(128)
+"""Grey level of tiles that a file leaves out."""
+
+
+@dataclass(frozen=True)
+class TileLatents:
+    """Decoded latents of one tile: class, rate index, float32 C x h x w in symbols."""
+
+    cls: int
+    rate_index: int
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a region needs.
+
+    Attributes:
+        region: pixels asked for.
+        synthesised: tiles whose pixels are needed, for the region itself or for the fusion around it.
+        decoded: tiles whose symbols are needed: those and their neighbours.
+    """
+
+    region: Box
+    synthesised: tuple[int, ...]
+    decoded: tuple[int, ...]
+
+
+def plan(grid: Grid, region: Box, *, fusion: bool, halo: int) -> Plan:
+    """Which tiles a region needs (docs/format.md, "Regions")."""
+    synthesised = set(grid.touching(region))
+    if fusion:
+        for block in seam_blocks(grid):
+            if block.box.intersects(region):
+                synthesised |= set(grid.touching(needed_pixels(block, grid.picture)))
+    decoded = set(synthesised)
+    if halo:
+        for index in synthesised:
+            decoded |= {number for number, _, _ in grid.around(index)}
+    return Plan(region, tuple(sorted(synthesised)), tuple(sorted(decoded)))
+
+
+def with_halo(
+    grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet
+) -> np.ndarray:
+    """A tile's latents with its neighbours' outermost ones around them; zeros where there is no neighbour.
+
+    A neighbour at another rate is rescaled to this tile's quantisation steps.
+
+    Returns:
+        float32 1 x C x (h + 2 halo) x (w + 2 halo).
+    """
+    halo = models.manifest.halo
+    own = tiles[index]
+    c, h, w = own.values.shape
+    out = np.zeros((1, c, h + 2 * halo, w + 2 * halo), np.float32)
+    out[0, :, halo : halo + h, halo : halo + w] = own.values
+    if not halo:
+        return out
+    places = {-1: (slice(0, halo), slice(-halo, None)), 1: (slice(-halo, None), slice(0, halo))}
+    for number, dy, dx in grid.around(index):
+        other = tiles.get(number)
+        if other is None:
+            continue
+        rows_to, rows_from = places.get(dy, (slice(halo, halo + h), slice(None)))
+        columns_to, columns_from = places.get(dx, (slice(halo, halo + w), slice(None)))
+        part = other.values[:, rows_from, columns_from]
+        if other.rate_index != own.rate_index:
+            part = part * (models.steps[other.rate_index] / models.steps[own.rate_index])[:, None, None]
+        # a narrow last tile may have fewer latents than the halo is wide
+        target = out[0][:, rows_to, columns_to]
+        target[:, : part.shape[1], : part.shape[2]] = part
+    return out
+
+
+def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet) -> np.ndarray:
+    """Unrounded pixels of one tile; float32 3 x height x width on the 0..255 scale."""
+    own, halo, box = tiles[index], models.manifest.halo * STRIDE, grid.box(index)
+    r = own.rate_index
+    pixels = models.synthesis(own.cls)(
+        latents=with_halo(grid, index, tiles, models),
+        steps=models.steps[r][None, :, None, None],
+        base=models.base_steps[r].reshape(1, 1, 1, 1),
+        rate_bias=models.synthesis_bias(own.cls, r),
+    )[0]
+    return pixels[:, halo : halo + box.height, halo : halo + box.width]
+
+
+def stitch(
+    grid: Grid,
+    wanted: Plan,
+    tiles: Mapping[int, TileLatents],
+    models: ModelSet,
+    workers: Workers,
+    counter: Counter | None = None,
+) -> tuple[np.ndarray, Box]:
+    """Unrounded pixels of all tiles of a plan, before fusion: float32 3 x H x W, and the box they cover."""
+    boxes = [grid.box(i) for i in wanted.synthesised]
+    area = Box(
+        min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes), max(b.bottom for b in boxes)
+    )
+    canvas = np.full((3, area.height, area.width), NEUTRAL, np.float32)
+
+    def place(index: int) -> None:
+        if index in tiles:
+            grid.box(index).cut(canvas, area)[...] = synthesise(grid, index, tiles, models)
+
+    for _ in workers.map(place, wanted.synthesised, counter):
+        pass
+    return canvas, area
+
+
+def render(
+    grid: Grid,
+    wanted: Plan,
+    tiles: Mapping[int, TileLatents],
+    models: ModelSet,
+    workers: Workers,
+    *,
+    fusion: bool,
+    rate_index: int,
+    grey: bool = False,
+    counter: Counter | None = None,
+) -> np.ndarray:
+    """Pixels of a region from decoded latents: synthesis, stitching, fusion, rounding.
+
+    Args:
+        tiles: latents by tile number; tiles that are missing stay neutral grey.
+        fusion: whether to repair the seams.
+        rate_index: of the picture, for the fusion network.
+        grey: average the three colours into one channel.
+    Returns:
+        uint8 height x width x 3, or x 1 for grey.
+    """
+    canvas, area = stitch(grid, wanted, tiles, models, workers, counter)
+    if fusion:
+        _repair(grid, wanted, canvas, area, models, workers, rate_index)
+    pixels = wanted.region.cut(canvas, area)
+    return _rounded(pixels.mean(0, keepdims=True) if grey else pixels)
+
+
+def _repair(
+    grid: Grid, wanted: Plan, canvas: np.ndarray, area: Box, models: ModelSet, workers: Workers, rate_index: int
+) -> None:
+    blocks = [b for b in seam_blocks(grid) if b.box.intersects(wanted.region)]
+    rate, base = rate_index / (RATE_INDICES - 1), float(models.base_steps[rate_index])
+    network = models.fusion() if blocks else None
+
+    def run(part: Sequence[int]) -> list[np.ndarray]:
+        assert network is not None
+        return [
+            correction(blocks[i], network, base, block_input(blocks[i], canvas, area, grid.picture, rate)) for i in part
+        ]
+
+    # every block reads the canvas as synthesis left it, so nothing is added before all are computed
+    parts = [range(i, min(i + 16, len(blocks))) for i in range(0, len(blocks), 16)]
+    corrections = list(itertools.chain.from_iterable(workers.map(run, parts)))
+    for block, change in zip(blocks, corrections):
+        block.box.cut(canvas, area)[...] += change
+
+
+def _rounded(pixels: np.ndarray) -> np.ndarray:
+    """float32 C x H x W to uint8 H x W x C, a strip at a time to keep memory low."""
+    out = np.empty((*pixels.shape[1:], len(pixels)), np.uint8)
+    for y in range(0, len(out), 256):
+        strip = np.clip(pixels[:, y : y + 256], 0, 255) + np.float32(0.5)
+        out[y : y + 256] = strip.astype(np.uint8).transpose(1, 2, 0)
+    return out
+
+

@@ -1,0 +1,203 @@
+"""Latents of one tile to a payload and back: where the integer networks and the rANS stream meet.
+
+docs/format.md, "Decoding a tile", is the reference; encoder and decoder walk the same steps in the same order.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..entropy import SymbolReader, SymbolWriter
+from ..entropy.rans import SYMBOL_MAX
+from ..registry import ModelSet
+from ..registry.model_set import HYPER_MAX
+
+HYPER_STRIDE = 4
+MEAN_ONE = 16
+"""Integers that one symbol is on the grid of means."""
+MEAN_MAX = 1 << 18
+CLASS_PLANE = 32.0
+LARGEST_SCALE = 63
+
+DEAD_ZONE = 0.0
+"""By how much the encoder reduces magnitudes before rounding, in symbols (docs/decisions/quantisation.md)."""
+
+
+@dataclass
+class TileSymbols:
+    """Everything entropy-coded of one tile.
+
+    Attributes:
+        hyper: int32 Z x ceil(h/4) x ceil(w/4), in [-31, 31].
+        symbols: int32 C x h x w residual symbols.
+        values: int32 C x h x w decoded latents in 1/16 symbol: 16 * symbols + means.
+        scales: int32 C x h x w scale indices in [0, 63].
+    """
+
+    hyper: np.ndarray
+    symbols: np.ndarray
+    values: np.ndarray
+    scales: np.ndarray
+
+    def latents(self) -> np.ndarray:
+        """float32 C x h x w latents in symbols, as synthesis reads them."""
+        return self.values.astype(np.float32) / np.float32(MEAN_ONE)
+
+    def canonical_bytes(self) -> bytes:
+        """The symbols as bytes, for checksums: hyper latents as int8, then symbols as little-endian int16."""
+        return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
+
+    def checksum(self) -> int:
+        """CRC-32 of the canonical bytes; the container keeps its low 16 bits."""
+        return zlib.crc32(self.canonical_bytes())
+
+
+class TileCoder:
+    """Codes tiles with one model set. Safe to share between threads."""
+
+    def __init__(self, models: ModelSet) -> None:
+        self.models = models
+        manifest = models.manifest
+        self.bounds = np.concatenate([[0], np.cumsum(manifest.slices)])
+
+    # Encoding --------------------------------------------------------------------------------------------------------
+
+    def quantise(self, latents: np.ndarray, cls: int, rate_index: int, *, dead_zone: float = DEAD_ZONE) -> TileSymbols:
+        """Round the latents of a tile, slice by slice, around the means that the decoder will predict.
+
+        Args:
+            latents: float32 C x h x w in grey levels.
+            cls: class of the tile.
+            rate_index: 0 (coarsest) to 255.
+            dead_zone: by how much magnitudes are reduced before rounding, in symbols, [0, 0.5).
+        """
+        models = self.models
+        v = latents / models.steps[rate_index][:, None, None]
+        h, w = v.shape[1:]
+        padded = np.pad(v, [(0, 0), (0, -h % HYPER_STRIDE), (0, -w % HYPER_STRIDE)])[None]
+        raw = models.hyper_analysis(cls)(latents=padded, rate_bias=models.hyper_bias(cls, rate_index))[0]
+        hyper = np.clip(np.floor(raw + 0.5), -HYPER_MAX, HYPER_MAX).astype(np.int32)
+
+        def choose(channels: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+            residual = v[channels] - means.astype(np.float32) / np.float32(MEAN_ONE)
+            magnitude = np.floor(np.maximum(np.abs(residual) - np.float32(dead_zone), 0) + np.float32(0.5))
+            symbols = np.copysign(np.minimum(magnitude, SYMBOL_MAX), residual).astype(np.int32)
+            symbols[scales == 0] = 0
+            return symbols if mask is None else np.where(mask, symbols, 0)
+
+        return self._walk(hyper, cls, rate_index, (h, w), choose)
+
+    def write(self, tile: TileSymbols, rate_index: int) -> bytes:
+        """The payload of a tile (docs/format.md, "The rANS stream")."""
+        models, writer = self.models, SymbolWriter()
+        writer.rows(tile.hyper.reshape(len(tile.hyper), -1), models.hyper_tables, models.hyper_row(rate_index))
+        for channels, mask in self._passes(tile.symbols.shape[1:]):
+            symbols, scales = tile.symbols[channels], tile.scales[channels]
+            if mask is not None:
+                symbols, scales = symbols[:, mask], scales[:, mask]
+            writer.indexed(symbols.ravel(), scales.ravel(), models.symbol_tables)
+        return writer.finish()
+
+    def bits(self, tile: TileSymbols, rate_index: int) -> float:
+        """Bits of a tile's payload from the tables, without coding it; within 1 % of 8 * len(write(...)) but for tiny tiles."""
+        models = self.models
+        tables = models.symbol_tables
+        scales, symbols = tile.scales.ravel(), tile.symbols.ravel()
+        support = tables.support[scales]
+        outside = np.abs(symbols) > support
+        place = tables.offsets[scales] + np.where(outside, 2 * support + 1, symbols + support)
+        bits = float(tables.costs[place][scales > 0].sum()) + 16.0 * float(outside.sum())
+        hyper = models.hyper_tables
+        rows = models.hyper_row(rate_index) + np.arange(len(tile.hyper))
+        place = hyper.offsets[rows][:, None] + tile.hyper.reshape(len(tile.hyper), -1) + HYPER_MAX
+        return bits + float(hyper.costs[place].sum()) + 32.0
+
+    # Decoding --------------------------------------------------------------------------------------------------------
+
+    def read(self, payload: bytes, cls: int, rate_index: int, shape: tuple[int, int]) -> TileSymbols:
+        """Decode the symbols of a tile.
+
+        Args:
+            payload: as in the file.
+            cls: class of the tile.
+            rate_index: of the tile, 0 to 255.
+            shape: rows and columns of latents.
+        Raises:
+            CorruptError: the payload is not a complete stream.
+        """
+        models, reader = self.models, SymbolReader(payload)
+        h, w = -(-shape[0] // HYPER_STRIDE), -(-shape[1] // HYPER_STRIDE)
+        channels = models.manifest.hyper_channels
+        hyper = reader.rows(channels, h * w, models.hyper_tables, models.hyper_row(rate_index)).reshape(channels, h, w)
+
+        def decode(part: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+            if mask is None:
+                return reader.indexed(scales.ravel(), models.symbol_tables).reshape(scales.shape)
+            symbols = np.zeros(scales.shape, np.int32)
+            symbols[:, mask] = reader.indexed(scales[:, mask].ravel(), models.symbol_tables).reshape(len(scales), -1)
+            return symbols
+
+        tile = self._walk(hyper, cls, rate_index, shape, decode)
+        reader.finish()
+        return tile
+
+    # Both ------------------------------------------------------------------------------------------------------------
+
+    def _passes(self, shape: tuple[int, ...]) -> list[tuple[slice, np.ndarray | None]]:
+        """Channels and positions of each context step, in decoding order."""
+        even = (np.arange(shape[0])[:, None] + np.arange(shape[1])) % 2 == 0
+        first = slice(0, int(self.bounds[1]))
+        rest = [(slice(int(a), int(b)), None) for a, b in zip(self.bounds[1:], self.bounds[2:])]
+        return [(first, even), (first, ~even), *rest]
+
+    def _walk(
+        self,
+        hyper: np.ndarray,
+        cls: int,
+        rate_index: int,
+        shape: tuple[int, int],
+        symbols_of: Callable[[slice, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray],
+    ) -> TileSymbols:
+        """Run the context steps; ``symbols_of(channels, means, scales, mask)`` supplies each step's symbols."""
+        models = self.models
+        planes = np.zeros((1, len(hyper) + 1 + models.classes, *hyper.shape[1:]), np.float32)
+        planes[0, : len(hyper)] = 4 * hyper
+        planes[0, len(hyper)] = rate_index
+        planes[0, len(hyper) + 1 + cls] = CLASS_PLANE
+        features = np.ascontiguousarray(models.hyper_synthesis()(hyper=planes)[:, :, : shape[0], : shape[1]])
+        c = models.manifest.latent_channels
+        symbols, scales, values = (np.zeros((c, *shape), np.int32) for _ in range(3))
+        context: list[np.ndarray] = []
+        for k, (channels, mask) in enumerate(self._passes(shape)):
+            inputs = {"features": features}
+            if k:
+                inputs["context"] = np.concatenate(context)[None]
+            out = models.context(k)(**inputs)[0].astype(np.int32)
+            half = out.shape[0] // 2
+            means = np.clip(out[:half], -MEAN_MAX, MEAN_MAX)
+            indices = np.clip(out[half:], 0, LARGEST_SCALE)
+            new = symbols_of(channels, means, indices, mask)
+            if mask is None:
+                symbols[channels], scales[channels], values[channels] = new, indices, MEAN_ONE * new + means
+            else:
+                symbols[channels] += new
+                scales[channels] += np.where(mask, indices, 0)
+                values[channels] += np.where(mask, MEAN_ONE * new + means, 0)
+            if k < 2:
+                context = [self._features(values[channels], linear=True)]
+            elif k + 1 < len(self.bounds):
+                context.append(self._features(values[channels], linear=False))
+        return TileSymbols(hyper, symbols, values, scales)
+
+    def _features(self, values: np.ndarray, *, linear: bool) -> np.ndarray:
+        """What context networks read of decoded latents (docs/format.md, "Context features"); float32 integers."""
+        table = self.models.magnitudes
+        magnitude = table[np.minimum(np.abs(values), len(table) - 1)].astype(np.float32)
+        parts = [magnitude * np.sign(values).astype(np.float32), magnitude]
+        if linear:
+            parts.append(np.clip(values >> 2, -255, 255).astype(np.float32))
+        return np.concatenate(parts)

@@ -1,0 +1,51 @@
+"""The ``.tcx`` container: signature, chunks, header, index, tiles (docs/format.md).
+
+    write   header + entries + payloads -> bytes      writer
+    read    bytes or file -> source -> chunks -> header -> index -> tile bytes      reader
+
+This package knows bytes only: what a tile's payload means is the business of the codec.
+"""
+
+from texcodec.container.chunks import (
+    ALPH,
+    EXIF,
+    FEAT,
+    FEAT_ANCILLARY,
+    ICCP,
+    PREV,
+    PSUM,
+    SIGNATURE,
+    TEXT,
+    XMPD,
+    is_critical,
+)
+from texcodec.container.header import MAJOR, MINOR, SRGB, Header
+from texcodec.container.index import ABSENT, TileEntry, symbols_crc, tile_crc, tile_entry
+from texcodec.container.reader import Reader, read_header
+from texcodec.container.writer import write
+
+__all__ = [
+    "ABSENT",
+    "ALPH",
+    "EXIF",
+    "FEAT",
+    "FEAT_ANCILLARY",
+    "ICCP",
+    "MAJOR",
+    "MINOR",
+    "PREV",
+    "PSUM",
+    "SIGNATURE",
+    "SRGB",
+    "TEXT",
+    "XMPD",
+    "Header",
+    "Reader",
+    "TileEntry",
+    "is_critical",
+    "read_header",
+    "symbols_crc",
+    "tile_crc",
+    "tile_entry",
+    "write",
+]

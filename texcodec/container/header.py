@@ -1,0 +1,247 @@
+"""THDR: what a reader must know before it looks at a tile.
+
+Source: docs/format.md, "THDR".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from texcodec.container.fields import MAX_VARINT, FieldReader, varint
+from texcodec.errors import CorruptError, ParameterError, UnsupportedError
+
+MAJOR = 1
+MINOR = 0
+IDENTITY_BYTES = 16
+
+# BT.709 primaries, sRGB transfer, RGB (no matrix), full range: what an untagged picture is taken to be.
+SRGB = (1, 13, 0, 1)
+
+_NO_PIXELS = 0x01
+_LEAN = 0x02
+_FUSION = 0x04
+_CICP = 0x08
+_ORIGIN = 0x10
+_KNOWN_FLAGS = _NO_PIXELS | _LEAN | _FUSION | _CICP | _ORIGIN
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """The fields of THDR; raises ParameterError when a field is out of its range or contradicts another.
+
+    width, height    pixels of the displayed picture, 1 .. 2**32 - 1
+    channels         colour channels stored: 1 (grey) or 3 (RGB)
+    identity         16 bytes: identity of the decoder (model set) that the tiles need; zeros without pixels
+    rate_index       row of the set's step table, 0 .. 65535; a tile adds its offset
+    classes          texture classes that the tiles may name, 1 .. 254
+    entropy_profile  the exact integer arithmetic of the entropy model, 0 .. 255
+    tile_log2        log2 of the tile's side in pixels, 7 or 8
+    latent_log2      log2 of the pixels that one latent position covers along a side, 0 .. tile_log2
+    halo             latent positions around a tile that its synthesis looks at, 0 .. 15 and at most a tile
+    fusion           whether the seams are to be repaired after stitching
+    origin_x, _y     where grid lines cross the picture: at x = origin_x modulo the tile's side, likewise y
+    alpha_mode       0: none, 1: straight alpha, lossless, in the chunk ALPH
+    cicp             colour primaries, transfer, matrix, full range (ITU-T H.273 code points)
+    bit_depth        bits a channel; 8
+    orientation      EXIF orientation still to be applied; 1, as the encoder applies it
+    no_pixels        the file holds feature streams only and has no tiles
+    lean             one tile, nothing else: the tile lies within THDR (the writer sets this)
+    """
+
+    width: int
+    height: int
+    channels: int
+    identity: bytes
+    rate_index: int
+    classes: int
+    entropy_profile: int = 1
+    tile_log2: int = 8
+    latent_log2: int = 4
+    halo: int = 0
+    fusion: bool = False
+    origin_x: int = 0
+    origin_y: int = 0
+    alpha_mode: int = 0
+    cicp: tuple[int, int, int, int] = SRGB
+    bit_depth: int = 8
+    orientation: int = 1
+    no_pixels: bool = False
+    lean: bool = False
+    major: int = MAJOR
+    minor: int = MINOR
+
+    def __post_init__(self) -> None:
+        _check_range("major", self.major, 0, 255)
+        _check_range("minor", self.minor, 0, 255)
+        _check_range("width", self.width, 1, MAX_VARINT)
+        _check_range("height", self.height, 1, MAX_VARINT)
+        if self.channels not in (1, 3):
+            raise ParameterError(f"The header's 'channels' must be 1 or 3, not {self.channels}.")
+        _check_range("alpha_mode", self.alpha_mode, 0, 1)
+        _check_range("bit_depth", self.bit_depth, 8, 8)
+        _check_range("orientation", self.orientation, 1, 1)
+        _check_range("tile_log2", self.tile_log2, 7, 8)
+        _check_range("latent_log2", self.latent_log2, 0, self.tile_log2)
+        _check_range("halo", self.halo, 0, min(15, self.tile >> self.latent_log2))
+        _check_range("origin_x", self.origin_x, 0, self.tile - 1)
+        _check_range("origin_y", self.origin_y, 0, self.tile - 1)
+        _check_range("classes", self.classes, 1, 254)
+        _check_range("entropy_profile", self.entropy_profile, 0, 255)
+        _check_range("rate_index", self.rate_index, 0, 65_535)
+        if len(self.cicp) != 4:
+            raise ParameterError(f"The header's 'cicp' must have 4 values, not {len(self.cicp)}.")
+        for name, value in zip(("primaries", "transfer", "matrix", "range"), self.cicp, strict=True):
+            _check_range(f"cicp {name}", value, 0, 1 if name == "range" else 255)
+        if len(self.identity) != IDENTITY_BYTES:
+            raise ParameterError(f"The header's 'identity' must have 16 bytes, not {len(self.identity)}.")
+        if self.no_pixels and (self.alpha_mode or self.lean or self.fusion or any(self.identity)):
+            raise ParameterError(
+                "The header of a file without pixels must have no alpha, fusion, lean form or identity."
+            )
+        if self.lean and (self.alpha_mode or self.tile_count != 1):
+            raise ParameterError("The header's lean form needs exactly one tile and no alpha.")
+
+    @property
+    def tile(self) -> int:
+        """Side of a tile in pixels: 128 or 256."""
+        return 1 << self.tile_log2
+
+    @property
+    def columns(self) -> int:
+        """Tiles in a row of the grid."""
+        return _cells(self.width, self.origin_x, self.tile)
+
+    @property
+    def rows(self) -> int:
+        """Rows of the grid."""
+        return _cells(self.height, self.origin_y, self.tile)
+
+    @property
+    def tile_count(self) -> int:
+        """Entries of the index: 0 without pixels, else columns x rows, absent tiles included."""
+        return 0 if self.no_pixels else self.columns * self.rows
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        allowed = f"{low}" if low == high else f"from {low} to {high}"
+        raise ParameterError(f"The header's '{name}' must be {allowed}, not {value}.")
+
+
+def _cells(extent: int, origin: int, tile: int) -> int:
+    # Cell of the last pixel less cell of the first; floor division also serves the cell before the origin.
+    return (extent - 1 - origin) // tile - (-origin) // tile + 1
+
+
+def pack_header(header: Header) -> bytes:
+    """The payload of THDR (of a lean file: its first part)."""
+    flags = (
+        (_NO_PIXELS if header.no_pixels else 0)
+        | (_LEAN if header.lean else 0)
+        | (_FUSION if header.fusion else 0)
+        | (_CICP if header.cicp != SRGB else 0)
+        | (_ORIGIN if header.origin_x or header.origin_y else 0)
+    )
+    parts = [
+        bytes([header.major, header.minor, flags]),
+        varint(header.width),
+        varint(header.height),
+        bytes(
+            [
+                (header.channels - 1) | header.alpha_mode << 2 | (header.bit_depth - 1) << 4,
+                header.tile_log2 | header.latent_log2 << 4,
+                header.halo | (header.orientation - 1) << 4,
+                header.classes,
+                header.entropy_profile,
+            ]
+        ),
+        varint(header.rate_index),
+        header.identity,
+    ]
+    if flags & _CICP:
+        parts.append(bytes(header.cicp))
+    if flags & _ORIGIN:
+        parts.append(bytes([header.origin_x, header.origin_y]))
+    return b"".join(parts)
+
+
+def unpack_header(payload: bytes) -> tuple[Header, int]:
+    """The header, and how many bytes of ``payload`` it took (a lean file's tile follows it).
+
+    Raises UnsupportedError for a version or feature that this version does not know, CorruptError for fields
+    that cannot be.
+    """
+    fields = FieldReader(payload, "THDR")
+    major = fields.unsigned(1, "major")
+    if major != MAJOR:
+        raise UnsupportedError(
+            f"The file has format version {major} but this version of texcodec reads version {MAJOR}; "
+            "use another version of texcodec."
+        )
+    minor = fields.unsigned(1, "minor")
+    flags = fields.unsigned(1, "flags")
+    if flags & ~_KNOWN_FLAGS:
+        raise _unsupported(f"header flags 0x{flags & ~_KNOWN_FLAGS:02x}")
+    width = fields.varint("width")
+    height = fields.varint("height")
+    pixel = fields.unsigned(1, "pixel format")
+    grid = fields.unsigned(1, "grid")
+    border = fields.unsigned(1, "border")
+    _refuse_unsupported(pixel, grid, border)
+    classes = fields.unsigned(1, "classes")
+    entropy_profile = fields.unsigned(1, "entropy profile")
+    rate_index = fields.varint("rate index")
+    identity = fields.take(IDENTITY_BYTES, "identity")
+    cicp = SRGB
+    if flags & _CICP:
+        primaries, transfer, matrix, full_range = fields.take(4, "CICP")
+        cicp = (primaries, transfer, matrix, full_range)
+    origin_x, origin_y = fields.take(2, "origin") if flags & _ORIGIN else (0, 0)
+    try:
+        header = Header(
+            major=major,
+            minor=minor,
+            width=width,
+            height=height,
+            channels=(pixel & 3) + 1,
+            alpha_mode=pixel >> 2 & 3,
+            bit_depth=(pixel >> 4) + 1,
+            tile_log2=grid & 15,
+            latent_log2=grid >> 4,
+            halo=border & 15,
+            orientation=(border >> 4 & 7) + 1,
+            classes=classes,
+            entropy_profile=entropy_profile,
+            rate_index=rate_index,
+            identity=identity,
+            cicp=cicp,
+            origin_x=origin_x,
+            origin_y=origin_y,
+            no_pixels=bool(flags & _NO_PIXELS),
+            lean=bool(flags & _LEAN),
+            fusion=bool(flags & _FUSION),
+        )
+    except ParameterError as error:
+        raise CorruptError(f"{str(error)[:-1]}; get another copy of the file.") from None
+    # One spelling for every header: catches defaults spelled out and flags that announce nothing.
+    if pack_header(header) != payload[: fields.position]:
+        raise CorruptError("Chunk THDR is not in its shortest form; get another copy of the file.")
+    return header, fields.position
+
+
+def _refuse_unsupported(pixel: int, grid: int, border: int) -> None:
+    if pixel >> 4 != 7:
+        raise _unsupported(f"{(pixel >> 4) + 1} bits a channel")
+    if pixel >> 2 & 3 > 1:
+        raise _unsupported(f"alpha mode {pixel >> 2 & 3}")
+    if grid & 15 not in (7, 8):
+        raise _unsupported(f"tiles of 2^{grid & 15} pixels")
+    if border >> 4:
+        raise _unsupported(f"border field 0x{border:02x}")
+
+
+def _unsupported(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"The file uses {what}, which this version of texcodec does not know; "
+        "use a newer version of texcodec."
+    )

@@ -1,0 +1,356 @@
+"""From the bytes of a file to header, index, metadata and the bytes of single tiles.
+
+Source: docs/format.md, "Reading" and "Salvage".  Opening reads every chunk but TDAT; a tile is read and
+checked when it is asked for, so a region costs the bytes of its own tiles.
+"""
+
+from __future__ import annotations
+
+import zlib
+from itertools import accumulate
+from typing import BinaryIO
+
+from texcodec.container.chunks import (
+    ALPH,
+    CRC_BYTES,
+    CRITICAL,
+    FEAT,
+    FEAT_ANCILLARY,
+    HEAD_BYTES,
+    KNOWN,
+    SIGNATURE,
+    SINGLE,
+    TDAT,
+    TEND,
+    THDR,
+    TIDX,
+    check_signature,
+    is_chunk_type,
+    is_critical,
+    pack_head,
+    unpack_head,
+)
+from texcodec.container.header import Header, unpack_header
+from texcodec.container.index import (
+    TileEntry,
+    check_index_length,
+    tile_crc,
+    unpack_index,
+    unpack_lean_tile,
+)
+from texcodec.container.source import Source, open_source
+from texcodec.errors import (
+    ChecksumError,
+    CorruptError,
+    FormatError,
+    ParameterError,
+    TruncatedError,
+    UnsupportedError,
+)
+from texcodec.limits import DEFAULT_LIMITS, Limits
+
+Readable = bytes | bytearray | memoryview | BinaryIO
+
+# A lossless alpha plane never needs more than this times its pixels, plus a little for the smallest pictures.
+_ALPHA_FACTOR = 2
+_ALPHA_SLACK = 1024
+
+
+def read_header(source: Readable, limits: Limits | None = None) -> Header:
+    """The header of a file, without looking at anything after it.
+
+    Raises FormatError for a file that has no sound header, StreamError when reading fails.  The size of the
+    picture is not held against ``limits`` here, as nothing is allocated for it.
+    """
+    opened = open_source(source, limits or DEFAULT_LIMITS)
+    return _read_thdr(opened, limits or DEFAULT_LIMITS)[0]
+
+
+class Reader:
+    """An open ``.tcx`` file.
+
+    header      Header
+    tiles       one TileEntry for each tile of the grid, row-major; empty in a file without pixels
+    chunks      payload by type of the ancillary chunks (and FEAT); the first one where a type repeats
+    ancillary   (type, payload) of all of these, in the file's order, unknown types included
+    alpha       payload of ALPH, or None
+    problems    sentences on what a salvaging reader overlooked; damaged tiles are not among them
+    file_bytes  size of the file
+
+    source   bytes, or a binary file object; a seekable one is read from its current position on, only where
+             needed, and must stay open while tiles are read; any other is read to its end
+    limits   refuses larger declared sizes with LimitError before anything is allocated
+    salvage  accept a file whose header and index are sound but that is cut short or damaged after them
+
+    Raises a FormatError (which one says what is wrong with the file), LimitError or StreamError.
+    """
+
+    def __init__(self, source: Readable, limits: Limits | None = None, *, salvage: bool = False) -> None:
+        self._limits = limits or DEFAULT_LIMITS
+        self._source: Source = open_source(source, self._limits)
+        self._salvage = salvage
+        self.file_bytes: int = self._source.size
+        self.problems: list[str] = []
+        self.ancillary: list[tuple[bytes, bytes]] = []
+        self.alpha: bytes | None = None
+        self._seen: set[bytes] = {THDR}
+        self._metadata_bytes = 0
+        self._data_offset: int | None = None
+
+        self.header: Header
+        self.header, rest, end = _read_thdr(self._source, self._limits)
+        channels = self.header.channels + (1 if self.header.alpha_mode else 0)
+        self._limits.check_picture(self.header.width, self.header.height, channels)
+        self._limits.check_tiles(self.header.tile_count)
+        self.tiles: tuple[TileEntry, ...] = ()
+        if self.header.lean:
+            self.tiles = (unpack_lean_tile(self.header, rest),)
+            self._data_offset = end - CRC_BYTES - self.tiles[0].length
+            self._check_end(end)
+        else:
+            self._read_chunks(end)
+            self._check_complete()
+        self.chunks: dict[bytes, bytes] = {}
+        for kind, payload in self.ancillary:
+            self.chunks.setdefault(kind, payload)
+        self._starts = list(accumulate((entry.length for entry in self.tiles), initial=0))
+
+    @property
+    def container_bytes(self) -> int:
+        """Bytes of the file that are not tiles' payloads."""
+        return self.file_bytes - sum(entry.length for entry in self.tiles)
+
+    def tile_offset(self, index: int) -> int:
+        """Where in the file the payload of tile ``index`` starts, in bytes.
+
+        Raises ParameterError for an index outside the grid, TruncatedError when a salvaged file has no tiles.
+        """
+        if not 0 <= index < len(self.tiles):
+            raise ParameterError(f"There is no tile {index}; the file has {len(self.tiles)} tiles.")
+        if self._data_offset is None:
+            raise TruncatedError(
+                f"Tile {index} is missing, as the file ends before its tiles; get a complete copy."
+            )
+        return self._data_offset + self._starts[index]
+
+    def tile_bytes(self, index: int) -> bytes:
+        """The payload of tile ``index`` (row-major), checked; empty for an absent tile.
+
+        Raises ChecksumError or TruncatedError naming the tile, StreamError when reading fails.  May be called
+        from several threads.
+        """
+        offset = self.tile_offset(index)
+        entry = self.tiles[index]
+        if entry.absent:
+            return b""
+        try:
+            payload = self._source.read(offset, entry.length)
+        except TruncatedError:
+            raise TruncatedError(
+                f"The file ends before tile {index} does; get a complete copy, or salvage the sound tiles."
+            ) from None
+        if tile_crc(index, payload) != entry.crc:
+            raise ChecksumError(
+                f"Tile {index} is damaged: its bytes do not match their checksum; "
+                "get another copy of the file, or salvage the sound tiles."
+            )
+        return payload
+
+    def verify(self) -> None:
+        """Check the bytes of every tile (all else was checked on opening); raises like tile_bytes."""
+        for index in range(len(self.tiles)):
+            self.tile_bytes(index)
+
+    # -- chunks after the header ---------------------------------------------------------------------------
+
+    def _read_chunks(self, offset: int) -> None:
+        while True:
+            try:
+                following = self._read_chunk(offset)
+            except UnsupportedError:
+                raise  # its checksum holds: the file means it, and guessing would show a wrong picture
+            except FormatError as error:
+                if not self._salvage or not (self.tiles or self.header.no_pixels):
+                    raise
+                self.problems.append(str(error))
+                following = self._after_damage(offset)
+            if following is None:
+                return
+            offset = following
+
+    def _read_chunk(self, offset: int) -> int | None:
+        """Take in the chunk at ``offset``; the next chunk's offset, or None after TEND."""
+        kind, length = _read_head(self._source, offset)
+        if kind == TDAT:
+            return self._locate_data(offset, length)
+        if kind in (TIDX, ALPH):
+            self._check_size(kind, length)
+        elif not is_critical(kind):
+            _check_fits(self._source, offset, kind, length)
+            self._limits.check_metadata(self._metadata_bytes + length)
+        payload, end = _read_body(self._source, self._limits, offset, kind, length)
+        if kind in SINGLE and kind in self._seen:
+            raise CorruptError(f"Chunk {_name(kind)} stands twice in the file; get another copy of the file.")
+        self._seen.add(kind)
+        if kind == TEND:
+            if payload:
+                raise CorruptError("Chunk TEND is not empty; get another copy of the file.")
+            self._check_end(end)
+            return None
+        if kind == TIDX:
+            self.tiles = unpack_index(self.header, payload)
+        elif kind == ALPH:
+            self.alpha = payload
+        elif kind in (FEAT, FEAT_ANCILLARY) and (kind == FEAT) != self.header.no_pixels:
+            raise CorruptError(
+                f"Chunk {_name(kind)} does not fit a file {'without' if self.header.no_pixels else 'with'} "
+                "pixels; get another copy of the file."
+            )
+        elif is_critical(kind) and kind not in CRITICAL:
+            raise UnsupportedError(
+                f"The file has a critical chunk {_name(kind)}, which this version of texcodec does not know; "
+                "use a newer version of texcodec."
+            )
+        else:
+            if not is_critical(kind):
+                self._metadata_bytes += length
+            self.ancillary.append((kind, payload))
+        return end
+
+    def _check_size(self, kind: bytes, length: int) -> None:
+        """Refuse an index or alpha plane whose length cannot be right for the header's picture."""
+        header = self.header
+        if header.no_pixels if kind == TIDX else not header.alpha_mode:
+            raise CorruptError(
+                f"The file has a chunk {_name(kind)} that its header does not announce; "
+                "get another copy of the file."
+            )
+        if kind == TIDX:
+            check_index_length(header, length)
+        elif length > _ALPHA_FACTOR * header.width * header.height + _ALPHA_SLACK:
+            raise CorruptError(
+                f"The alpha plane has {length} bytes, far more than {header.width} x {header.height} pixels "
+                "need; get another copy of the file."
+            )
+
+    def _locate_data(self, offset: int, length: int) -> int:
+        if TIDX not in self._seen or TDAT in self._seen:
+            raise CorruptError("Chunk TDAT is not where the index says; get another copy of the file.")
+        total = sum(entry.length for entry in self.tiles)
+        if length != total:
+            raise CorruptError(
+                f"The index describes {total} bytes of tiles but chunk TDAT holds {length}; "
+                "get another copy of the file."
+            )
+        self._seen.add(TDAT)
+        self._data_offset = offset + HEAD_BYTES
+        end = self._data_offset + length
+        if end > self._source.size:
+            raise TruncatedError(
+                f"The file ends within its tiles: {self._source.size - self._data_offset} of {length} bytes "
+                "are there; get a complete copy, or salvage the sound tiles."
+            )
+        return end
+
+    def _check_end(self, end: int) -> None:
+        if end != self._source.size:
+            raise CorruptError(
+                f"{self._source.size - end} bytes follow the end of the file's contents at byte {end}; "
+                "get another copy of the file, or cut them off."
+            )
+
+    def _check_complete(self) -> None:
+        header = self.header
+        wanted = [(FEAT, header.no_pixels), (TIDX, not header.no_pixels), (TDAT, not header.no_pixels)]
+        wanted.append((ALPH, header.alpha_mode != 0))
+        for kind, needed in wanted:
+            if needed and kind not in self._seen:
+                problem = f"The file has no chunk {_name(kind)}; get another copy of the file."
+                if not self._salvage:
+                    raise CorruptError(problem)
+                self.problems.append(problem)
+
+    # -- salvage -------------------------------------------------------------------------------------------
+
+    def _after_damage(self, offset: int) -> int | None:
+        """Where to go on after the damaged chunk at ``offset``, or None when nothing more can be found."""
+        source = self._source
+        if source.size - offset < HEAD_BYTES or (TDAT in self._seen and offset < (self._data_offset or 0)):
+            return None  # the file ends here, or within its tiles
+        kind, length = unpack_head(source.read(offset, HEAD_BYTES))
+        total = sum(entry.length for entry in self.tiles)
+        data = None
+        if TDAT not in self._seen and not self.header.no_pixels:
+            self._limits.check_memory(source.size - offset, "the rest of the damaged file")
+            found = source.read(offset, source.size - offset).find(pack_head(TDAT, total))
+            data = offset + found if found >= 0 else None
+        following = _end_of(offset, length)
+        if kind != TDAT and following + HEAD_BYTES <= source.size and (data is None or following <= data):
+            if source.read(following, 4) in KNOWN:
+                return following  # this chunk's length is right; its payload or type is damaged
+        if data is None and TDAT not in self._seen and (kind == TDAT or length == total):
+            self._seen.add(TDAT)  # one field of TDAT is damaged; the other one names it
+            self._data_offset = offset + HEAD_BYTES
+            end = self._data_offset + total
+            return end if end <= source.size else None
+        return data
+
+
+def _read_thdr(source: Source, limits: Limits) -> tuple[Header, bytes, int]:
+    """The header, what follows its fields (the tile of a lean file), and the offset of the next chunk."""
+    check_signature(source.read(0, min(source.size, len(SIGNATURE))))
+    kind, length = _read_head(source, len(SIGNATURE))
+    if kind != THDR:
+        raise CorruptError(f"The first chunk is {_name(kind)} and not THDR; get another copy of the file.")
+    payload, end = _read_body(source, limits, len(SIGNATURE), kind, length)
+    header, used = unpack_header(payload)
+    if not header.lean and used != len(payload):
+        raise CorruptError(
+            f"Chunk THDR has {len(payload) - used} bytes after its last field; get another copy of the file."
+        )
+    return header, payload[used:], end
+
+
+def _read_head(source: Source, offset: int) -> tuple[bytes, int]:
+    if offset + HEAD_BYTES > source.size:
+        raise TruncatedError(
+            f"The file ends at byte {source.size}, before its last chunk; get a complete copy."
+        )
+    kind, length = unpack_head(source.read(offset, HEAD_BYTES))
+    if not is_chunk_type(kind):
+        raise CorruptError(
+            f"There is no chunk at byte {offset}, where one must be; get another copy of the file."
+        )
+    return kind, length
+
+
+def _check_fits(source: Source, offset: int, kind: bytes, length: int) -> None:
+    end = _end_of(offset, length)
+    if end > source.size:
+        raise TruncatedError(
+            f"The file ends within chunk {_name(kind)}, at byte {source.size} instead of {end} or later; "
+            "get a complete copy."
+        )
+
+
+def _read_body(source: Source, limits: Limits, offset: int, kind: bytes, length: int) -> tuple[bytes, int]:
+    """Payload of the chunk at ``offset``, its checksum verified, and the offset of the next chunk."""
+    _check_fits(source, offset, kind, length)
+    limits.check_memory(length, f"chunk {_name(kind)}")
+    body = source.read(offset, HEAD_BYTES + length + CRC_BYTES)
+    stored = int.from_bytes(body[-CRC_BYTES:], "little")
+    if zlib.crc32(memoryview(body)[:-CRC_BYTES]) != stored:
+        raise ChecksumError(
+            f"Chunk {_name(kind)} at byte {offset} is damaged: it does not match its checksum; "
+            "get another copy of the file."
+        )
+    return body[HEAD_BYTES:-CRC_BYTES], _end_of(offset, length)
+
+
+def _end_of(offset: int, length: int) -> int:
+    """Offset just behind a chunk with a checksum."""
+    return offset + HEAD_BYTES + length + CRC_BYTES
+
+
+def _name(kind: bytes) -> str:
+    return kind.decode("ascii")

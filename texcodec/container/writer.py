@@ -1,0 +1,103 @@
+"""From header, entries and payloads to the bytes of a file.
+
+Source: docs/format.md, "Order of chunks" and "Lean files".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from texcodec.container.chunks import (
+    ALPH,
+    CRITICAL,
+    FEAT,
+    FEAT_ANCILLARY,
+    SIGNATURE,
+    SINGLE,
+    TDAT,
+    TEND,
+    THDR,
+    TIDX,
+    is_critical,
+    pack_chunk,
+    pack_head,
+)
+from texcodec.container.header import MAJOR, Header, pack_header
+from texcodec.container.index import TileEntry, check_entry, pack_index, pack_lean_tile, tile_crc
+from texcodec.errors import ParameterError
+
+
+def write(
+    header: Header,
+    tile_payloads: Sequence[bytes],
+    entries: Sequence[TileEntry],
+    ancillary: Iterable[tuple[bytes, bytes]] = (),
+    alpha: bytes | None = None,
+) -> bytes:
+    """The bytes of a ``.tcx`` file.
+
+    header         its ``lean`` field is set here: true when the file is one tile and nothing else
+    tile_payloads  one for each tile, row-major; empty for an absent tile
+    entries        one for each tile (see index.tile_entry)
+    ancillary      (type, payload) of further chunks, kept in this order; FEAT of a file without pixels too
+    alpha          payload of ALPH, required exactly when header.alpha_mode is not 0
+
+    The same arguments give the same bytes.  Raises ParameterError when the arguments contradict each other.
+    """
+    chunks = list(ancillary)
+    _check(header, tile_payloads, entries, chunks, alpha)
+    alone = not chunks and alpha is None
+    header = replace(header, lean=alone and header.tile_count == 1 and not entries[0].absent)
+    if header.lean:
+        tile = pack_lean_tile(entries[0], tile_payloads[0])
+        return SIGNATURE + pack_chunk(THDR, pack_header(header) + tile)
+
+    parts = [SIGNATURE, pack_chunk(THDR, pack_header(header))]
+    if not header.no_pixels:
+        parts.append(pack_chunk(TIDX, pack_index(entries)))
+    # Metadata and alpha before the pixels: a file cut short keeps its colour profile.
+    parts += [pack_chunk(kind, payload) for kind, payload in chunks]
+    if alpha is not None:
+        parts.append(pack_chunk(ALPH, alpha))
+    if not header.no_pixels:
+        parts.append(pack_head(TDAT, sum(len(payload) for payload in tile_payloads)))
+        parts += tile_payloads
+    parts.append(pack_chunk(TEND, b""))
+    return b"".join(parts)
+
+
+def _check(
+    header: Header,
+    tile_payloads: Sequence[bytes],
+    entries: Sequence[TileEntry],
+    chunks: Sequence[tuple[bytes, bytes]],
+    alpha: bytes | None,
+) -> None:
+    if header.major != MAJOR:
+        raise ParameterError(f"This version of texcodec writes format version {MAJOR}, not {header.major}.")
+    if not len(tile_payloads) == len(entries) == header.tile_count:
+        raise ParameterError(
+            f"The header declares {header.tile_count} tiles, but {len(tile_payloads)} payloads and "
+            f"{len(entries)} entries were given."
+        )
+    for index, (payload, entry) in enumerate(zip(tile_payloads, entries, strict=True)):
+        check_entry(header, index, entry)
+        if entry.length != len(payload) or (not entry.absent and entry.crc != tile_crc(index, payload)):
+            raise ParameterError(f"The entry of tile {index} does not describe its payload.")
+    if (alpha is not None) != (header.alpha_mode != 0):
+        raise ParameterError(
+            f"Alpha mode {header.alpha_mode} and {'no' if alpha is None else 'an'} alpha payload disagree."
+        )
+    _check_chunks(header, [kind for kind, _ in chunks])
+
+
+def _check_chunks(header: Header, kinds: Sequence[bytes]) -> None:
+    for kind in kinds:
+        if is_critical(kind) and not (kind == FEAT and header.no_pixels):
+            known = "has its own place" if kind in CRITICAL else "is not of this format"
+            raise ParameterError(f"Chunk {kind!r} is critical and {known}; it cannot be ancillary.")
+        if kind in SINGLE and kinds.count(kind) > 1:
+            raise ParameterError(f"Chunk {kind!r} can stand only once in a file.")
+    if header.no_pixels and (FEAT not in kinds or FEAT_ANCILLARY in kinds):
+        raise ParameterError("A file without pixels needs a chunk FEAT and has no chunk feat.")

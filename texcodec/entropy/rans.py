@@ -1,0 +1,109 @@
+"""Symbols to a rANS stream and back (docs/format.md, "The rANS stream").
+
+``SymbolWriter`` collects segments in decoding order and codes them last to first, because rANS is a stack;
+``SymbolReader`` reads them first to last. Both speak constriction's AnsCoder: 32-bit words, 64-bit state, 24-bit tables.
+"""
+
+from __future__ import annotations
+
+import constriction
+import numpy as np
+
+from ..errors import CorruptError
+from .tables import ProbabilityTables
+
+AnsCoder = constriction.stream.stack.AnsCoder
+ESCAPE_OFFSET = 1 << 15
+ESCAPE_MODEL = constriction.stream.model.Uniform(1 << 16)
+SYMBOL_MAX = ESCAPE_OFFSET - 1
+"""Symbols lie in [-SYMBOL_MAX, SYMBOL_MAX]."""
+
+
+class SymbolWriter:
+    """Builds the stream of one tile."""
+
+    def __init__(self) -> None:
+        self._segments: list[tuple[np.ndarray, object]] = []
+
+    def rows(self, symbols: np.ndarray, tables: ProbabilityTables, first: int) -> None:
+        """Code symbols[i] (a row of integers) with table first + i; no escapes."""
+        for i, row in enumerate(symbols):
+            k = first + i
+            self._segments.append(((row + tables.support[k]).astype(np.int32), tables.model(k)))
+
+    def indexed(self, symbols: np.ndarray, indices: np.ndarray, tables: ProbabilityTables) -> None:
+        """Code every symbol with the table its index names; index 0 is not coded.
+
+        Args:
+            symbols: int, n; zero wherever the index is 0.
+            indices: int, n.
+        """
+        order = np.argsort(indices.astype(np.uint8), kind="stable")
+        counts = np.bincount(indices, minlength=len(tables))
+        symbols = symbols[order]
+        start = int(counts[0])
+        for k in np.flatnonzero(counts[1:]) + 1:
+            segment = symbols[start : start + counts[k]]
+            start += int(counts[k])
+            support = int(tables.support[k])
+            outside = np.abs(segment) > support
+            shifted = segment + support
+            shifted[outside] = 2 * support + 1
+            self._segments.append((shifted.astype(np.int32), tables.model(int(k))))
+            if outside.any():
+                self._segments.append(((segment[outside] + ESCAPE_OFFSET).astype(np.int32), ESCAPE_MODEL))
+
+    def finish(self) -> bytes:
+        """The stream: little-endian words, the zero bytes at its end left out."""
+        coder = AnsCoder()
+        for symbols, model in reversed(self._segments):
+            coder.encode_reverse(symbols, model)
+        return coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+
+
+class SymbolReader:
+    """Reads the stream of one tile.
+
+    Raises:
+        CorruptError: from the constructor or ``finish`` if the bytes are not a complete stream.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if data.endswith(b"\0"):
+            raise CorruptError("the entropy-coded data of a tile ends in a zero byte, which no encoder writes")
+        words = np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32)
+        self._coder = AnsCoder(words)
+
+    def rows(self, count: int, length: int, tables: ProbabilityTables, first: int) -> np.ndarray:
+        """``count`` rows of ``length`` symbols coded with tables first, first + 1, ...; int32 count x length."""
+        out = np.empty((count, length), np.int32)
+        for i in range(count):
+            out[i] = self._coder.decode(tables.model(first + i), length)
+            out[i] -= tables.support[first + i]
+        return out
+
+    def indexed(self, indices: np.ndarray, tables: ProbabilityTables) -> np.ndarray:
+        """Symbols coded with the table that each index names; int32, same length as ``indices``."""
+        order = np.argsort(indices.astype(np.uint8), kind="stable")
+        counts = np.bincount(indices, minlength=len(tables))
+        ordered = np.zeros(len(indices), np.int32)
+        start = int(counts[0])
+        for k in np.flatnonzero(counts[1:]) + 1:
+            support = int(tables.support[k])
+            segment = ordered[start : start + counts[k]]
+            start += int(counts[k])
+            segment[:] = self._coder.decode(tables.model(int(k)), len(segment))
+            segment -= support
+            outside = np.flatnonzero(segment > support)
+            if len(outside):
+                segment[outside] = self._coder.decode(ESCAPE_MODEL, len(outside)) - ESCAPE_OFFSET
+                if segment[outside].min() < -SYMBOL_MAX:
+                    raise CorruptError("the entropy-coded data of a tile holds an escape value out of range")
+        out = np.empty(len(indices), np.int32)
+        out[order] = ordered
+        return out
+
+    def finish(self) -> None:
+        """Check that the stream ended exactly where it should: all words used, the coder back in its initial state."""
+        if not self._coder.is_empty():
+            raise CorruptError("the entropy-coded data of a tile does not end where its symbols end")

@@ -1,0 +1,104 @@
+"""Everything texcodec raises on purpose, split by who is at fault.
+
+    TexcodecError                     exit code 1
+      StreamError                     1   reading or writing bytes failed (the machine)
+      FormatError                     1   the .tcx file is at fault
+        NotTcxError                   1   wrong signature, or one that a text-mode transfer damaged
+        TruncatedError                1   the file ends too early
+        ChecksumError                 1   bytes or symbols do not match their checksum
+        CorruptError                  1   checksums hold, but fields contradict each other
+        UnsupportedError              4   a version, critical chunk or profile this version does not know
+      ParameterError (ValueError)     2   the caller is at fault
+      LimitError                      4   a declared size is over a limit (texcodec.limits)
+      ModelError                      3   the model set is at fault
+        ModelNotFoundError            3   no such set, or not the one that the file names
+        ModelDamagedError             3   a set that does not match its manifest
+      ImageError                      1   the input picture is unreadable, empty or of an unsupported kind
+
+Every message is one sentence that says what is wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "TexcodecError",
+    "StreamError",
+    "FormatError",
+    "NotTcxError",
+    "TruncatedError",
+    "ChecksumError",
+    "CorruptError",
+    "UnsupportedError",
+    "ParameterError",
+    "LimitError",
+    "ModelError",
+    "ModelNotFoundError",
+    "ModelDamagedError",
+    "ImageError",
+]
+
+
+class TexcodecError(Exception):
+    """Base of all errors raised on purpose; ``exit_code`` is what the command line returns for it."""
+
+    exit_code: int = 1
+
+
+class StreamError(TexcodecError):
+    """Reading or writing bytes failed: a closed pipe, a full disk, a permission."""
+
+
+class FormatError(TexcodecError):
+    """The ``.tcx`` file cannot be decoded as it stands (docs/format.md)."""
+
+
+class NotTcxError(FormatError):
+    """The file does not begin with the ``.tcx`` signature."""
+
+
+class TruncatedError(FormatError):
+    """The file ends before it says it should."""
+
+
+class ChecksumError(FormatError):
+    """A chunk, a tile's bytes or a tile's decoded symbols do not match the checksum stored with them."""
+
+
+class CorruptError(FormatError):
+    """The checksums hold but the contents lie: impossible fields, a wrong index, bytes after the end."""
+
+
+class UnsupportedError(FormatError):
+    """The file is (as far as one can tell) sound but needs a newer version of texcodec."""
+
+    exit_code = 4
+
+
+class ParameterError(TexcodecError, ValueError):
+    """An argument is out of its range or contradicts another one."""
+
+    exit_code = 2
+
+
+class LimitError(TexcodecError):
+    """A declared size is larger than the caller's ``Limits`` allow; nothing was allocated for it."""
+
+    exit_code = 4
+
+
+class ModelError(TexcodecError):
+    """The model set that is needed cannot be used."""
+
+    exit_code = 3
+
+
+class ModelNotFoundError(ModelError):
+    """No model set of that name or identity was found."""
+
+
+class ModelDamagedError(ModelError):
+    """A model set was found but its contents do not match its manifest."""
+
+
+class ImageError(TexcodecError):
+    """The input picture is unreadable, empty or of a kind that is not supported (16 bits a channel)."""

@@ -1,0 +1,32 @@
+"""The proof that an integer network is exact in float32 (docs/format.md, "Integer arithmetic").
+
+If sum |w| * max |x| + |b| stays below 2^24 for every output channel, every partial sum is an integer that float32 holds
+exactly, in whatever order an engine adds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ModelDamagedError
+
+ACCUMULATOR_LIMIT = 1 << 24
+
+
+def check_bound(weight: np.ndarray, bias: np.ndarray, input_max: int, name: str) -> None:
+    """Refuse a layer whose accumulator could reach 2^24.
+
+    Args:
+        weight: integers, O x I x k x k.
+        bias: integers, O.
+        input_max: largest magnitude of an input.
+        name: of the layer, for the error.
+    Raises:
+        ModelDamagedError: the bound does not hold.
+    """
+    worst = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * input_max + np.abs(bias.astype(np.int64))
+    if worst.size and int(worst.max()) >= ACCUMULATOR_LIMIT:
+        raise ModelDamagedError(
+            f"integer layer {name} could reach {int(worst.max())}, beyond the exact range of float32 (2^24): "
+            "the model set must not be used; install it again"
+        )

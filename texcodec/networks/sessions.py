@@ -1,0 +1,92 @@
+"""onnxruntime sessions over graphs with external weights.
+
+Every session runs on one thread: threads share out tiles, so results depend on neither the number of threads nor on what
+else is decoded (docs/format.md, "Networks").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ModelDamagedError
+from .bounds import check_bound
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+INPUT_MAX = 255
+
+OPTIMISATION_LEVELS = {
+    "none": "ORT_DISABLE_ALL",
+    "basic": "ORT_ENABLE_BASIC",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "all": "ORT_ENABLE_ALL",
+}
+optimisation_level = "all"
+"""Of sessions made from now on; the exactness tests change it, and symbols must not."""
+
+
+def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.InferenceSession:
+    import onnxruntime as ort  # a fifth of a second: not paid by commands that run no network
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, OPTIMISATION_LEVELS[optimisation_level])
+    # tiles at the edges have many sizes: a memory pattern for each would cost memory and time
+    options.enable_mem_pattern = False
+    values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(w, np.float32)) for w in weights.values()]
+    options.add_external_initializers(list(weights), values)
+    try:
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own types, none of them public
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelDamagedError(f"a network of the model set cannot be built ({first}); install the set again") from None
+    return session
+
+
+class FloatNetwork:
+    """An analysis, synthesis, hyper analysis or fusion network.
+
+    Args:
+        graph: serialised ONNX with external initialisers.
+        weights: by initialiser name, any float dtype; used as float32.
+    """
+
+    def __init__(self, graph: bytes, weights: Mapping[str, np.ndarray]) -> None:
+        used = {k: v for k, v in weights.items() if k != "rate"}
+        self._session = _session(graph, used)
+
+    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
+        """Run on float32 inputs by name; returns the only output, float32."""
+        return self._session.run(None, inputs)[0]
+
+
+class IntegerNetwork:
+    """A network of the entropy model: integers held in float32, exact in every engine.
+
+    Args:
+        name: for errors.
+        graph: serialised ONNX with external initialisers.
+        weights: int16 or int32 by initialiser name.
+    Raises:
+        ModelDamagedError: a weight is not an integer, or a layer breaks the 2^24 bound.
+    """
+
+    def __init__(self, name: str, graph: bytes, weights: Mapping[str, np.ndarray]) -> None:
+        layers = sorted({k.rsplit(".", 1)[0] for k in weights})
+        for layer in layers:
+            weight, bias = weights.get(f"{layer}.weight"), weights.get(f"{layer}.bias")
+            if weight is None or bias is None or weight.dtype != np.int16 or bias.dtype != np.int32:
+                raise ModelDamagedError(f"integer layer {name}.{layer} has no integer weights")
+            check_bound(weight, bias, INPUT_MAX, f"{name}.{layer}")
+        self._session = _session(graph, weights)
+
+    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
+        """Run on integer-valued float32 inputs of magnitude at most 255; returns integer-valued float32."""
+        return self._session.run(None, inputs)[0]

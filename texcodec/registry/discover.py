@@ -1,0 +1,119 @@
+"""Where model sets are looked for: a folder or name given, ``TEXCODEC_MODELS``, else the sets that come with texcodec."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import ModelError, ModelNotFoundError
+from .manifest import read_manifest
+from .model_set import ModelSet
+
+DEFAULT_SET = "std-1"
+ENVIRONMENT_VARIABLE = "TEXCODEC_MODELS"
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def _roots() -> list[Path]:
+    # an installed wheel carries the sets inside the package, a checkout beside it
+    return [p for p in (_PACKAGE / "models", _PACKAGE.parent / "models") if p.is_dir()]
+
+
+@dataclass(frozen=True)
+class SetInfo:
+    """A set that was found: its name, folder, decoder identity, and whether it is released (will stay for ever)."""
+
+    name: str
+    path: Path
+    identity: str
+    released: bool
+
+
+def list_sets() -> list[SetInfo]:
+    """The sets that come with texcodec and, if ``TEXCODEC_MODELS`` names a folder, those there; damaged ones are left out."""
+    found: dict[str, SetInfo] = {}
+    for root in [*_extra_roots(), *_roots()]:
+        released = _released(root)
+        for folder in sorted(p.parent for p in [*root.glob("manifest.json"), *root.glob("*/manifest.json")]):
+            try:
+                manifest = read_manifest(folder)
+            except ModelError:
+                continue
+            info = SetInfo(manifest.name, folder, manifest.identity, manifest.name in released)
+            found.setdefault(manifest.name, info)
+    return list(found.values())
+
+
+def _extra_roots() -> list[Path]:
+    value = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    return [Path(value)] if value and Path(value).is_dir() else []
+
+
+def _released(root: Path) -> set[str]:
+    try:
+        lines = (root / "RELEASED").read_text("utf-8").splitlines()
+    except OSError:
+        return set()
+    return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
+
+
+def find_set(name: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of a set.
+
+    Args:
+        name: a set's name or a folder with a manifest; ``None`` takes ``TEXCODEC_MODELS`` or the default set.
+    Raises:
+        ModelNotFoundError: no such set.
+    """
+    wanted = os.fspath(name) if name is not None else os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_SET
+    if (Path(wanted) / "manifest.json").is_file():
+        return Path(wanted)
+    sets = list_sets()
+    for info in sets:
+        if info.name == wanted:
+            return info.path
+    known = ", ".join(s.name for s in sets) or "none"
+    raise ModelNotFoundError(f"no model set named {wanted!r}, and no folder of that name with a manifest (known: {known})")
+
+
+def load_set(name: str | os.PathLike[str] | None = None) -> ModelSet:
+    """Load a set by name or folder; loaded sets are kept for the next call.
+
+    Raises:
+        ModelNotFoundError, ModelDamagedError: see ``ModelSet``.
+    """
+    folder = find_set(name).resolve()
+    return _load(folder, (folder / "manifest.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, changed: int) -> ModelSet:
+    del changed  # part of the key, so that a set written anew is read anew
+    return ModelSet(folder)
+
+
+def find_identity(identity: bytes, name: str | os.PathLike[str] | None = None) -> ModelSet:
+    """The set a file needs.
+
+    Args:
+        identity: the file's decoder identity.
+        name: a set to use; by default every known set is tried.
+    Raises:
+        ModelNotFoundError: the named set has another identity, or no known set has this one.
+    """
+    if name is not None:
+        chosen = load_set(name)
+        if chosen.identity != identity:
+            raise ModelNotFoundError(
+                f"the file needs the model set with identity {identity.hex()}, but {chosen.name} has {chosen.identity.hex()}"
+            )
+        return chosen
+    for info in list_sets():
+        if info.identity == identity.hex():
+            return load_set(info.path)
+    raise ModelNotFoundError(
+        f"the file needs the model set with identity {identity.hex()}, which is not installed; "
+        f"name its folder with --models or {ENVIRONMENT_VARIABLE}"
+    )

@@ -1,0 +1,101 @@
+"""The manifest of a model set: ``manifest.json``, checked field by field before anything else is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelDamagedError, ModelNotFoundError
+
+MANIFEST_VERSION = 1
+ENTROPY_PROFILE = 1
+"""The exact arithmetic this release implements (docs/format.md, "Integer arithmetic")."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a set says of itself.
+
+    Attributes:
+        name: of the set.
+        slices: channel counts of the context slices.
+        hyper_channels: number of hyper latent channels.
+        classes: names of the texture classes, smoothest first.
+        thresholds: of texture complexity between neighbouring classes; encoder only.
+        halo: latents of neighbours that synthesis sees on every side of a tile.
+        fusion: whether a fusion network repairs the seams.
+        qualities: rate index of quality 1, 2, ... 100; encoder only.
+        identity: hexadecimal identity of the decoder.
+        encoder: SHA-256 of the encoder's graphs and arrays, hexadecimal.
+        kmacs: thousand multiply-accumulates a latent position or pixel, by network (see ``ModelSet.macs``).
+        card: training data, command, seed, hardware, time, licence.
+    """
+
+    name: str
+    slices: tuple[int, ...]
+    hyper_channels: int
+    classes: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    halo: int
+    fusion: bool
+    qualities: tuple[int, ...]
+    identity: str
+    encoder: str
+    macs: dict[str, float]
+    card: dict[str, Any]
+
+    @property
+    def latent_channels(self) -> int:
+        return sum(self.slices)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check ``folder/manifest.json``.
+
+    Raises:
+        ModelNotFoundError: the folder holds no manifest.
+        ModelDamagedError: the manifest is not one this release understands.
+    """
+    path = folder / "manifest.json"
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ModelNotFoundError(f"no model set in {folder}: manifest.json cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ModelDamagedError(f"{path} is not valid JSON ({error}): install the model set again") from None
+    if not isinstance(raw, dict) or raw.get("manifest_version") != MANIFEST_VERSION:
+        raise ModelDamagedError(f"{path} is not a manifest of version {MANIFEST_VERSION}: a newer texcodec may read it")
+    if raw.get("entropy_profile") != ENTROPY_PROFILE:
+        raise ModelDamagedError(f"{path} asks for entropy profile {raw.get('entropy_profile')}, this texcodec has 1")
+    try:
+        manifest = Manifest(
+            name=str(raw["name"]),
+            slices=tuple(map(int, raw["slices"])),
+            hyper_channels=int(raw["hyper_channels"]),
+            classes=tuple(map(str, raw["classes"])),
+            thresholds=tuple(map(float, raw["thresholds"])),
+            halo=int(raw["halo"]),
+            fusion=bool(raw["fusion"]),
+            qualities=tuple(map(int, raw["qualities"])),
+            identity=str(raw["identity"]),
+            encoder=str(raw["encoder"]),
+            macs={str(k): float(v) for k, v in raw["macs"].items()},
+            card=dict(raw["card"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelDamagedError(f"{path} lacks a field or has one of the wrong type ({error!r})") from None
+    sound = (
+        len(manifest.classes) == len(manifest.thresholds) + 1
+        and 0 < len(manifest.classes) < 255
+        and len(manifest.qualities) == 100
+        and list(manifest.qualities) == sorted(set(manifest.qualities))
+        and manifest.slices
+        and min(manifest.slices) > 0
+        and 0 <= manifest.halo <= 15
+        and len(manifest.identity) == 32
+    )
+    if not sound:
+        raise ModelDamagedError(f"{path} contradicts itself: classes, thresholds, qualities or slices do not fit together")
+    return manifest

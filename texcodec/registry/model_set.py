@@ -1,0 +1,222 @@
+"""A loaded model set: its graphs and arrays, checked against the manifest's hashes, and the parts made from them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from ..entropy import ProbabilityTables
+from ..errors import ModelDamagedError, ModelNotFoundError
+from ..networks import FloatNetwork, IntegerNetwork
+from .identity import decoder_identity
+from .manifest import Manifest, read_manifest
+
+HYPER_MAX = 31
+RATE_INDICES = 256
+STEP_FRACTION = 32.0
+"""Stored steps are multiples of 1/32 grey level."""
+
+_DECODER_GRAPHS = ("synthesis", "hyper_synthesis", "fusion")
+_ENCODER_GRAPHS = ("analysis", "hyper_analysis")
+
+
+class ModelSet:
+    """One model set, read from its folder; networks are built when first used. Safe to share between threads.
+
+    Args:
+        folder: holds ``manifest.json``, ``graphs/``, ``decoder.safetensors`` and ``encoder.safetensors``.
+    Raises:
+        ModelNotFoundError: there is no set in the folder.
+        ModelDamagedError: the set's contents do not fit its manifest's hashes, or break a rule of the format.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: Manifest = read_manifest(folder)
+        self.name = self.manifest.name
+        self.identity = bytes.fromhex(self.manifest.identity)
+        self._lock = threading.RLock()
+        self._networks: dict[tuple[str, ...], Any] = {}
+        steps = [f"context_{k}" for k in range(len(self.manifest.slices) + 1)]
+        names = [*_DECODER_GRAPHS, *steps] if self.manifest.fusion else [*_DECODER_GRAPHS[:-1], *steps]
+        self._graphs = {n: self._read_graph(n) for n in names}
+        self._arrays = self._read_arrays("decoder.safetensors")
+        if decoder_identity(self._graphs, self._arrays) != self.identity:
+            raise ModelDamagedError(
+                f"model set {self.name} in {folder} is damaged: its decoder's hash is not {self.manifest.identity}; "
+                "install it again"
+            )
+        self.classes = len(self.manifest.classes)
+
+    def _read_graph(self, name: str) -> bytes:
+        try:
+            return (self.folder / "graphs" / f"{name}.onnx").read_bytes()
+        except OSError as error:
+            raise ModelNotFoundError(f"model set {self.name} lacks graphs/{name}.onnx ({error.strerror})") from None
+
+    def _read_arrays(self, name: str) -> dict[str, np.ndarray]:
+        try:
+            return load_file(self.folder / name)
+        except OSError as error:
+            raise ModelNotFoundError(f"model set {self.name} lacks {name} ({error.strerror})") from None
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise ModelDamagedError(f"{self.folder / name} is damaged ({error}); install the set again") from None
+
+    def _array(self, name: str) -> np.ndarray:
+        try:
+            return self._arrays[name]
+        except KeyError:
+            raise ModelDamagedError(f"model set {self.name} lacks the array {name}") from None
+
+    @cached_property
+    def _encoder(self) -> tuple[dict[str, bytes], dict[str, np.ndarray]]:
+        graphs = {n: self._read_graph(n) for n in _ENCODER_GRAPHS}
+        arrays = self._read_arrays("encoder.safetensors")
+        if decoder_identity(graphs, arrays).hex() != self.manifest.encoder:
+            raise ModelDamagedError(
+                f"model set {self.name} in {self.folder} is damaged: its encoder's hash is not {self.manifest.encoder}; "
+                "install it again"
+            )
+        return graphs, arrays
+
+    # Tables ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """float32 256 x C: quantisation steps in grey levels, row a rate index, coarsest first."""
+        return self._array("tables.steps").astype(np.float32) / np.float32(STEP_FRACTION)
+
+    @cached_property
+    def base_steps(self) -> np.ndarray:
+        """float32 256: grey levels that one unit of a synthesis or fusion network's output stands for."""
+        return self._array("tables.base_steps").astype(np.float32)
+
+    @cached_property
+    def magnitudes(self) -> np.ndarray:
+        """uint8: the logarithmic feature of a latent magnitude in 1/16 symbol; larger magnitudes give the last entry."""
+        return self._array("tables.magnitudes")
+
+    @cached_property
+    def symbol_tables(self) -> ProbabilityTables:
+        """64 tables for latents, by scale index; index 0 is never coded."""
+        return ProbabilityTables(self._array("tables.symbols"), self._array("tables.support"), escapes=True)
+
+    @cached_property
+    def hyper_tables(self) -> ProbabilityTables:
+        """Tables for hyper latents: band * Z + channel, support 31, no escapes."""
+        flat = self._array("tables.hyper").reshape(-1)
+        count = len(flat) // (2 * HYPER_MAX + 1)
+        return ProbabilityTables(flat, np.full(count, HYPER_MAX), escapes=False)
+
+    def hyper_row(self, rate_index: int) -> int:
+        """First of the Z tables that hyper latents at this rate index use."""
+        bands = len(self.hyper_tables) // self.manifest.hyper_channels
+        return rate_index * bands // RATE_INDICES * self.manifest.hyper_channels
+
+    # Networks --------------------------------------------------------------------------------------------------------
+
+    def _network(self, key: tuple[str, ...], make: Any) -> Any:
+        with self._lock:
+            if key not in self._networks:
+                self._networks[key] = make()
+            return self._networks[key]
+
+    @staticmethod
+    def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+        return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
+
+    def synthesis(self, cls: int) -> FloatNetwork:
+        """The synthesis network of a class."""
+        weights = self._under(self._arrays, f"synthesis.{cls}.") | {"linear.weight": self._array("linear.synthesis")}
+        return self._network(("synthesis", str(cls)), lambda: FloatNetwork(self._graphs["synthesis"], weights))
+
+    def synthesis_bias(self, cls: int, rate_index: int) -> np.ndarray:
+        """float32 1 x W x 1 x 1 rate bias of a class's synthesis network."""
+        return self._array(f"synthesis.{cls}.rate")[rate_index].astype(np.float32)[None, :, None, None]
+
+    def fusion(self) -> FloatNetwork:
+        """The fusion network."""
+        return self._network(
+            ("fusion",), lambda: FloatNetwork(self._graphs["fusion"], self._under(self._arrays, "fusion."))
+        )
+
+    def hyper_synthesis(self) -> IntegerNetwork:
+        """The integer hyper synthesis network; its bound is proved when it is built."""
+        return self._integer("hyper_synthesis")
+
+    def context(self, step: int) -> IntegerNetwork:
+        """The integer network of one context step."""
+        return self._integer(f"context_{step}")
+
+    def _integer(self, name: str) -> IntegerNetwork:
+        return self._network(
+            (name,), lambda: IntegerNetwork(name, self._graphs[name], self._under(self._arrays, f"{name}."))
+        )
+
+    def analysis(self, cls: int) -> FloatNetwork:
+        """The analysis network of a class (encoder)."""
+        graphs, arrays = self._encoder
+        weights = self._under(arrays, f"analysis.{cls}.") | {"linear.weight": arrays["linear.analysis"]}
+        return self._network(("analysis", str(cls)), lambda: FloatNetwork(graphs["analysis"], weights))
+
+    def hyper_analysis(self, cls: int) -> FloatNetwork:
+        """The hyper analysis network of a class (encoder)."""
+        graphs, arrays = self._encoder
+        weights = self._under(arrays, f"hyper_analysis.{cls}.")
+        return self._network(("hyper_analysis", str(cls)), lambda: FloatNetwork(graphs["hyper_analysis"], weights))
+
+    def hyper_bias(self, cls: int, rate_index: int) -> np.ndarray:
+        """float32 1 x W x 1 x 1 rate bias of a class's hyper analysis network."""
+        return self._encoder[1][f"hyper_analysis.{cls}.rate"][rate_index].astype(np.float32)[None, :, None, None]
+
+    # For people ------------------------------------------------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Check everything: hashes of decoder and encoder, tables, the 2^24 bound of every integer network.
+
+        Raises:
+            ModelDamagedError: something does not hold.
+        """
+        if len(self.symbol_tables) != 64 or self.hyper_tables is None or self.steps.shape[0] != RATE_INDICES:
+            raise ModelDamagedError(f"model set {self.name} has tables of the wrong size")
+        self.hyper_synthesis()
+        for k in range(len(self.manifest.slices) + 1):
+            self.context(k)
+        for c in range(self.classes):
+            self.synthesis(c), self.analysis(c), self.hyper_analysis(c)
+
+    def macs(self, tile: int = 256) -> dict[str, float]:
+        """Thousand multiply-accumulates a pixel, by part, for a picture of many tiles; halo and fusion included.
+
+        Args:
+            tile: tile side in pixels.
+        """
+        m = self.manifest.macs
+        halo = (1 + 2 * self.manifest.halo * 16 / tile) ** 2
+        band = 1 - (1 - 32 / tile) ** 2
+        parts = {
+            "synthesis": m["synthesis"] * halo,
+            "entropy": m["hyper_synthesis"] + m["contexts"],
+            "fusion": m["fusion"] * band if self.manifest.fusion else 0.0,
+            "analysis": m["analysis"] * (1 + 64 / tile) ** 2,
+            "hyper_analysis": m["hyper_analysis"],
+        }
+        parts["decode"] = parts["synthesis"] + parts["entropy"] + parts["fusion"]
+        parts["encode"] = parts["analysis"] + parts["hyper_analysis"] + parts["entropy"]
+        return parts
+
+    @property
+    def bytes(self) -> int:
+        """Size of the set's files on disk."""
+        return sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
+
+    def card_hash(self) -> str:
+        """SHA-256 of the manifest file, to name an exact release of the set."""
+        return hashlib.sha256((self.folder / "manifest.json").read_bytes()).hexdigest()

@@ -1,0 +1,182 @@
+"""Training the parent, and everything after it that runs on crops: one loop, timed, resumable."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import dataclasses
+import json
+import math
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..texture import classify, complexity
+from .architecture import RATE_INDICES, Architecture
+from .codec import Codec, lagrangian
+from .data import CropSampler
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """Settings of one stage of training on crops."""
+
+    minutes: float
+    crop: int = 128
+    batch: int = 8
+    rate: float = 8e-4
+    """Peak learning rate; it rises over the first 2 % of the time and falls to zero as a cosine."""
+    linear_rate: float = 0.02
+    """Learning rate of the linear transform as a fraction of ``rate``."""
+    clip: float = 1.0
+    decay: float = 0.999
+    """Of the moving average of the weights, which is what is kept."""
+    noise: bool = True
+    thresholds: tuple[float, ...] = (8.0, 18.0)
+    seed: int = 1
+    freeze: tuple[str, ...] = ()
+    """Prefixes of parameters that stay as they are."""
+
+
+def typical_cost(t: Tensor) -> Tensor:
+    """bits + lambda * squared error of a trained codec, roughly: losses are divided by it so that every rate counts alike."""
+    return 1.2 * (lagrangian(t) / 0.013) ** 0.45
+
+
+def atomic_save(value: object, path: Path) -> None:
+    """torch.save through a temporary file, so that an interrupted run keeps its last checkpoint."""
+    part = path.with_suffix(".part")
+    torch.save(value, part)
+    os.replace(part, path)
+
+
+class Stopped(Exception):
+    """The user asked to stop; the checkpoint is written."""
+
+
+class CropTrainer:
+    """Optimises a codec on crops for a given time; continues from its checkpoint when there is one.
+
+    The schedule runs over wall time, so the same settings anneal fully on any machine.
+    """
+
+    def __init__(self, codec: Codec, settings: CropSettings, folder: Path, name: str) -> None:
+        self.codec, self.settings, self.name, self.folder = codec, settings, name, folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for key, p in codec.named_parameters():
+            p.requires_grad_(not key.startswith(settings.freeze) if settings.freeze else True)
+        named = [(k, p) for k, p in codec.named_parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for k, p in named if not k.startswith("linear.")], "factor": 1.0},
+            {"params": [p for k, p in named if k.startswith("linear.")], "factor": settings.linear_rate},
+        ]
+        codec.half_precision = True
+        self.optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=1e-8, betas=(0.9, 0.98))
+        self.average = copy.deepcopy(codec).requires_grad_(False)
+        self.steps, self.elapsed, self.skipped = 0, 0.0, 0
+        if self.checkpoint.exists():
+            state = torch.load(self.checkpoint, weights_only=True)
+            codec.load_state_dict(state["codec"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.steps, self.elapsed = state["steps"], state["elapsed"]
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / f"{self.name}.pt"
+
+    def save(self) -> None:
+        state = {"codec": self.codec.state_dict(), "average": self.average.state_dict(), "steps": self.steps}
+        state |= {"optimizer": self.optimizer.state_dict(), "elapsed": self.elapsed}
+        atomic_save(state, self.checkpoint)
+
+    def learning_rate(self) -> float:
+        """Of this moment: linear rise over 2 % of the time, then a cosine to zero."""
+        done = min(1.0, self.elapsed / (60 * self.settings.minutes))
+        return self.settings.rate * min(1.0, done / 0.02 + 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
+
+    def run(self, sampler: CropSampler) -> Codec:
+        """Train until the time is up; returns the averaged codec.
+
+        Raises:
+            Stopped: on Ctrl-C or SIGTERM, after the checkpoint was written.
+        """
+        stop: list[int] = []
+        previous = {s: signal.signal(s, lambda number, frame: stop.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._loop(sampler, stop)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        self.save()
+        if stop:
+            raise Stopped(f"stopped after {self.steps} steps; the same command continues from {self.checkpoint}")
+        return self.average
+
+    def _loop(self, sampler: CropSampler, stop: list[int]) -> None:
+        s = self.settings
+        torch.manual_seed(s.seed + self.steps)
+        sampler.random = np.random.default_rng([s.seed, self.steps])
+        random = np.random.default_rng([s.seed, self.steps, 1])
+        self.codec.train()
+        totals, saved = np.zeros(4), time.monotonic()
+        log = self.folder / f"{self.name}.csv"
+        for batch in sampler.batches(s.batch):
+            if stop or self.elapsed >= 60 * s.minutes:
+                return
+            start = time.monotonic()
+            totals += self._step(batch, random)
+            self.elapsed += time.monotonic() - start
+            if self.steps % 200 == 0:
+                row = [self.steps, round(self.elapsed), *(totals / 200).round(4), round(self.learning_rate(), 7), self.skipped]
+                with log.open("a", newline="") as file:
+                    csv.writer(file).writerow(row)
+                print(self.name, *row, flush=True)
+                totals[:] = 0
+            if time.monotonic() - saved > 90:
+                self.save()
+                saved = time.monotonic()
+
+    def _step(self, batch: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        s = self.settings
+        lr = self.learning_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr * group["factor"]
+        classes = torch.tensor([classify(complexity(p), s.thresholds) for p in batch])
+        x = torch.from_numpy(batch).permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
+        t = torch.from_numpy(random.integers(0, RATE_INDICES, len(batch))).float() / (RATE_INDICES - 1)
+        halo = bool(random.integers(2))
+        coded = self.codec(x, t, classes, halo=halo, noise=s.noise)
+        target = x if halo else x[..., 16:-16, 16:-16]
+        mse = (coded.pixels - target).square().mean((1, 2, 3))
+        rate = coded.bits / (x.shape[2] * x.shape[3])
+        cost = rate + lagrangian(t) * mse
+        loss = (cost / typical_cost(t)).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_((p for p in self.codec.parameters() if p.requires_grad), s.clip)
+        self.steps += 1
+        if not torch.isfinite(norm):
+            self.skipped += 1
+            if self.skipped > 100:
+                raise FloatingPointError("the loss was not finite 100 times; lower the learning rate")
+            return np.zeros(4)
+        self.optimizer.step()
+        decay = min(s.decay, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            for a, b in zip(self.average.parameters(), self.codec.parameters()):
+                if b.requires_grad:
+                    a.lerp_(b, 1 - decay)
+        psnr = (10 * torch.log10(255**2 / mse.clamp(min=1e-3))).mean()
+        return np.array([loss.item(), rate.mean().item(), psnr.item(), norm.item()])
+
+
+def describe(settings: CropSettings, architecture: Architecture) -> str:
+    """The settings of a stage as JSON, saved beside its checkpoint."""
+    return json.dumps({"architecture": dataclasses.asdict(architecture), "stage": dataclasses.asdict(settings)}, indent=1)

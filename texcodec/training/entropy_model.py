@@ -1,0 +1,176 @@
+"""The entropy model while training: hyper synthesis, context over channel slices, and the rate of both.
+
+The modules mirror the integer networks of docs/format.md, "Decoding a tile", one for one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .architecture import HYPER_MAX, MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
+from .fixed_point import IntegerConv, activation, round_through
+
+SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
+SCALE_OUTPUT = 8.0
+"""Scale indices that one unit of a context network's output stands for."""
+_MEAN_GRID = float(1 << MEAN_FRACTION_BITS)
+_LOGISTIC = math.sqrt(3) / math.pi
+
+
+def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
+    """Bits of residuals under a logistic distribution integrated over one symbol.
+
+    Args:
+        residual: symbols minus mean, any shape.
+        log_scale: natural logarithm of the standard deviation, same shape.
+    """
+    inverse = torch.exp(-log_scale) / _LOGISTIC
+    r = torch.abs(residual)
+    # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)): no cancellation far out in the tail
+    log_p = F.logsigmoid((0.5 - r) * inverse) + F.logsigmoid((0.5 + r) * inverse) + torch.log1p(-torch.exp(-inverse))
+    return log_p * (-1 / math.log(2))
+
+
+def features(v: Tensor, linear: bool) -> Tensor:
+    """What the context networks read of decoded latents: signed and unsigned logarithm, and optionally a clamped linear part.
+
+    Args:
+        v: B x c x h x w latents in symbols on the 1/16 grid.
+    Returns:
+        B x 2c (3c with ``linear``) x h x w, multiples of 1/32 in [-255/32, 255/32].
+    """
+    magnitude = torch.clamp(torch.log1p(torch.abs(v)), max=255 / 32)
+    magnitude = magnitude + (torch.floor(magnitude * 32 + 0.5) / 32 - magnitude).detach()
+    parts = [torch.sign(v) * magnitude, magnitude]
+    if linear:
+        scaled = torch.clamp(v / 8, -255 / 32, 255 / 32)
+        parts.append(scaled + (torch.floor(scaled * 32) / 32 - scaled).detach())
+    return torch.cat(parts, 1)
+
+
+class HyperSynthesis(nn.Module):
+    """Hyper latents, rate and class to the features that every context network reads."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        w, f = architecture.hyper_width, architecture.feature_width
+        self.enter = IntegerConv(architecture.hyper_channels + 1 + architecture.classes, w, 3)
+        self.up1 = IntegerConv(w, 4 * (w // 2), 1)
+        self.up2 = IntegerConv(w // 2, 4 * f, 1)
+        self.leave = IntegerConv(f, f, 3)
+
+    def forward(self, z: Tensor, planes: Tensor) -> Tensor:
+        """z: B x Z x h/4 x w/4 integers; planes: B x (1 + classes): rate in [0, 1) on a grid of 1/256 times 8, one-hot class.
+
+        Returns B x F x h x w activations.
+        """
+        spread = planes[:, :, None, None].expand(-1, -1, z.shape[2], z.shape[3])
+        h = activation(self.enter(torch.cat([z / 8, spread], 1)))
+        h = activation(F.pixel_shuffle(self.up1(h), 2))
+        h = activation(F.pixel_shuffle(self.up2(h), 2))
+        return activation(self.leave(h))
+
+
+class SliceContext(nn.Module):
+    """Means and scale indices of one slice (or one checkerboard half of it) from the features and earlier symbols."""
+
+    def __init__(self, architecture: Architecture, *, context: int, outputs: int) -> None:
+        super().__init__()
+        f, e, j = architecture.feature_width, architecture.context_width, architecture.joint_width
+        self.outputs = outputs
+        if context:
+            self.squeeze = IntegerConv(context, e, 1)
+            self.spread = IntegerConv(e, e, 3)
+        self.joint = IntegerConv(f + (e if context else 0), j, 1)
+        self.leave = IntegerConv(j, 2 * outputs, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+        self.leave.bias.data[outputs:] = 3.5
+
+    def forward(self, h: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns means in symbols (multiples of 1/16) and scale indices (integers in [0, 63]), each B x c x h x w."""
+        if context is not None:
+            e = activation(self.spread(activation(self.squeeze(context))))
+            h = torch.cat([h, e], 1)
+        out = self.leave(activation(self.joint(h)))
+        mean, scale = out.split(self.outputs, 1)
+        mean = mean + (torch.floor(mean * _MEAN_GRID + 0.5) / _MEAN_GRID - mean).detach()
+        scale = torch.clamp(scale * SCALE_OUTPUT, 0, SCALE_LEVELS - 1)
+        return mean, round_through(scale)
+
+
+class EntropyModel(nn.Module):
+    """Hyper synthesis, slice contexts and the prior of the hyper latents."""
+
+    PRIOR_ANCHORS = 4
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.hyper = HyperSynthesis(architecture)
+        s = architecture.slices
+        steps = [SliceContext(architecture, context=0, outputs=s[0])]
+        steps.append(SliceContext(architecture, context=3 * s[0], outputs=s[0]))
+        done = s[0]
+        for c in s[1:]:
+            steps.append(SliceContext(architecture, context=2 * done + s[0], outputs=c))
+            done += c
+        self.steps = nn.ModuleList(steps)
+        self.prior_mean = nn.Parameter(torch.zeros(self.PRIOR_ANCHORS, architecture.hyper_channels))
+        self.prior_scale = nn.Parameter(torch.zeros(self.PRIOR_ANCHORS, architecture.hyper_channels) + 0.5)
+
+    def hyper_bits(self, z: Tensor, t: Tensor) -> Tensor:
+        """Bits of (noisy or rounded) hyper latents, same shape as ``z``; t: B rates in [0, 1]."""
+        mean, scale = interpolate(self.prior_mean, t), interpolate(self.prior_scale, t)
+        return logistic_bits(z - mean[:, :, None, None], scale[:, :, None, None].expand_as(z))
+
+    def forward(self, v: Tensor, z: Tensor, planes: Tensor, *, noise: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Quantise latents slice by slice.
+
+        Args:
+            v: B x C x h x w latents in symbols, not yet rounded.
+            z: B x Z x h/4 x w/4 rounded hyper latents.
+            noise: rate of noisy instead of rounded residuals.
+        Returns:
+            decoded latents in symbols, bits a latent, residual symbols, scale indices; all B x C x h x w.
+        """
+        h = self.hyper(z, planes)[:, :, : v.shape[2], : v.shape[3]]
+        rows = torch.arange(v.shape[2])[:, None] + torch.arange(v.shape[3])[None]
+        even = (rows % 2 == 0).to(v)
+        first, *rest = v.split(self.architecture.slices, 1)
+        mean_e, scale_e = self.steps[0](h, None)
+        half = (round_through(first - mean_e) + mean_e) * even
+        mean_o, scale_o = self.steps[1](h, features(half, linear=True))
+        mean = mean_o + (mean_e - mean_o) * even
+        scale = scale_o + (scale_e - scale_o) * even
+        symbols, bits, scales = [round_through(first - mean)], [self._bits(first - mean, scale, noise)], [scale]
+        decoded = [symbols[0] + mean]
+        context = features(decoded[0], linear=True)
+        for step, part in zip(self.steps[2:], rest):
+            mean, scale = step(h, context)
+            symbols.append(round_through(part - mean))
+            decoded.append(symbols[-1] + mean)
+            bits.append(self._bits(part - mean, scale, noise))
+            scales.append(scale)
+            context = torch.cat([context, features(decoded[-1], linear=False)], 1)
+        return torch.cat(decoded, 1), torch.cat(bits, 1), torch.cat(symbols, 1), torch.cat(scales, 1)
+
+    @staticmethod
+    def _bits(residual: Tensor, scale_index: Tensor, noise: bool) -> Tensor:
+        if noise:
+            residual = residual + torch.rand_like(residual) - 0.5
+        else:
+            residual = round_through(residual)
+        return logistic_bits(residual, math.log(SCALE_MIN) + SCALE_STEP * scale_index)
+
+
+def interpolate(anchors: Tensor, t: Tensor) -> Tensor:
+    """Linear interpolation of A x C anchors, evenly spaced on [0, 1], at B points; returns B x C."""
+    x = t * (anchors.shape[0] - 1)
+    low = torch.clamp(x.floor().long(), 0, anchors.shape[0] - 2)
+    f = (x - low)[:, None]
+    return anchors[low] * (1 - f) + anchors[low + 1] * f

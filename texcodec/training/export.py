@@ -1,0 +1,267 @@
+"""From a trained codec to a model set on disk: integer entropy networks, probability tables, steps, graphs, manifest."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from ..entropy import quantise_probabilities
+from ..registry.identity import decoder_identity
+from ..registry.manifest import ENTROPY_PROFILE, MANIFEST_VERSION
+from ..registry.model_set import STEP_FRACTION
+from . import graphs
+from .architecture import HYPER_MAX, RATE_INDICES, SCALE_LEVELS, SCALE_MIN, Architecture
+from .codec import Codec, high_rate_step
+from .entropy_model import SCALE_STEP, SliceContext, interpolate
+from .fixed_point import IntegerConv
+from .integer_export import export_conv
+
+HYPER_BANDS = 16
+MOST_SUPPORT = 255
+QUALITY_RANGE = (1, 251)
+"""Rate indices of quality 1 and quality 100; a few finer and coarser rows stay for rate control."""
+
+
+class Statistics:
+    """How often each symbol occurs at each scale index, and each hyper latent in each band of rates.
+
+    Counted on training pictures by running the codec; the probability tables are fitted to them.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.symbols = np.zeros((SCALE_LEVELS, 2 * MOST_SUPPORT + 1))
+        self.hyper = np.zeros((HYPER_BANDS, architecture.hyper_channels, 2 * HYPER_MAX + 1))
+
+    def add(self, symbols: Tensor, scales: Tensor, hyper: Tensor, rate_index: int) -> None:
+        """Count one batch that was coded at one rate index."""
+        s = np.clip(symbols.detach().round().int().numpy().ravel(), -MOST_SUPPORT, MOST_SUPPORT) + MOST_SUPPORT
+        i = scales.detach().round().int().numpy().ravel()
+        width = 2 * MOST_SUPPORT + 1
+        self.symbols += np.bincount(i * width + s, minlength=SCALE_LEVELS * width).reshape(SCALE_LEVELS, width)
+        band = rate_index * HYPER_BANDS // RATE_INDICES
+        z = hyper.detach().round().int().numpy() + HYPER_MAX
+        for c in range(z.shape[1]):
+            self.hyper[band, c] += np.bincount(z[:, c].ravel(), minlength=2 * HYPER_MAX + 1)
+
+    @torch.no_grad()
+    def gather(self, codec: Codec, batches: Iterable[tuple[Tensor, Tensor]], seed: int = 5) -> None:
+        """Run the codec on (pictures B x 3 x H x W, classes B), each batch at its own rate index."""
+        random = np.random.default_rng(seed)
+        for x, classes in batches:
+            r = int(random.integers(RATE_INDICES))
+            coded = codec(x, torch.full((len(x),), r / (RATE_INDICES - 1)), classes, halo=True, noise=False)
+            self.add(coded.symbols, coded.scales, coded.hyper, r)
+
+
+def logistic_row(sigma: float, support: int) -> np.ndarray:
+    """Probabilities of -support .. support under a discretised logistic, and of everything beyond, float64."""
+    s = sigma * math.sqrt(3) / math.pi
+    edges = np.arange(-support, support + 2) - 0.5
+    upper = 1 / (1 + np.exp(np.clip(-edges / s, -700, 700)))
+    inside = np.diff(upper)
+    # the upper half by symmetry: differences of numbers near 1 lose digits
+    inside[support + 1 :] = inside[:support][::-1]
+    return np.append(inside, max(2 * upper[0], 1e-12))
+
+
+def symbol_tables(counts: np.ndarray, weight: float = 3000.0) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the 64 symbol tables: counted frequencies, smoothed by the logistic they were trained with.
+
+    Returns:
+        uint32 frequencies of all rows, uint16 support of each row.
+    """
+    rows, supports = [], []
+    for i in range(SCALE_LEVELS):
+        sigma = SCALE_MIN * math.exp(SCALE_STEP * i)
+        support = min(MOST_SUPPORT, math.ceil(5 * sigma) + 2)
+        both = counts[i] + counts[i][::-1]
+        centre = both[MOST_SUPPORT - support : MOST_SUPPORT + support + 1]
+        seen = np.append(centre, both.sum() - centre.sum())
+        rows.append(quantise_probabilities(seen + 2 * weight * logistic_row(sigma, support)))
+        supports.append(support)
+    return np.concatenate(rows), np.array(supports, np.uint16)
+
+
+def hyper_tables(codec: Codec, counts: np.ndarray, weight: float = 30.0) -> np.ndarray:
+    """Fit the hyper latents' tables; uint32 bands x Z x 63."""
+    with torch.no_grad():
+        t = (torch.arange(HYPER_BANDS) + 0.5) / HYPER_BANDS
+        means = interpolate(codec.entropy.prior_mean, t).numpy()
+        scales = np.exp(interpolate(codec.entropy.prior_scale, t).numpy()) * math.sqrt(3) / math.pi
+    edges = np.arange(-HYPER_MAX, HYPER_MAX + 2) - 0.5
+    edges[0], edges[-1] = -1e9, 1e9
+    out = np.zeros(counts.shape, np.uint32)
+    for b in range(HYPER_BANDS):
+        # neighbouring bands are alike: borrow from them
+        near = counts[max(0, b - 1) : b + 2].sum(0) + counts[b]
+        for c in range(counts.shape[1]):
+            x = np.clip((edges - means[b, c]) / scales[b, c], -500, 500)
+            p = np.diff(1 / (1 + np.exp(-x)))
+            out[b, c] = quantise_probabilities(near[c] + weight * np.maximum(p, 1e-7))
+    return out
+
+
+def magnitude_table() -> np.ndarray:
+    """uint8: min(255, round(32 ln(1 + k / 16))) for k = 0, 1, ... up to the first 255."""
+    k = np.arange(int(16 * math.exp(256 / 32)))
+    f = np.minimum(255, np.floor(32 * np.log1p(k / 16) + 0.5)).astype(np.uint8)
+    return f[: int(np.argmax(f == 255)) + 1]
+
+
+def _half(parameter: Tensor) -> np.ndarray:
+    return parameter.detach().numpy().astype(np.float16)
+
+
+def _float_arrays(module: nn.Module, prefix: str, kernels: dict[str, int]) -> dict[str, np.ndarray]:
+    """Weights of a float network as float16; ``kernels`` folds pixel unshuffling into the kernel of some layers."""
+    out = {}
+    for name, value in module.state_dict().items():
+        if name.startswith("rate."):
+            continue
+        k = kernels.get(name.removesuffix(".weight"))
+        if k and name.endswith(".weight"):
+            value = value.reshape(value.shape[0], -1, k, k)
+        out[f"{prefix}.{name}"] = _half(value)
+    if hasattr(module, "rate_bias"):
+        with torch.no_grad():
+            out[f"{prefix}.rate"] = _half(module.rate_bias(torch.arange(RATE_INDICES) / (RATE_INDICES - 1)))
+    return out
+
+
+def _integer_arrays(module: nn.Module, prefix: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    arrays, shifts = {}, {}
+    for name, layer in module.named_modules():
+        if isinstance(layer, IntegerConv):
+            final = module.outputs if isinstance(module, SliceContext) and name == "leave" else 0
+            arrays[f"{prefix}.{name}.weight"], arrays[f"{prefix}.{name}.bias"], shifts[name] = export_conv(
+                layer, final_outputs=final
+            )
+    return arrays, shifts
+
+
+def export_set(
+    codec: Codec,
+    statistics: Statistics,
+    folder: Path,
+    *,
+    name: str,
+    class_names: tuple[str, ...],
+    thresholds: tuple[float, ...],
+    fusion: nn.Module | None,
+    card: dict[str, Any],
+) -> None:
+    """Write a model set to ``folder``, replacing one that is there.
+
+    Args:
+        codec: trained, specialised or not (a parent serves every class with the same weights).
+        statistics: counted with this codec.
+        fusion: the fusion network, or None for a set without one.
+        card: what people should know of the set: data, command, seed, hardware, time, licence.
+    """
+    a = codec.architecture
+    codec = codec.float().eval()
+    decoder: dict[str, np.ndarray] = {}
+    encoder: dict[str, np.ndarray] = {}
+    files: dict[str, bytes] = {"synthesis": graphs.synthesis(a)}
+    decoder["linear.synthesis"] = _half(codec.linear.synthesis)
+    encoder["linear.analysis"] = _half(codec.linear.analysis.reshape(-1, 3, 16, 16))
+    for k in range(a.classes):
+        part = codec.transforms[k if codec.specialised else 0]
+        decoder |= _float_arrays(part.synthesis, f"synthesis.{k}", {})
+        encoder |= _float_arrays(part.analysis, f"analysis.{k}", {"enter": 8, "leave": 2})
+        encoder |= _float_arrays(part.hyper_analysis, f"hyper_analysis.{k}", {})
+    arrays, shifts = _integer_arrays(codec.entropy.hyper, "hyper_synthesis")
+    decoder |= arrays
+    files["hyper_synthesis"] = graphs.hyper_synthesis(a, shifts)
+    contexts = 0.0
+    for k, step in enumerate(codec.entropy.steps):
+        assert isinstance(step, SliceContext)
+        arrays, shifts = _integer_arrays(step, f"context_{k}")
+        decoder |= arrays
+        context = step.squeeze.in_channels if hasattr(step, "squeeze") else 0
+        files[f"context_{k}"] = graphs.slice_context(a, context, step.outputs, shifts)
+        contexts += sum(graphs.multiply_accumulates(files[f"context_{k}"]).values()) / 256
+    if fusion is not None:
+        files["fusion"] = graphs.fusion(a)
+        decoder |= _float_arrays(fusion, "fusion", {})
+    with torch.no_grad():
+        t = torch.arange(RATE_INDICES) / (RATE_INDICES - 1)
+        steps = torch.round(codec.steps(t) * STEP_FRACTION).clamp(1, 65535)
+        decoder["tables.steps"] = steps.numpy().astype(np.uint16)
+        decoder["tables.base_steps"] = high_rate_step(t).numpy().astype(np.float32)
+    decoder["tables.symbols"], decoder["tables.support"] = symbol_tables(statistics.symbols)
+    decoder["tables.hyper"] = hyper_tables(codec, statistics.hyper)
+    decoder["tables.magnitudes"] = magnitude_table()
+    encoder_files = {"analysis": graphs.analysis(a), "hyper_analysis": graphs.hyper_analysis(a)}
+    low, high = QUALITY_RANGE
+    manifest = {
+        "manifest_version": MANIFEST_VERSION,
+        "entropy_profile": ENTROPY_PROFILE,
+        "name": name,
+        "slices": a.slices,
+        "hyper_channels": a.hyper_channels,
+        "classes": class_names,
+        "thresholds": thresholds,
+        "halo": 1,
+        "fusion": fusion is not None,
+        "qualities": [round(low + (high - low) * q / 99) for q in range(100)],
+        "identity": decoder_identity(files, decoder).hex(),
+        "encoder": decoder_identity(encoder_files, encoder).hex(),
+        "macs": _macs(files | encoder_files, contexts),
+        "card": card,
+        "architecture": asdict(a),
+    }
+    _write(folder, files | encoder_files, decoder, encoder, manifest, _master(codec))
+
+
+def _macs(files: dict[str, bytes], contexts: float) -> dict[str, float]:
+    """Thousand multiply-accumulates a pixel of each network, without halo."""
+    area = {"synthesis": {"enter": 256, "linear": 256}, "analysis": {"linear": 256, "leave": 256}}
+    area["hyper_analysis"] = {"enter": 256, "down": 1024, "leave": 4096}
+    area["hyper_synthesis"] = {"enter": 4096, "up1": 4096, "up2": 1024, "leave": 256}
+    default = {"synthesis": 64, "analysis": 64, "fusion": 1}
+    out = {"contexts": contexts / 1000}
+    for name in ("synthesis", "analysis", "hyper_analysis", "hyper_synthesis", "fusion"):
+        if name in files:
+            per_layer = graphs.multiply_accumulates(files[name])
+            layers = {k.removesuffix(".weight"): v for k, v in per_layer.items()}
+            out[name] = sum(v / area.get(name, {}).get(k, default.get(name, 1)) for k, v in layers.items()) / 1000
+    out.setdefault("fusion", 0.0)
+    return out
+
+
+def _master(codec: Codec) -> dict[str, np.ndarray]:
+    """What the export rounds harder than float16: entropy networks, steps, priors, rate embeddings."""
+    kept = {}
+    for key, value in codec.state_dict().items():
+        exact = key.startswith(("entropy.", "log_steps")) or ".rate." in key
+        if exact:
+            kept[key] = value.numpy().astype(np.float32)
+    return kept
+
+
+def _write(
+    folder: Path,
+    files: dict[str, bytes],
+    decoder: dict[str, np.ndarray],
+    encoder: dict[str, np.ndarray],
+    manifest: dict[str, Any],
+    master: dict[str, np.ndarray],
+) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "graphs").mkdir(parents=True)
+    for key, graph in files.items():
+        (folder / "graphs" / f"{key}.onnx").write_bytes(graph)
+    for file, arrays in (("decoder", decoder), ("encoder", encoder), ("master", master)):
+        save_file({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, folder / f"{file}.safetensors")
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

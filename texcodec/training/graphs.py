@@ -1,0 +1,188 @@
+"""The ONNX graphs of a model set, built node by node so that they are small, canonical and the same on every machine.
+
+Weights are declared as external initialisers: a graph holds names and shapes only, and one graph serves every class.
+docs/format.md, "Networks", describes each graph in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from .architecture import Architecture
+
+OPSET = 17
+
+
+class GraphBuilder:
+    """Collects nodes, inputs and external weights, and turns them into one ONNX model."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.nodes: list[onnx.NodeProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.count = 0
+
+    def input(self, name: str, shape: Sequence[int | str]) -> str:
+        """Declare a float32 input."""
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
+        return name
+
+    def weight(self, name: str, shape: Sequence[int]) -> str:
+        """Declare a float32 external initialiser that the loader hands over by name."""
+        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=list(shape))
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="weights")
+        self.weights.append(tensor)
+        return name
+
+    def constant(self, value: float) -> str:
+        """A scalar kept in the graph itself."""
+        return self.add("Constant", value=helper.make_tensor("value", TensorProto.FLOAT, [], [value]))
+
+    def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
+        """Append a node; returns the name of its (first) output, further ones end in /1, /2 ..."""
+        self.count += 1
+        base = f"v{self.count}"
+        names = [base if i == 0 else f"{base}/{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return base
+
+    def conv(
+        self, x: str, name: str, inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, bias: bool = True
+    ) -> str:
+        """A convolution with zero padding of kernel // 2 (none when the stride equals the kernel)."""
+        pad = 0 if stride == kernel else kernel // 2
+        names = [self.weight(f"{name}.weight", (outputs, inputs // groups, kernel, kernel))]
+        if bias:
+            names.append(self.weight(f"{name}.bias", (outputs,)))
+        return self.add(
+            "Conv", x, *names, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=[pad] * 4, group=groups
+        )
+
+    def integer_conv(self, x: str, name: str, inputs: int, outputs: int, kernel: int, shift: int) -> str:
+        """An exact integer convolution, then floor(x / 2^shift)."""
+        y = self.conv(x, name, inputs, outputs, kernel)
+        return self.add("Floor", self.add("Mul", y, self.constant(2.0**-shift)))
+
+    def activation(self, x: str) -> str:
+        """Clamp to the range of integer activations."""
+        return self.add("Clip", x, self.constant(0.0), self.constant(255.0))
+
+    def shuffle(self, x: str, factor: int) -> str:
+        """Depth to space, colours outermost (as torch's pixel_shuffle)."""
+        return self.add("DepthToSpace", x, blocksize=factor, mode="CRD")
+
+    def build(self, output: str, shape: Sequence[int | str]) -> bytes:
+        """The serialised model with ``output`` as its only output."""
+        self.nodes.append(helper.make_node("Identity", [output], ["out"]))
+        graph = helper.make_graph(
+            self.nodes,
+            self.name,
+            self.inputs,
+            [helper.make_tensor_value_info("out", TensorProto.FLOAT, list(shape))],
+            initializer=self.weights,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        model.producer_name = "texcodec"
+        return model.SerializeToString(deterministic=True)
+
+
+def _compand(g: GraphBuilder, x: str) -> str:
+    return g.add("Mul", g.add("Sign", x), g.add("Log", g.add("Add", g.add("Abs", x), g.constant(1.0))))
+
+
+def _block(g: GraphBuilder, x: str, name: str, width: int) -> str:
+    h = g.conv(x, f"{name}.expand", width, 2 * width)
+    h = g.conv(h, f"{name}.spatial", 2 * width, 2 * width, 3, groups=2 * width)
+    a = g.add("Split", h, outputs=2, axis=1)
+    gated = g.add("Mul", g.add("Relu", a), f"{a}/1")
+    return g.add("Add", x, g.conv(gated, f"{name}.project", width, width))
+
+
+def analysis(a: Architecture) -> bytes:
+    """Pixels minus 128 (1 x 3 x H x W) to latents in grey levels (1 x C x H/16 x W/16)."""
+    g = GraphBuilder("analysis")
+    x = g.input("pixels", [1, 3, "H", "W"])
+    h = g.conv(g.add("Mul", x, g.constant(1 / 64)), "enter", 3, a.analysis_width, 8, stride=8)
+    for i in range(a.analysis_blocks):
+        h = _block(g, h, f"blocks.{i}", a.analysis_width)
+    h = g.conv(h, "leave", a.analysis_width, a.latent_channels, 2, stride=2)
+    linear = g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False)
+    return g.build(g.add("Add", linear, h), [1, a.latent_channels, "h", "w"])
+
+
+def synthesis(a: Architecture) -> bytes:
+    """Latents in symbols, steps, base step and rate bias to pixels on the 0..255 scale, unrounded."""
+    g = GraphBuilder("synthesis")
+    c, w = a.latent_channels, a.synthesis_width
+    v = g.input("latents", [1, c, "h", "w"])
+    steps = g.input("steps", [1, c, 1, 1])
+    base = g.input("base", [1, 1, 1, 1])
+    bias = g.input("rate_bias", [1, w, 1, 1])
+    h = g.add("Add", g.shuffle(g.conv(_compand(g, v), "enter", c, 4 * w), 2), bias)
+    for i in range(a.synthesis_blocks):
+        h = _block(g, h, f"blocks.{i}", w)
+    net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
+    linear = g.shuffle(g.conv(g.add("Mul", v, steps), "linear", c, 768, bias=False), 16)
+    return g.build(g.add("Add", g.add("Add", net, linear), g.constant(128.0)), [1, 3, "H", "W"])
+
+
+def hyper_analysis(a: Architecture) -> bytes:
+    """Latents in symbols to hyper latents before rounding."""
+    g = GraphBuilder("hyper_analysis")
+    v = g.input("latents", [1, a.latent_channels, "h", "w"])
+    bias = g.input("rate_bias", [1, a.hyper_width, 1, 1])
+    h = g.add("Relu", g.add("Add", g.conv(_compand(g, v), "enter", a.latent_channels, a.hyper_width), bias))
+    h = g.add("Relu", g.conv(h, "down", a.hyper_width, a.hyper_width, 3, stride=2))
+    h = g.conv(h, "leave", a.hyper_width, a.hyper_channels, 3, stride=2)
+    return g.build(g.add("Mul", h, g.constant(4.0)), [1, a.hyper_channels, "y", "x"])
+
+
+def hyper_synthesis(a: Architecture, shifts: dict[str, int]) -> bytes:
+    """Integer hyper latents with rate and class planes to integer features."""
+    g = GraphBuilder("hyper_synthesis")
+    w, f, z = a.hyper_width, a.feature_width, a.hyper_channels + 1 + a.classes
+    h = g.activation(g.integer_conv(g.input("hyper", [1, z, "y", "x"]), "enter", z, w, 3, shifts["enter"]))
+    h = g.integer_conv(h, "up1", w, 4 * (w // 2), 1, shifts["up1"])
+    h = g.integer_conv(g.shuffle(g.activation(h), 2), "up2", w // 2, 4 * f, 1, shifts["up2"])
+    h = g.activation(g.integer_conv(g.shuffle(g.activation(h), 2), "leave", f, f, 3, shifts["leave"]))
+    return g.build(h, [1, f, "h", "w"])
+
+
+def slice_context(a: Architecture, context: int, outputs: int, shifts: dict[str, int]) -> bytes:
+    """Integer features and context to means (1/16 symbol) and unclamped scale indices, 2 x outputs channels."""
+    g = GraphBuilder("slice_context")
+    f, e, j = a.feature_width, a.context_width, a.joint_width
+    h = g.input("features", [1, f, "h", "w"])
+    if context:
+        c = g.input("context", [1, context, "h", "w"])
+        c = g.activation(g.integer_conv(c, "squeeze", context, e, 1, shifts["squeeze"]))
+        c = g.activation(g.integer_conv(c, "spread", e, e, 3, shifts["spread"]))
+        h = g.add("Concat", h, c, axis=1)
+    h = g.activation(g.integer_conv(h, "joint", f + (e if context else 0), j, 1, shifts["joint"]))
+    return g.build(g.integer_conv(h, "leave", j, 2 * outputs, 1, shifts["leave"]), [1, 2 * outputs, "h", "w"])
+
+
+def fusion(a: Architecture) -> bytes:
+    """Seam blocks (B x 5 x H x W) to corrections in base steps (B x 3 x H-6 x W-6)."""
+    g = GraphBuilder("fusion")
+    w = a.fusion_width
+    x = g.input("blocks", ["B", 5, "H", "W"])
+    for name, i, o in (("enter", 5, w), ("middle", w, w), ("leave", w, 3)):
+        weights = [g.weight(f"{name}.weight", (o, i, 3, 3)), g.weight(f"{name}.bias", (o,))]
+        x = g.add("Conv", x, *weights, kernel_shape=[3, 3], pads=[0] * 4)
+        if name != "leave":
+            x = g.add("Relu", x)
+    return g.build(x, ["B", 3, "h", "w"])
+
+
+def multiply_accumulates(graph: bytes) -> dict[str, float]:
+    """Multiply-accumulates of every convolution for one position of its output, by weight name."""
+    model = onnx.load_from_string(graph)
+    shapes = {w.name: list(w.dims) for w in model.graph.initializer}
+    return {n.input[1]: float(np.prod(shapes[n.input[1]])) for n in model.graph.node if n.op_type == "Conv"}

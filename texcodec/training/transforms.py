@@ -1,0 +1,146 @@
+"""Analysis, synthesis and hyper analysis transforms of one texture class, and the linear transform all classes share.
+
+The linear transform starts as the lowest coefficients of a 16x16 DCT over opponent colours; the networks add to it and
+start at zero, so training begins from a working codec.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .architecture import HYPER_STRIDE, LATENT_STRIDE, Architecture
+
+RESIDUAL_SCALE = 32.0
+"""Grey levels that one unit of the analysis network's output stands for."""
+
+
+def dct_basis() -> np.ndarray:
+    """The orthonormal 16x16 DCT over opponent colours.
+
+    Returns:
+        float32 768 x 768: a row a coefficient, columns in the order of pixel unshuffling (colour, row, column).
+    """
+    n = LATENT_STRIDE
+    k = np.arange(n)[:, None]
+    one = np.sqrt(2 / n) * np.cos(np.pi * (2 * np.arange(n)[None] + 1) * k / (2 * n))
+    one[0] /= np.sqrt(2)
+    colours = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], float)
+    colours /= np.linalg.norm(colours, axis=1, keepdims=True)
+    return np.einsum("ac,ui,vj->auvcij", colours, one, one).reshape(3 * n * n, 3 * n * n).astype(np.float32)
+
+
+def compand(x: Tensor) -> Tensor:
+    """sign(x) * ln(1 + |x|): keeps small values and squeezes large ones."""
+    return torch.sign(x) * torch.log1p(torch.abs(x))
+
+
+class GatedBlock(nn.Module):
+    """x + conv1x1(relu(a) * b), where a and b come from a 1x1 and a depthwise 3x3 convolution."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(width, 2 * width, 1)
+        self.spatial = nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width)
+        self.project = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.spatial(self.expand(x)).chunk(2, 1)
+        return x + self.project(F.relu(a) * b)
+
+
+class Analysis(nn.Module):
+    """Pixels to what the network adds to the linear latents, in units of RESIDUAL_SCALE grey levels."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        w = architecture.analysis_width
+        self.enter = nn.Conv2d(192, w, 1)
+        self.blocks = nn.Sequential(*[GatedBlock(w) for _ in range(architecture.analysis_blocks)])
+        self.leave = nn.Conv2d(4 * w, architecture.latent_channels, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: B x 3 x H x W, grey levels minus 128, divided by 64; returns B x C x H/16 x W/16."""
+        h = self.blocks(self.enter(F.pixel_unshuffle(x, 8)))
+        return self.leave(F.pixel_unshuffle(h, 2))
+
+
+class Synthesis(nn.Module):
+    """Dequantised latents in symbols to what the network adds to the linear picture, in units of the base step."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        w = architecture.synthesis_width
+        self.enter = nn.Conv2d(architecture.latent_channels, 4 * w, 1)
+        self.blocks = nn.Sequential(*[GatedBlock(w) for _ in range(architecture.synthesis_blocks)])
+        self.leave = nn.Conv2d(w, 192, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+        self.rate = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, w))
+
+    def forward(self, v: Tensor, t: Tensor) -> Tensor:
+        """v: B x C x h x w latents in symbols, t: B rates in [0, 1]; returns B x 3 x 16h x 16w."""
+        h = F.pixel_shuffle(self.enter(compand(v)), 2)
+        h = h + self.rate_bias(t)[:, :, None, None]
+        return F.pixel_shuffle(self.leave(self.blocks(h)), 8)
+
+    def rate_bias(self, t: Tensor) -> Tensor:
+        """The bias that tells the network the rate; tabulated for every rate index when exported."""
+        return self.rate(rate_features(t))
+
+
+def rate_features(t: Tensor) -> Tensor:
+    """B rates in [0, 1] to B x 3 smooth features."""
+    return torch.stack([2 * t - 1, torch.cos(math.pi * t), torch.cos(2 * math.pi * t)], 1)
+
+
+class HyperAnalysis(nn.Module):
+    """Latents in symbols to hyper latents (before rounding)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        w = architecture.hyper_width
+        self.enter = nn.Conv2d(architecture.latent_channels, w, 1)
+        self.down = nn.Conv2d(w, w, 3, stride=2, padding=1)
+        self.leave = nn.Conv2d(w, architecture.hyper_channels, 3, stride=2, padding=1)
+        self.rate = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, w))
+
+    def forward(self, v: Tensor, t: Tensor) -> Tensor:
+        """v: B x C x h x w with h, w multiples of 4; returns B x Z x h/4 x w/4."""
+        assert v.shape[-1] % HYPER_STRIDE == 0 and v.shape[-2] % HYPER_STRIDE == 0
+        h = F.relu(self.enter(compand(v)) + self.rate_bias(t)[:, :, None, None])
+        return 4.0 * self.leave(F.relu(self.down(h)))
+
+    def rate_bias(self, t: Tensor) -> Tensor:
+        """The bias that tells the network the rate; tabulated for every rate index when exported."""
+        return self.rate(rate_features(t))
+
+
+class LinearTransform(nn.Module):
+    """The linear transform that all classes share: C of the 768 DCT coefficients of a 16x16 block, then learned."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        c = architecture.latent_channels
+        self.analysis = nn.Parameter(torch.zeros(c, 768, 1, 1))
+        self.synthesis = nn.Parameter(torch.zeros(768, c, 1, 1))
+
+    def start_from(self, rows: np.ndarray) -> None:
+        """Take the DCT coefficients with these numbers (C of 0..767), most important first."""
+        basis = torch.from_numpy(dct_basis()[rows])
+        self.analysis.data.copy_(basis[:, :, None, None])
+        self.synthesis.data.copy_(basis.T[:, :, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x 3 x H x W grey levels minus 128 to B x C x H/16 x W/16."""
+        return F.conv2d(F.pixel_unshuffle(x, LATENT_STRIDE), self.analysis)
+
+    def inverse(self, y: Tensor) -> Tensor:
+        """B x C x h x w to B x 3 x 16h x 16w grey levels minus 128."""
+        return F.pixel_shuffle(F.conv2d(y, self.synthesis), LATENT_STRIDE)
