@@ -77,11 +77,11 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     # Python swallows exceptions in finalisers and in callbacks of the import system. An interrupt that hits
-    # one of these is sent again, so that it arrives where it counts, and leaves no traceback.
-    if unraisable.exc_type is not KeyboardInterrupt:
+    # one of these leaves no traceback and is sent again: a little later, as it would be lost in here too.
+    if unraisable.exc_type is KeyboardInterrupt:
+        threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()
+    else:
         sys.__unraisablehook__(unraisable)
-    elif threading.current_thread() is threading.main_thread():
-        signal.raise_signal(signal.SIGINT)
 
 
 def _flush(code: int) -> int:

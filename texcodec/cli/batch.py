@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from texcodec.cli.console import Console
+from texcodec.cli.console import Console, display_name
 from texcodec.errors import ModelError, StreamError, TexcodecError
 from texcodec.files import STANDARD_STREAM
 
@@ -41,11 +41,6 @@ def process(console: Console, names: Sequence[str], work: Callable[[str], None])
             _report_bug(console, name, error)
             codes.append(FILE_FAILED)
     return FILE_FAILED if FILE_FAILED in codes else (codes or [0])[0]
-
-
-def display_name(name: str) -> str:
-    """What messages call an input."""
-    return "standard input" if name == STANDARD_STREAM else name
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the user sees beside the results: messages and progress, all of it on standard error."""
+"""What the user sees: results on standard output; messages and progress on standard error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from texcodec.errors import StreamError
+from texcodec.files import STANDARD_STREAM
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -18,7 +23,7 @@ _FEWEST_STEPS = 24
 
 
 class Console:
-    """Writes to standard error.
+    """Messages on standard error.
 
     Args:
         quiet: errors only; no notices and no progress.
@@ -41,14 +46,15 @@ class Console:
         def notice(sentence: str) -> None:
             if not self.quiet and sentence not in told:
                 told.add(sentence)
-                self.error(name, sentence)
+                self.error(display_name(name), sentence)
 
         return notice
 
-    def detail(self, line: str) -> None:
-        """A line that only --verbose shows."""
+    def done(self, source: str, target: str, *, size: int, pixels: int, seconds: float) -> None:
+        """The line that --verbose prints for a file: ``size`` bytes of .tcx for so many ``pixels``."""
         if self.verbose:
-            self._write(line)
+            names = f"{display_name(source)} -> {display_name(target, 'standard output')}"
+            self._write(f"{names}: {size} bytes, {8 * size / pixels:.3f} bpp, {seconds:.2f} s")
 
     @contextmanager
     def tiles(self) -> Iterator[Progress | None]:
@@ -100,6 +106,28 @@ class Console:
         else:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
+
+
+def emit(line: str) -> None:
+    """Print a result on standard output.
+
+    Raises:
+        BrokenPipeError: its reader is gone.
+        StreamError: it cannot be written.
+    """
+    if sys.stdout is None:
+        raise StreamError("Standard output is closed; send it to a file or a pipe.")
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StreamError(f"Cannot write standard output: {error.strerror or error}.") from error
+
+
+def display_name(name: str, stream: str = "standard input") -> str:
+    """What messages call a file; ``-`` is a ``stream``."""
+    return stream if name == STANDARD_STREAM else name
 
 
 def printable(text: str) -> str:

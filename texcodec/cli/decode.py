@@ -101,7 +101,7 @@ def command(
         for sentence in left_out:
             notice(sentence)
         seconds = time.perf_counter() - start
-        console.detail(f"{source} -> {target}: {size} bytes, {8 * size / pixels:.3f} bpp, {seconds:.2f} s")
+        console.done(source, target, size=size, pixels=pixels, seconds=seconds)
 
     return process(console, list(places), decode_one)
 

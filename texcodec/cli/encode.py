@@ -12,6 +12,7 @@ from texcodec.cli import options
 from texcodec.cli.batch import opened, process, require_models
 from texcodec.cli.console import Console
 from texcodec.cli.outputs import plan
+from texcodec.errors import ParameterError
 from texcodec.files import STANDARD_STREAM, check_output, encoded_name, write_output
 from texcodec.limits import Limits
 
@@ -118,19 +119,37 @@ def command(
                 notice=notice,
             )
         write_output(target, data, force=force)
-        rate = 8 * len(data) / (picture.width * picture.height)
+        pixels = picture.width * picture.height
         seconds = time.perf_counter() - start
-        console.detail(f"{source} -> {target}: {len(data)} bytes, {rate:.3f} bpp, {seconds:.2f} s")
+        console.done(source, target, size=len(data), pixels=pixels, seconds=seconds)
 
     return process(console, list(places), encode_one)
 
 
 def _is_output(name: str) -> bool:
-    """A .tcx file is never an input here, and a device or pipe as the second of two arguments hardly ever."""
+    """Whether the second of two arguments is the output: a .tcx file, a device or a pipe.
+
+    Raises:
+        click.UsageError: it is no name that an output has, and as an input it does not exist.
+    """
     if name == STANDARD_STREAM or name.lower().endswith(".tcx"):
         return True
     try:
         mode = os.stat(name).st_mode
     except (OSError, ValueError):
-        return False
+        if _names_picture(name):
+            return False  # reported among the inputs, like any other that is missing
+        raise click.UsageError(
+            f"{name} does not exist; if it is the output, end its name in .tcx or give it with --output."
+        ) from None
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _names_picture(name: str) -> bool:
+    from texcodec.images import format_for
+
+    try:
+        format_for(name)
+    except ParameterError:
+        return False
+    return True

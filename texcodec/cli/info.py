@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import display_name, opened, process
-from texcodec.cli.console import Console, in_columns
+from texcodec.cli.batch import opened, process
+from texcodec.cli.console import Console, display_name, emit, in_columns
 from texcodec.container import EXIF, ICCP, PREV, PSUM, TEXT, XMPD, Reader
 from texcodec.limits import Limits
 
@@ -38,7 +38,7 @@ def command(files: tuple[str, ...], as_json: bool, models: str | None, limits: L
         with opened(name) as file:
             facts = describe(Reader(file, limits), models)
         facts = {"file": click.format_filename(display_name(name)), **facts}
-        click.echo(json.dumps(facts) if as_json else _as_text(facts))
+        emit(json.dumps(facts) if as_json else _as_text(facts))
 
     return process(Console(quiet=True), files, describe_one)
 
@@ -147,7 +147,7 @@ def _as_text(facts: dict[str, Any]) -> str:
     if facts["tiles"] or facts["absent_tiles"]:
         lines["tiles"] = _tiles_line(facts)
         lines["rate"] = _rate_line(facts)
-        halo = f"halo of {facts['halo']} latents" if facts["halo"] else "no halo"
+        halo = f"halo {facts['halo']} (latents a side)" if facts["halo"] else "no halo"
         lines["decoder"] = halo + (", fusion" if facts["fusion"] else ", no fusion")
         lines["models"] = f"{facts['models'] or 'not installed'}, identity {facts['identity']}"
     if facts["alpha_bytes"]:

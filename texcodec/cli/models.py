@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from texcodec.cli.batch import process
-from texcodec.cli.console import Console, in_columns, printable
+from texcodec.cli.console import Console, emit, in_columns, printable
 from texcodec.errors import ModelError
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ def list_command(as_json: bool) -> int:
         for info in list_sets()
     ]
     if as_json:
-        click.echo(json.dumps(sets))
+        emit(json.dumps(sets))
         return 0
     width = max((len(str(entry["name"])) for entry in sets), default=0)
     for entry in sets:
         star = "*" if entry["default"] else " "
         released = "released  " if entry["released"] else "unreleased"
         name = str(entry["name"]).ljust(width)
-        click.echo(f"{star} {name}  {released}  {entry['identity']}  {entry['path']}")
+        emit(f"{star} {name}  {released}  {entry['identity']}  {entry['path']}")
     return 0
 
 
@@ -75,7 +75,7 @@ def show_command(name: str | None, as_json: bool) -> int:
     from texcodec.registry import load_set
 
     facts = _facts(load_set(name))
-    click.echo(json.dumps(facts) if as_json else _as_text(facts))
+    emit(json.dumps(facts) if as_json else _as_text(facts))
     return 0
 
 
@@ -96,7 +96,7 @@ def verify_command(names: tuple[str, ...]) -> int:
     def verify_one(name: str) -> None:
         models = load_set(name)
         models.verify()
-        click.echo(f"{printable(models.name)}: ok")
+        emit(f"{printable(models.name)}: ok")
 
     return process(Console(quiet=True), names, verify_one)
 
@@ -119,7 +119,7 @@ def _as_text(facts: dict[str, Any]) -> str:
         "classes": f"{', '.join(classes)} (complexity of a tile)",
         "latents": f"{sum(facts['slices'])} channels in {len(facts['slices'])} slices, "
         f"{facts['hyper_channels']} hyper",
-        "decoder": (f"halo of {facts['halo']} latents" if facts["halo"] else "no halo")
+        "decoder": (f"halo {facts['halo']} (latents a side)" if facts["halo"] else "no halo")
         + (", fusion" if facts["fusion"] else ", no fusion"),
         "rates": f"index {facts['qualities'][0]} at quality 1 to {facts['qualities'][-1]} at quality 100",
     }

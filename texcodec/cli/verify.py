@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import display_name, opened, process
-from texcodec.cli.console import Console, printable
+from texcodec.cli.batch import opened, process
+from texcodec.cli.console import Console, display_name, emit, printable
 from texcodec.limits import Limits
 
 
@@ -47,6 +47,6 @@ def command(
             else:
                 line = f"{shown}: ok"
         if not quiet:
-            click.echo(line)
+            emit(line)
 
     return process(console, files, verify_one)

@@ -31,7 +31,9 @@ class CropSettings:
     crop: int = 128
     batch: int = 8
     rate: float = 8e-4
-    """Peak learning rate; it rises over the first 2 % of the time and falls to zero as a cosine."""
+    """Peak learning rate; it rises over the first 2 % of the time and falls as a cosine."""
+    last_rate: float = 0.0
+    """Learning rate at the end: above zero for a stage that another one continues."""
     linear_rate: float = 0.02
     """Learning rate of the linear transform as a fraction of ``rate``."""
     clip: float = 1.0
@@ -97,9 +99,11 @@ class CropTrainer:
         atomic_save(state, self.checkpoint)
 
     def learning_rate(self) -> float:
-        """Of this moment: linear rise over 2 % of the time, then a cosine to zero."""
-        done = min(1.0, self.elapsed / (60 * self.settings.minutes))
-        return self.settings.rate * min(1.0, done / 0.02 + 1e-3) * 0.5 * (1 + math.cos(math.pi * done))
+        """Of this moment: linear rise over 2 % of the time, then a cosine."""
+        s = self.settings
+        done = min(1.0, self.elapsed / (60 * s.minutes))
+        falling = s.last_rate + (s.rate - s.last_rate) * 0.5 * (1 + math.cos(math.pi * done))
+        return falling * min(1.0, done / 0.02 + 1e-3)
 
     def run(self, sampler: CropSampler) -> Codec:
         """Train until the time is up; returns the averaged codec.

@@ -263,5 +263,7 @@ def _write(
     for key, graph in files.items():
         (folder / "graphs" / f"{key}.onnx").write_bytes(graph)
     for file, arrays in (("decoder", decoder), ("encoder", encoder), ("master", master)):
-        save_file({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, folder / f"{file}.safetensors")
+        path = folder / f"{file}.safetensors"
+        save_file({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, path)
+        path.chmod((folder / "graphs").stat().st_mode & 0o666)  # safetensors writes files that only their owner can read
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

@@ -107,20 +107,20 @@ def _block(g: GraphBuilder, x: str, name: str, width: int) -> str:
 def analysis(a: Architecture) -> bytes:
     """Pixels minus 128 (1 x 3 x H x W) to latents in grey levels (1 x C x H/16 x W/16)."""
     g = GraphBuilder("analysis")
-    x = g.input("pixels", [1, 3, "H", "W"])
+    x = g.input("pixels", ["n", 3, "H", "W"])
     h = g.conv(g.add("Mul", x, g.constant(1 / 64)), "enter", 3, a.analysis_width, 8, stride=8)
     for i in range(a.analysis_blocks):
         h = _block(g, h, f"blocks.{i}", a.analysis_width)
     h = g.conv(h, "leave", a.analysis_width, a.latent_channels, 2, stride=2)
     linear = g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False)
-    return g.build(g.add("Add", linear, h), [1, a.latent_channels, "h", "w"])
+    return g.build(g.add("Add", linear, h), ["n", a.latent_channels, "h", "w"])
 
 
 def synthesis(a: Architecture) -> bytes:
     """Latents in symbols, steps, base step and rate bias to pixels on the 0..255 scale, unrounded."""
     g = GraphBuilder("synthesis")
     c, w = a.latent_channels, a.synthesis_width
-    v = g.input("latents", [1, c, "h", "w"])
+    v = g.input("latents", ["n", c, "h", "w"])
     steps = g.input("steps", [1, c, 1, 1])
     base = g.input("base", [1, 1, 1, 1])
     bias = g.input("rate_bias", [1, w, 1, 1])
@@ -129,56 +129,56 @@ def synthesis(a: Architecture) -> bytes:
         h = _block(g, h, f"blocks.{i}", w)
     net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
     linear = g.shuffle(g.conv(g.add("Mul", v, steps), "linear", c, 768, bias=False), 16)
-    return g.build(g.add("Add", g.add("Add", net, linear), g.constant(128.0)), [1, 3, "H", "W"])
+    return g.build(g.add("Add", g.add("Add", net, linear), g.constant(128.0)), ["n", 3, "H", "W"])
 
 
 def hyper_analysis(a: Architecture) -> bytes:
     """Latents in symbols to hyper latents before rounding."""
     g = GraphBuilder("hyper_analysis")
-    v = g.input("latents", [1, a.latent_channels, "h", "w"])
+    v = g.input("latents", ["n", a.latent_channels, "h", "w"])
     bias = g.input("rate_bias", [1, a.hyper_width, 1, 1])
     h = g.add("Relu", g.add("Add", g.conv(_compand(g, v), "enter", a.latent_channels, a.hyper_width), bias))
     h = g.add("Relu", g.conv(h, "down", a.hyper_width, a.hyper_width, 3, stride=2))
     h = g.conv(h, "leave", a.hyper_width, a.hyper_channels, 3, stride=2)
-    return g.build(g.add("Mul", h, g.constant(4.0)), [1, a.hyper_channels, "y", "x"])
+    return g.build(g.add("Mul", h, g.constant(4.0)), ["n", a.hyper_channels, "y", "x"])
 
 
 def hyper_synthesis(a: Architecture, shifts: dict[str, int]) -> bytes:
     """Integer hyper latents with rate and class planes to integer features."""
     g = GraphBuilder("hyper_synthesis")
     w, f, z = a.hyper_width, a.feature_width, a.hyper_channels + 1 + a.classes
-    h = g.activation(g.integer_conv(g.input("hyper", [1, z, "y", "x"]), "enter", z, w, 3, shifts["enter"]))
+    h = g.activation(g.integer_conv(g.input("hyper", ["n", z, "y", "x"]), "enter", z, w, 3, shifts["enter"]))
     h = g.integer_conv(h, "up1", w, 4 * (w // 2), 1, shifts["up1"])
     h = g.integer_conv(g.shuffle(g.activation(h), 2), "up2", w // 2, 4 * f, 1, shifts["up2"])
     h = g.activation(g.integer_conv(g.shuffle(g.activation(h), 2), "leave", f, f, 3, shifts["leave"]))
-    return g.build(h, [1, f, "h", "w"])
+    return g.build(h, ["n", f, "h", "w"])
 
 
 def slice_context(a: Architecture, context: int, outputs: int, shifts: dict[str, int]) -> bytes:
     """Integer features and context to means (1/16 symbol) and unclamped scale indices, 2 x outputs channels."""
     g = GraphBuilder("slice_context")
     f, e, j = a.feature_width, a.context_width, a.joint_width
-    h = g.input("features", [1, f, "h", "w"])
+    h = g.input("features", ["n", f, "h", "w"])
     if context:
-        c = g.input("context", [1, context, "h", "w"])
+        c = g.input("context", ["n", context, "h", "w"])
         c = g.activation(g.integer_conv(c, "squeeze", context, e, 1, shifts["squeeze"]))
         c = g.activation(g.integer_conv(c, "spread", e, e, 3, shifts["spread"]))
         h = g.add("Concat", h, c, axis=1)
     h = g.activation(g.integer_conv(h, "joint", f + (e if context else 0), j, 1, shifts["joint"]))
-    return g.build(g.integer_conv(h, "leave", j, 2 * outputs, 1, shifts["leave"]), [1, 2 * outputs, "h", "w"])
+    return g.build(g.integer_conv(h, "leave", j, 2 * outputs, 1, shifts["leave"]), ["n", 2 * outputs, "h", "w"])
 
 
 def fusion(a: Architecture) -> bytes:
     """Seam blocks (B x 5 x H x W) to corrections in base steps (B x 3 x H-6 x W-6)."""
     g = GraphBuilder("fusion")
     w = a.fusion_width
-    x = g.input("blocks", ["B", 5, "H", "W"])
+    x = g.input("blocks", ["n", 5, "H", "W"])
     for name, i, o in (("enter", 5, w), ("middle", w, w), ("leave", w, 3)):
         weights = [g.weight(f"{name}.weight", (o, i, 3, 3)), g.weight(f"{name}.bias", (o,))]
         x = g.add("Conv", x, *weights, kernel_shape=[3, 3], pads=[0] * 4)
         if name != "leave":
             x = g.add("Relu", x)
-    return g.build(x, ["B", 3, "h", "w"])
+    return g.build(x, ["n", 3, "h", "w"])
 
 
 def multiply_accumulates(graph: bytes) -> dict[str, float]:

@@ -1,0 +1,132 @@
+"""Makes the golden files: small pictures from integer formulas, encoded once and then decoded by every version for ever.
+
+    python tests/golden/make.py [FOLDER]
+
+FOLDER is this one unless another is given. For each picture it writes NAME.tcx and NAME.png (what it decoded to here), and a
+line of golden.txt: name, SHA-256 of the file, hash of its symbols, CRC-32 of the decoded samples. It overwrites nothing and
+refuses to run where any of its files exists: golden files are never made again, a change of the format adds new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
+
+import second_decoder  # noqa: E402  after the path is set
+
+import texcodec  # noqa: E402
+from texcodec.container import Reader, TileEntry, write  # noqa: E402
+
+SET = HERE.parents[1] / "models" / "tiny-1"
+
+
+def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
+    """Bytes that look random: a multiplicative hash of the position; uint8 height x width x channels."""
+    y, x, c = np.mgrid[:height, :width, :channels].astype(np.uint64)
+    mixed = (x * np.uint64(73856093) ^ y * np.uint64(19349663) ^ c * np.uint64(83492791)) * np.uint64(2654435761)
+    return (mixed >> np.uint64(24) & np.uint64(255)).astype(np.uint8)
+
+
+def scene(height: int, width: int) -> np.ndarray:
+    """Smooth, ringed and noisy parts with sharp edges between them; uint8 height x width x 3."""
+    y, x = np.mgrid[:height, :width]
+    shade = np.stack([x * 200 // width + 30, y * 180 // height + 40, (x + y) * 150 // (height + width) + 60], -1)
+    rings = (x * x + y * y) // 16 % 256
+    rings = np.where(rings < 128, rings, 255 - rings)[..., None] * np.array([2, 1, 1]) // 2
+    out = np.where(((x * 3 + y) * 2 > width * 3)[..., None], shade * 2 // 3 + rings // 2, shade)
+    grain = noise(height, width).astype(np.int64) - 128
+    out = np.where((y * 2 > height)[..., None] & (x * 3 > width * 2)[..., None], out + grain // 4, out)
+    out[height // 4 : height // 3, width // 5 : width // 2] = (20, 90, 200)
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def with_alpha(colour: np.ndarray) -> np.ndarray:
+    """The picture with an alpha plane that runs from transparent to opaque, with a hole."""
+    height, width = colour.shape[:2]
+    alpha = np.broadcast_to(np.arange(width) * 255 // (width - 1), (height, width)).astype(np.uint8).copy()
+    alpha[height // 3 : height // 2, width // 3 : width // 2] = 0
+    return np.concatenate([colour, alpha[..., None]], -1)
+
+
+def encode(picture: np.ndarray, **settings: object) -> bytes:
+    return texcodec.encode(picture, models=SET, threads=1, **settings)  # type: ignore[arg-type]
+
+
+def with_metadata(picture: np.ndarray, **settings: object) -> bytes:
+    """A file with chunks of metadata."""
+    stream = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0131] = "golden"
+    Image.fromarray(picture).save(stream, "png", exif=exif, icc_profile=b"not a profile, but kept")
+    with Image.open(stream) as image:
+        return texcodec.encode(image, models=SET, threads=1, **settings)  # type: ignore[arg-type]
+
+
+def with_gaps(data: bytes) -> bytes:
+    """The file without its second tile, with a chunk that no version knows, and with colours named."""
+    reader = Reader(data)
+    payloads = [reader.tile_bytes(i) for i in range(len(reader.tiles))]
+    payloads[1] = b""
+    entries = [TileEntry(0, 255, 0, 0, 0) if i == 1 else entry for i, entry in enumerate(reader.tiles)]
+    return write(replace(reader.header, cicp=(9, 16, 0, 1)), payloads, entries, [(b"gold", b"kept and skipped")], None)
+
+
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "pixel": lambda: encode(np.array([[[200, 30, 90]]], np.uint8), quality=50),
+    "lean": lambda: encode(scene(33, 17), quality=70),
+    "lowest": lambda: encode(scene(70, 90), quality=1),
+    "highest": lambda: encode(noise(35, 48), quality=100),
+    "grey": lambda: encode(scene(140, 40)[..., :1], quality=40, tile=128),
+    "alpha": lambda: encode(with_alpha(scene(48, 60)), quality=50),
+    "grey-alpha": lambda: encode(with_alpha(scene(20, 30)[..., :1]), quality=60),
+    "wide": lambda: encode(scene(40, 275), quality=30),
+    "rates": lambda: encode(scene(140, 150), bpp=0.9, tile=128),
+    "gaps": lambda: with_gaps(encode(scene(130, 150), quality=55, tile=128)),
+    "metadata": lambda: with_metadata(scene(24, 24), quality=50),
+}
+
+
+def main(folder: Path) -> None:
+    """Write all golden files to a folder that has none of them."""
+    names = ["golden.txt", *(f"{name}.{kind}" for name in PICTURES for kind in ("tcx", "png"))]
+    present = [name for name in names if (folder / name).exists()]
+    if present:
+        sys.exit(f"{folder} already has {', '.join(present)}: golden files are never made again")
+    models = second_decoder.ModelSet(SET)
+    lines = ["# name, SHA-256 of the file, hash of its symbols, CRC-32 of the decoded samples (with alpha) where it was made"]
+    contents: dict[str, bytes] = {}
+    for name, make in PICTURES.items():
+        data = make()
+        with texcodec.open(data) as file:
+            symbols = file.symbols_hash(models=SET)
+            samples = np.asarray(file.decode(models=SET))
+        second = second_decoder.decode(data, models)
+        if second.symbols_hash() != symbols:
+            sys.exit(f"the two decoders disagree on {name}: nothing is written")
+        lines.append(f"{name} {hashlib.sha256(data).hexdigest()} {symbols} {zlib.crc32(samples.tobytes()):08x}")
+        png = io.BytesIO()
+        Image.fromarray(samples).save(png, "png", optimize=True)
+        contents |= {f"{name}.tcx": data, f"{name}.png": png.getvalue()}
+        tiles = [(tile.texture, tile.rate) for tile in second.file.tiles]
+        escapes = sum(tile.escapes for tile in second.symbols if tile)
+        print(f"{name}: {samples.shape}, {len(data)} bytes, (class, rate) {tiles}, {escapes} escapes")
+    contents["golden.txt"] = ("\n".join(lines) + "\n").encode("ascii")
+    for name, content in contents.items():
+        with open(folder / name, "xb") as stream:
+            stream.write(content)
+    print(f"{len(PICTURES)} golden files, {sum(map(len, contents.values()))} bytes with their pictures")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)

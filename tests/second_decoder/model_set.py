@@ -1,0 +1,159 @@
+"""A model set: arrays, sizes, the shifts that its graphs state, its identity and the bound of its integer layers.
+
+Chapters "Model sets", "Identity" and "Integer arithmetic" of docs/format.md. Graphs are read with the few lines of protobuf
+that this needs, so neither an ONNX library nor an inference engine takes part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from .container import require
+
+TOTAL = 1 << 24
+LARGEST_INPUT = 255
+INTEGER_LAYERS = {
+    "hyper_synthesis": ("enter", "up1", "up2", "leave"),
+    "context_0": ("joint", "leave"),
+    "context": ("squeeze", "spread", "joint", "leave"),
+}
+
+
+class ModelSet:
+    """The decoder's half of the model set in `folder`, checked: tables, shifts and bounds.
+
+    `arrays` has numpy arrays under the names of the document; `shifts` maps names of integer layers such as
+    "context_1.joint" to t; `starts` has a row of first codes (cumulative frequencies) for each table.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        self.arrays: dict[str, np.ndarray] = load_file(folder / "decoder.safetensors")
+        self.slices: list[int] = manifest["slices"]
+        self.channels = sum(self.slices)
+        self.hyper_channels: int = manifest["hyper_channels"]
+        self.classes = len(manifest["classes"])
+        self.halo: int = manifest["halo"]
+        self.fusion: bool = manifest["fusion"]
+        self.contexts = [f"context_{step}" for step in range(len(self.slices) + 1)]
+        names = ["synthesis", "hyper_synthesis", *self.contexts, *(["fusion"] if self.fusion else [])]
+        self.graphs = {name: (folder / "graphs" / f"{name}.onnx").read_bytes() for name in names}
+        self.identity = _identity(self.graphs, self.arrays)
+        self.shifts: dict[str, int] = {}
+        for name in ("hyper_synthesis", *self.contexts):
+            for layer in INTEGER_LAYERS.get(name, INTEGER_LAYERS["context"]):
+                self._check_bound(f"{name}.{layer}")
+                self.shifts[f"{name}.{layer}"] = _shift(self.graphs[name], layer)
+        self._prepare_tables()
+
+    def _check_bound(self, layer: str) -> None:
+        """Sum |a| * 255 + |b| < 2^24 for every output channel."""
+        weight, bias = self.arrays[layer + ".weight"], self.arrays[layer + ".bias"]
+        require(weight.dtype == np.int16 and bias.dtype == np.int32, f"{layer} has integer weights")
+        largest = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * LARGEST_INPUT + np.abs(bias.astype(np.int64))
+        require(int(largest.max()) < TOTAL, f"the sums of {layer} stay below 2^24")
+
+    def _prepare_tables(self) -> None:
+        self.support = self.arrays["tables.support"].astype(int).tolist()
+        require(len(self.support) == 64, "there are 64 symbol tables")
+        cuts = np.cumsum([2 * largest + 2 for largest in self.support])
+        symbols = self.arrays["tables.symbols"]
+        require(len(symbols) == cuts[-1], "tables.symbols has 2 K + 2 entries a table")
+        self.symbol_starts = [_starts(table) for table in np.split(symbols, cuts[:-1])]
+        hyper = self.arrays["tables.hyper"]
+        require(hyper.shape[1:] == (self.hyper_channels, 63), "the shape of tables.hyper")
+        self.hyper_bands = len(hyper)
+        self.hyper_starts = [_starts(table) for table in hyper.reshape(-1, 63)]
+        for name in ("tables.steps", "tables.base_steps"):
+            require(len(self.arrays[name]) == 256, f"{name} has a row for each rate index")
+
+
+def _starts(table: np.ndarray) -> list[int]:
+    """F(s) of every entry and, at the end, 2^24."""
+    require(bool((table >= 1).all()), "frequencies are at least 1")
+    starts = [0, *np.cumsum(table, dtype=np.int64).tolist()]
+    require(starts[-1] == TOTAL, "frequencies sum to 2^24")
+    return starts
+
+
+def _identity(graphs: dict[str, bytes], arrays: dict[str, np.ndarray]) -> bytes:
+    digest = hashlib.sha256(b"texcodec decoder 1\0")
+    labelled = [(f"graph {name}", graphs[name]) for name in sorted(graphs)]
+    for name in sorted(arrays):
+        array = arrays[name]
+        shape = "x".join(map(str, array.shape))
+        values = array.astype(array.dtype.newbyteorder("<")).tobytes()
+        labelled.append((f"array {name} {array.dtype.name} {shape}", values))
+    for label, data in labelled:
+        digest.update(struct.pack("<I", len(label.encode())) + label.encode() + struct.pack("<Q", len(data)) + data)
+    return digest.digest()[:16]
+
+
+# Protobuf, as much of it as it takes to find "Conv, then Mul by a constant" in an ONNX file. Numbers of fields are those of
+# ModelProto.graph, GraphProto.node, NodeProto.{input, output, op_type, attribute}, AttributeProto.t, TensorProto.
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(number, bytes) of the fields of a message that have bytes; other fields are skipped."""
+    position = 0
+
+    def varint() -> int:
+        nonlocal position
+        value = shift = 0
+        while True:
+            byte = data[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while position < len(data):
+        key = varint()
+        kind = key & 7
+        if kind == 0:
+            varint()
+        elif kind == 2:
+            length = varint()
+            yield key >> 3, data[position : position + length]
+            position += length
+        else:
+            require(kind in (1, 5), "a graph is protobuf")
+            position += 8 if kind == 1 else 4
+
+
+def _all(data: bytes, number: int) -> list[bytes]:
+    return [value for field, value in _messages(data) if field == number]
+
+
+def _shift(graph: bytes, layer: str) -> int:
+    """t of the layer whose Conv takes `layer`.weight: its output is multiplied by the constant 2^-t."""
+    nodes = _all(_all(graph, 7)[0], 1)
+    constants, products, output = {}, [], None
+    for node in nodes:
+        inputs = [name.decode() for name in _all(node, 1)]
+        outputs = [name.decode() for name in _all(node, 2)]
+        operation = _all(node, 4)[0].decode()
+        if operation == "Conv" and inputs[1] == f"{layer}.weight":
+            output = outputs[0]
+        elif operation == "Mul":
+            products.append(inputs)
+        elif operation == "Constant":
+            tensor = _all(_all(node, 5)[0], 5)[0]
+            values = _all(tensor, 4) + _all(tensor, 9)  # float_data or raw_data
+            constants[outputs[0]] = struct.unpack("<f", values[0])[0] if len(values[0]) == 4 else None
+    factors = [constants.get(second if first == output else first) for first, second in products
+               if output in (first, second)]  # fmt: skip
+    require(len(factors) == 1 and factors[0] is not None, f"the graph states the shift of {layer}")
+    mantissa, exponent = math.frexp(factors[0] or 0.0)
+    require(mantissa == 0.5 and exponent <= 1, f"the shift of {layer} is a power of two")
+    return 1 - exponent

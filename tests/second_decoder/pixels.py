@@ -1,0 +1,172 @@
+"""Symbols to pixels: chapters "Networks", "Fusion" and "Pixels" of docs/format.md, for whole pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from .container import ABSENT, File, Header, read_file, require
+from .entropy import TileSymbols, decode_tile, depth_to_space
+from .model_set import ModelSet
+
+STRIDE = 16
+SEAM = 16  # pixels on either side of a seam that its blocks change
+BLOCK = 64  # length of a fusion block along the seam
+MARGIN = 3  # pixels around a block that its network reads
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A whole picture: `pixels` u8, height x width x channels; `alpha` u8, height x width, or None; symbols of each tile, None
+    for absent ones."""
+
+    file: File
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    symbols: list[TileSymbols | None]
+
+    def symbols_hash(self) -> str:
+        """SHA-256 of the symbols of all tiles that are not absent, hexadecimal."""
+        return hashlib.sha256(b"".join(tile.serialised() for tile in self.symbols if tile)).hexdigest()
+
+
+def decode(data: bytes, models: ModelSet) -> Decoded:
+    """Decode a file with a model set, or raise `Refused`."""
+    file = read_file(data)
+    header = file.header
+    require(not header.no_pixels, "the file has pixels")
+    require(header.identity == models.identity, f"the model set is the one that the file needs, {header.identity.hex()}")
+    require(header.stride == STRIDE, "the latent stride is 16")
+    require(header.origin == (0, 0), "the grid starts at the picture's corner")
+    require(header.rate <= 255, "the header's rate index is from 0 to 255")
+    require(header.halo == models.halo, "the halo is that of the model set")
+    require(header.classes == models.classes, "the number of classes is that of the model set")
+    require(models.fusion or not header.fusion, "the model set has a fusion network")
+    rows, columns = header.edges()
+    boxes = [(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
+    symbols = [
+        None if tile.texture == ABSENT else decode_tile(models, tile, bottom - top, right - left)
+        for tile, (top, left, bottom, right) in zip(file.tiles, boxes, strict=True)
+    ]
+    latents = _Latents(models, file, symbols)
+    picture = np.full((3, header.height, header.width), 128, np.float32)
+    for number, (top, left, bottom, right) in enumerate(boxes):
+        if symbols[number] is not None:
+            tile = _synthesise(models, file.tiles[number].texture, file.tiles[number].rate, latents.patch(number))
+            inside = slice(STRIDE * models.halo, None)
+            picture[:, top:bottom, left:right] = tile[:, inside, inside][:, : bottom - top, : right - left]
+    if header.fusion:
+        picture = _fused(models, header, picture)
+    if header.channels == 1:
+        picture = picture.mean(0, keepdims=True)
+    pixels = np.floor(np.clip(picture, 0, 255) + np.float32(0.5)).astype(np.uint8)
+    return Decoded(file, pixels.transpose(1, 2, 0), file.alpha, symbols)
+
+
+class _Latents:
+    """Dequantised latents of all tiles, in grey levels, side by side as the tiles are."""
+
+    def __init__(self, models: ModelSet, file: File, symbols: list[TileSymbols | None]) -> None:
+        self.steps = models.arrays["tables.steps"].astype(np.float32) / 32
+        self.rates, self.halo = [tile.rate for tile in file.tiles], models.halo
+        rows, columns = ([0, *np.cumsum(-(-np.diff(edges) // STRIDE))] for edges in file.header.edges())
+        self.boxes = [(y, x, bottom, right) for y, bottom in pairwise(rows) for x, right in pairwise(columns)]
+        n = self.halo
+        self.canvas = np.zeros((models.channels, rows[-1] + 2 * n, columns[-1] + 2 * n), np.float32)
+        for (top, left, bottom, right), rate, tile in zip(self.boxes, self.rates, symbols, strict=True):
+            if tile is not None:
+                values = tile.values.astype(np.float32) / 16 * self.steps[rate][:, None, None]
+                self.canvas[:, n + top : n + bottom, n + left : n + right] = values
+
+    def patch(self, number: int) -> np.ndarray:
+        """v of a tile with its halo, in units of the tile's own steps; C x (h + 2 halo) x (w + 2 halo)."""
+        top, left, bottom, right = self.boxes[number]
+        cut = self.canvas[:, top : bottom + 2 * self.halo, left : right + 2 * self.halo]
+        return cut / self.steps[self.rates[number]][:, None, None]
+
+
+def _conv1(weight: np.ndarray, x: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """1 x 1 convolution, float32."""
+    y = weight[:, :, 0, 0].astype(np.float32) @ x.reshape(len(x), -1)
+    if bias is not None:
+        y += bias.astype(np.float32)[:, None]
+    return y.reshape(-1, *x.shape[1:])
+
+
+def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray) -> np.ndarray:
+    """Pixels of a patch of latents, float32, 3 x 16 rows x 16 columns."""
+    prefix = f"synthesis.{texture}."
+
+    def conv(name: str, x: np.ndarray) -> np.ndarray:
+        return _conv1(models.arrays[f"{prefix}{name}.weight"], x, models.arrays[f"{prefix}{name}.bias"])
+
+    def spatial(name: str, x: np.ndarray) -> np.ndarray:
+        weight = models.arrays[f"{prefix}{name}.weight"].astype(np.float32)
+        y = np.repeat(models.arrays[f"{prefix}{name}.bias"].astype(np.float32), x[0].size).reshape(x.shape)
+        padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+        for i in range(3):
+            for j in range(3):
+                y += weight[:, 0, i, j][:, None, None] * padded[:, i : i + x.shape[1], j : j + x.shape[2]]
+        return y
+
+    t = np.sign(v) * np.log1p(np.abs(v))
+    t = depth_to_space(conv("enter", t), 2)
+    t = t + models.arrays[prefix + "rate"][rate].astype(np.float32)[:, None, None]
+    blocks = sorted({int(name.split(".")[3]) for name in models.arrays if name.startswith(prefix + "blocks.")})
+    for block in blocks:
+        a, b = np.split(spatial(f"blocks.{block}.spatial", conv(f"blocks.{block}.expand", t)), 2)
+        t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
+    steps = models.arrays["tables.steps"][rate].astype(np.float32) / 32
+    linear = depth_to_space(_conv1(models.arrays["linear.synthesis"], v * steps[:, None, None]), 16)
+    return 128 + linear + models.arrays["tables.base_steps"][rate] * depth_to_space(conv("leave", t), 8)
+
+
+def _fused(models: ModelSet, header: Header, picture: np.ndarray) -> np.ndarray:
+    """The picture with its seams repaired; 3 x height x width. All blocks read `picture` as it came."""
+    result = picture.copy()
+    rows, columns = header.edges()
+    for x in columns[1:-1]:
+        result += _seam(models, header.rate, picture, x)
+    upright = np.zeros(header.width, bool)
+    for x in columns[1:-1]:
+        upright[max(x - SEAM, 0) : x + SEAM] = True
+    for y in rows[1:-1]:
+        change = _seam(models, header.rate, picture.transpose(0, 2, 1), y).transpose(0, 2, 1)
+        result += np.where(upright, 0, change)
+    return result
+
+
+def _seam(models: ModelSet, rate: int, picture: np.ndarray, seam: int) -> np.ndarray:
+    """What the blocks of the vertical seam at column `seam` add to the picture."""
+    _, height, width = picture.shape
+    change = np.zeros_like(picture)
+    left, right = max(seam - SEAM, 0), min(seam + SEAM, width)
+    columns = np.arange(left - MARGIN, right + MARGIN)
+    distance = ((columns - seam + 0.5) / SEAM).astype(np.float32)
+    window = 1 - distance[MARGIN:-MARGIN] ** 2
+    scale = models.arrays["tables.base_steps"][rate]
+    for top in range(0, height, BLOCK):
+        bottom = min(top + BLOCK, height)
+        rows = np.clip(np.arange(top - MARGIN, bottom + MARGIN), 0, height - 1)
+        colours = (picture[:, rows][:, :, np.clip(columns, 0, width - 1)] - 128) / 64
+        planes = np.empty((2, *colours.shape[1:]), np.float32)
+        planes[0], planes[1] = distance, rate / 255
+        x = np.concatenate([colours, planes])
+        x = np.maximum(_conv3(models, "fusion.enter", x), 0)
+        x = np.maximum(_conv3(models, "fusion.middle", x), 0)
+        change[:, top:bottom, left:right] = scale * window * _conv3(models, "fusion.leave", x)
+    return change
+
+
+def _conv3(models: ModelSet, name: str, x: np.ndarray) -> np.ndarray:
+    """3 x 3 convolution without padding, float32."""
+    weight, bias = (models.arrays[f"{name}.{part}"].astype(np.float32) for part in ("weight", "bias"))
+    h, w = x.shape[1] - 2, x.shape[2] - 2
+    y = np.zeros((len(weight), h, w), np.float32) + bias[:, None, None]
+    for i in range(3):
+        for j in range(3):
+            y += np.einsum("oc,chw->ohw", weight[:, :, i, j], x[:, i : i + h, j : j + w])
+    return y
