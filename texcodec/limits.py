@@ -32,7 +32,7 @@ class Limits:
     pixels: int = PILLOW_BOMB_PIXELS
     side: int = 262_144
     tiles: int = 65_536
-    memory: int = 2 << 30
+    memory: int = 5 << 30
     metadata: int = 16 << 20
 
     def __post_init__(self) -> None:

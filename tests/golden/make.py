@@ -1,8 +1,8 @@
 """Makes the golden files: small pictures from integer formulas, encoded once and then decoded by every version for ever.
 
-    python tests/golden/make.py [FOLDER]
+    cd tests && PYTHONPATH=.. python -m golden.make [FOLDER]
 
-FOLDER is this one unless another is given. For each picture it writes NAME.tcx and NAME.png (what it decoded to here), and a
+FOLDER is that of this script unless another is given. For each picture it writes NAME.tcx and NAME.png (what it decoded to here), and a
 line of golden.txt: name, SHA-256 of the file, hash of its symbols, CRC-32 of the decoded samples. It overwrites nothing and
 refuses to run where any of its files exists: golden files are never made again, a change of the format adds new ones.
 """
@@ -18,16 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import second_decoder
 from PIL import Image
 
+import texcodec
+from texcodec.container import Reader, TileEntry, write
+
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
-
-import second_decoder  # noqa: E402  after the path is set
-
-import texcodec  # noqa: E402
-from texcodec.container import Reader, TileEntry, write  # noqa: E402
-
 SET = HERE.parents[1] / "models" / "tiny-1"
 
 
@@ -91,7 +88,7 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "alpha": lambda: encode(with_alpha(scene(48, 60)), quality=50),
     "grey-alpha": lambda: encode(with_alpha(scene(20, 30)[..., :1]), quality=60),
     "wide": lambda: encode(scene(40, 275), quality=30),
-    "rates": lambda: encode(scene(140, 150), bpp=0.9, tile=128),
+    "rates": lambda: encode(scene(140, 150), bpp=0.6, tile=128),
     "gaps": lambda: with_gaps(encode(scene(130, 150), quality=55, tile=128)),
     "metadata": lambda: with_metadata(scene(24, 24), quality=50),
 }

@@ -47,7 +47,7 @@ class ModelSet:
         self.contexts = [f"context_{step}" for step in range(len(self.slices) + 1)]
         names = ["synthesis", "hyper_synthesis", *self.contexts, *(["fusion"] if self.fusion else [])]
         self.graphs = {name: (folder / "graphs" / f"{name}.onnx").read_bytes() for name in names}
-        self.identity = _identity(self.graphs, self.arrays)
+        self.identity = decoder_identity(self.graphs, self.arrays)
         self.shifts: dict[str, int] = {}
         for name in ("hyper_synthesis", *self.contexts):
             for layer in INTEGER_LAYERS.get(name, INTEGER_LAYERS["context"]):
@@ -85,7 +85,7 @@ def _starts(table: np.ndarray) -> list[int]:
     return starts
 
 
-def _identity(graphs: dict[str, bytes], arrays: dict[str, np.ndarray]) -> bytes:
+def decoder_identity(graphs: dict[str, bytes], arrays: dict[str, np.ndarray]) -> bytes:
     digest = hashlib.sha256(b"texcodec decoder 1\0")
     labelled = [(f"graph {name}", graphs[name]) for name in sorted(graphs)]
     for name in sorted(arrays):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Models = str | os.PathLike[str] | ModelSet | None
-CANVAS_BYTES = 40
+CANVAS_BYTES = 24
 """Memory a pixel that decoding needs at most: latents, unrounded and rounded pixels."""
 
 

@@ -6,10 +6,13 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ModelError, ModelNotFoundError
 from .manifest import read_manifest
-from .model_set import ModelSet
+
+if TYPE_CHECKING:
+    from .model_set import ModelSet
 
 DEFAULT_SET = "std-1"
 ENVIRONMENT_VARIABLE = "TEXCODEC_MODELS"
@@ -32,8 +35,11 @@ class SetInfo:
 
 
 def list_sets() -> list[SetInfo]:
-    """The sets that come with texcodec and, if ``TEXCODEC_MODELS`` names a folder, those there; damaged ones are left out."""
-    found: dict[str, SetInfo] = {}
+    """The sets in the folder that ``TEXCODEC_MODELS`` names, if it is one, and those that come with texcodec.
+
+    Damaged ones are left out. Two sets of one name are both listed, if their decoders differ; the first is found by name.
+    """
+    found: dict[tuple[str, str], SetInfo] = {}
     for root in [*_extra_roots(), *_roots()]:
         released = _released(root)
         for folder in sorted(p.parent for p in [*root.glob("manifest.json"), *root.glob("*/manifest.json")]):
@@ -42,7 +48,7 @@ def list_sets() -> list[SetInfo]:
             except ModelError:
                 continue
             info = SetInfo(manifest.name, folder, manifest.identity, manifest.name in released)
-            found.setdefault(manifest.name, info)
+            found.setdefault((manifest.name, manifest.identity), info)
     return list(found.values())
 
 
@@ -63,11 +69,14 @@ def find_set(name: str | os.PathLike[str] | None = None) -> Path:
     """The folder of a set.
 
     Args:
-        name: a set's name or a folder with a manifest; ``None`` takes ``TEXCODEC_MODELS`` or the default set.
+        name: a set's name or a folder with a manifest; ``None`` takes what ``TEXCODEC_MODELS`` names (a set, its folder,
+            or a folder of sets, from which the default set's name is looked for first) or the default set.
     Raises:
         ModelNotFoundError: no such set.
     """
     wanted = os.fspath(name) if name is not None else os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_SET
+    if name is None and Path(wanted).is_dir() and not (Path(wanted) / "manifest.json").is_file():
+        wanted = DEFAULT_SET
     if (Path(wanted) / "manifest.json").is_file():
         return Path(wanted)
     sets = list_sets()
@@ -91,6 +100,8 @@ def load_set(name: str | os.PathLike[str] | None = None) -> ModelSet:
 @lru_cache(maxsize=4)
 def _load(folder: Path, changed: int) -> ModelSet:
     del changed  # part of the key, so that a set written anew is read anew
+    from .model_set import ModelSet  # imports onnxruntime, which finding a set does not need
+
     return ModelSet(folder)
 
 

@@ -79,7 +79,7 @@ class CropTrainer:
             {"params": [p for k, p in named if k.startswith("linear.")], "factor": settings.linear_rate},
         ]
         codec.half_precision = True
-        self.optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=1e-8, betas=(0.9, 0.98))
+        self.optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=1e-8, betas=(0.9, 0.98), fused=True)
         self.average = copy.deepcopy(codec).requires_grad_(False)
         self.steps, self.elapsed, self.skipped = 0, 0.0, 0
         if self.checkpoint.exists():
@@ -174,9 +174,8 @@ class CropTrainer:
         self.optimizer.step()
         decay = min(s.decay, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            for a, b in zip(self.average.parameters(), self.codec.parameters()):
-                if b.requires_grad:
-                    a.lerp_(b, 1 - decay)
+            moving = [(a, b) for a, b in zip(self.average.parameters(), self.codec.parameters()) if b.requires_grad]
+            torch._foreach_lerp_([a for a, _ in moving], [b for _, b in moving], 1 - decay)
         psnr = (10 * torch.log10(255**2 / mse.clamp(min=1e-3))).mean()
         return np.array([loss.item(), rate.mean().item(), psnr.item(), norm.item()])
 

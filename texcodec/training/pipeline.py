@@ -6,9 +6,8 @@ Each stage writes a checkpoint in the work folder and continues from it when the
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from .crops import CropSettings, CropTrainer
 from .data import CropSampler, Pictures, list_pictures, split_held_out
 from .export import Statistics, export_set
 from .fusion import collect_seams, train_fusion
+from .restore import restore_architecture, restore_codec
 from .transforms import dct_basis
 
 
@@ -49,6 +49,47 @@ class PipelineSettings:
     statistics_batches: int = 400
     class_names: tuple[str, ...] = ("smooth", "medium", "busy")
     thresholds: tuple[float, ...] = (8.0, 18.0)
+
+
+TINY = Architecture(
+    slices=(8, 24, 32),
+    hyper_channels=12,
+    analysis_width=24,
+    analysis_blocks=1,
+    synthesis_width=24,
+    synthesis_blocks=1,
+    hyper_width=32,
+    feature_width=24,
+    context_width=16,
+    joint_width=32,
+    fusion_width=8,
+)
+SMALL = Architecture(analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96)
+PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
+
+
+def preset_settings(
+    preset: str, minutes: float, shares: dict[str, float], *, seed: int = 1, continued: bool = False
+) -> PipelineSettings:
+    """Settings for a run of ``minutes``.
+
+    Args:
+        preset: "tiny", "small" or "full".
+        shares: of the time, by stage: "parent", "specialists", "fusion".
+        continued: the run starts from a set, so the parent's time goes to the specialists.
+    """
+    parent, specialists = shares["parent"] * minutes, shares["specialists"] * minutes
+    if continued:
+        parent, specialists = 0.0, parent + specialists
+    rate = 2e-3 if preset == "tiny" else 1e-3
+    return PipelineSettings(
+        architecture=PRESETS[preset],
+        parent=CropSettings(minutes=parent, rate=rate, last_rate=0.3 * rate, seed=seed),
+        specialists=CropSettings(minutes=specialists, rate=0.3 * rate, noise=False, batch=9, seed=seed + 1),
+        fusion_minutes=shares["fusion"] * minutes,
+        fusion_blocks=max(60, min(3000, int(minutes * 60))),
+        statistics_batches=max(8, min(400, int(minutes * 8))),
+    )
 
 
 def start_coefficients(sampler: CropSampler, count: int) -> np.ndarray:
@@ -78,27 +119,54 @@ class Pipeline:
     Args:
         pictures: folders.
         work: folder of checkpoints and logs.
+        start: folder of a model set to continue from; its networks decide the architecture, and no parent is trained.
         say: called with sentences on what goes on.
+    Raises:
+        ValueError: there is no picture that can be read.
     """
 
     def __init__(
-        self, pictures: list[Path], work: Path, settings: PipelineSettings, say: Callable[[str], None] = print
+        self,
+        pictures: list[Path],
+        work: Path,
+        settings: PipelineSettings,
+        *,
+        start: Path | None = None,
+        say: Callable[[str], None] = print,
     ) -> None:
-        self.settings, self.work, self.say = settings, work, say
-        self.start = time.time()
+        if start is not None:
+            settings = replace(settings, architecture=restore_architecture(start))
+        self.settings, self.work, self.say, self.start = settings, work, say, start
         training, held_out = split_held_out(list_pictures(pictures))
         smallest = max(settings.parent.crop, settings.specialists.crop)
         loaded = Pictures(training, smallest=smallest)
         for file, why in loaded.skipped:
             say(f"skipped {file}: {why}")
         if not loaded.arrays:
-            raise ValueError("no picture could be read")
+            folders = ", ".join(map(str, pictures))
+            raise ValueError(f"no picture in {folders} could be read ({len(training) + len(held_out)} files looked at)")
         self.arrays = loaded.arrays
         self.card: dict[str, Any] = {"pictures": len(training) - len(loaded.skipped), "held_out": len(held_out)}
 
     def sampler(self, settings: CropSettings) -> CropSampler:
         """Balanced crops for a stage."""
         return CropSampler(self.arrays, crop=settings.crop, seed=settings.seed)
+
+    def run(self, out: Path, *, name: str) -> None:
+        """All stages, then the export to ``out``.
+
+        Raises:
+            Stopped: the user interrupted; the same call continues.
+        """
+        if self.start is not None:
+            codec = restore_codec(self.start)
+            self.card["continued_from"] = self.start.name
+            first = codec if codec.specialised else codec.specialise()
+        else:
+            first = self.parent().specialise()
+        settings = self.settings.specialists
+        codec = self._crops("specialists", first, settings, self.sampler(settings))
+        self.export(codec, out, name=name, card={"settings": asdict(self.settings), "seed": settings.seed})
 
     def parent(self) -> Codec:
         """Train (or continue) the parent; returns its averaged weights."""
@@ -107,11 +175,6 @@ class Pipeline:
         codec = Codec(self.settings.architecture)
         codec.linear.start_from(start_coefficients(sampler, self.settings.architecture.latent_channels))
         return self._crops("parent", codec, s, sampler)
-
-    def specialists(self, parent: Codec) -> Codec:
-        """Give every class its own transforms and train them on tiles of all classes."""
-        s = self.settings.specialists
-        return self._crops("specialists", parent.specialise(), s, self.sampler(s))
 
     def _crops(self, name: str, codec: Codec, settings: CropSettings, sampler: CropSampler) -> Codec:
         trainer = CropTrainer(codec, settings, self.work, name)

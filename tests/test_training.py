@@ -1,0 +1,250 @@
+"""Training: the modules, the export, and the whole command on a few pictures. Needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pictures import photograph
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.train
+
+import texcodec  # noqa: E402
+from texcodec.codec.rate_control import psnr  # noqa: E402
+from texcodec.networks import check_bound  # noqa: E402
+from texcodec.registry import find_set, load_set  # noqa: E402
+from texcodec.training.codec import Codec  # noqa: E402
+from texcodec.training.crops import CropSettings, CropTrainer, Stopped  # noqa: E402
+from texcodec.training.data import CropSampler, Pictures, split_held_out  # noqa: E402
+from texcodec.training.entropy_model import logistic_bits  # noqa: E402
+from texcodec.training.export import logistic_row, magnitude_table, symbol_tables  # noqa: E402
+from texcodec.training.fixed_point import IntegerConv, activation  # noqa: E402
+from texcodec.training.integer_export import export_conv  # noqa: E402
+from texcodec.training.pipeline import TINY, start_coefficients  # noqa: E402
+from texcodec.training.restore import restore_codec, restore_fusion  # noqa: E402
+from texcodec.training.transforms import dct_basis  # noqa: E402
+
+SET = "tiny-1"
+
+
+@pytest.fixture(scope="module")
+def sampler() -> CropSampler:
+    return CropSampler([photograph(400, 300, seed=s) for s in range(3)], crop=128, seed=1)
+
+
+def started(sampler: CropSampler) -> Codec:
+    torch.manual_seed(0)
+    codec = Codec(TINY)
+    codec.linear.start_from(start_coefficients(sampler, TINY.latent_channels))
+    return codec
+
+
+def test_dct_basis_is_orthonormal() -> None:
+    basis = dct_basis().astype(np.float64)
+    np.testing.assert_allclose(basis @ basis.T, np.eye(768), atol=1e-5)
+
+
+def test_untrained_codec_is_already_a_linear_transform_codec(sampler: CropSampler) -> None:
+    codec = started(sampler)
+    x = torch.from_numpy(next(sampler.batches(2))).permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        coded = codec(x, torch.ones(2), torch.zeros(2, dtype=torch.long), halo=True, noise=False)
+    assert psnr(x.numpy().astype(np.uint8), coded.pixels.clamp(0, 255).numpy().round().astype(np.uint8)) > 30
+
+
+def test_training_lowers_the_cost(sampler: CropSampler, tmp_path: Path) -> None:
+    trainer = CropTrainer(started(sampler), CropSettings(minutes=5, rate=2e-3), tmp_path, "t")
+    random = np.random.default_rng(0)
+    batches = sampler.batches(4)
+    costs = []
+    for _ in range(60):
+        trainer.elapsed = 60.0
+        costs.append(trainer._step(next(batches), random)[0])
+    assert np.mean(costs[-15:]) < 0.7 * np.mean(costs[:15])
+
+
+def test_training_stops_and_continues_from_its_checkpoint(sampler: CropSampler, tmp_path: Path) -> None:
+    settings = CropSettings(minutes=0.02, rate=1e-3)
+    first = CropTrainer(started(sampler), settings, tmp_path, "t")
+    first.run(sampler)
+    assert first.steps > 0
+    again = CropTrainer(started(sampler), CropSettings(minutes=0.04, rate=1e-3), tmp_path, "t")
+    assert (again.steps, again.elapsed) == (first.steps, first.elapsed)
+    for a, b in zip(again.codec.parameters(), first.codec.parameters(), strict=True):
+        assert torch.equal(a, b)
+    again.run(sampler)
+    assert again.steps > first.steps
+
+
+def test_interrupt_ends_in_a_checkpoint(sampler: CropSampler, tmp_path: Path) -> None:
+    import os
+    import signal
+    import threading
+
+    trainer = CropTrainer(started(sampler), CropSettings(minutes=5), tmp_path, "t")
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(Stopped, match="continues"):
+        trainer.run(sampler)
+    assert (tmp_path / "t.pt").exists()
+
+
+def test_loss_that_is_not_finite_is_skipped_and_then_stops(sampler: CropSampler, tmp_path: Path) -> None:
+    codec = started(sampler)
+    with torch.no_grad():
+        codec.log_steps.fill_(float("nan"))
+    trainer = CropTrainer(codec, CropSettings(minutes=5), tmp_path, "t")
+    batch, random = next(sampler.batches(1)), np.random.default_rng(0)
+    before = [p.clone() for p in codec.entropy.parameters()]
+    trainer._step(batch, random)
+    assert trainer.skipped == 1
+    assert all(torch.equal(a, b) for a, b in zip(before, codec.entropy.parameters(), strict=True))
+    trainer.skipped = 100
+    with pytest.raises(FloatingPointError, match="finite"):
+        trainer._step(batch, random)
+
+
+def test_logistic_bits_are_those_of_the_exported_rows() -> None:
+    for sigma in (0.2, 1.0, 7.0):
+        row = logistic_row(sigma, 4)
+        r = torch.arange(-4.0, 5.0)
+        bits = logistic_bits(r, torch.full_like(r, float(np.log(sigma))))
+        np.testing.assert_allclose(2.0 ** -bits.numpy(), row[:-1], rtol=1e-3, atol=1e-9)
+        assert row.sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_tables_are_exact_and_positive() -> None:
+    counts = np.random.default_rng(0).integers(0, 1000, (64, 511)).astype(float)
+    frequencies, support = symbol_tables(counts)
+    assert frequencies.min() >= 1
+    ends = np.cumsum(2 * support.astype(int) + 2)
+    assert all(part.sum() == 1 << 24 for part in np.split(frequencies.astype(np.int64), ends[:-1]))
+
+
+def test_magnitude_table_is_monotonic_and_ends_at_255() -> None:
+    table = magnitude_table()
+    assert table[0] == 0 and table[-1] == 255 and table[-2] == 254
+    assert (np.diff(table.astype(int)) >= 0).all()
+
+
+def test_exported_layer_meets_the_bound_and_follows_its_twin() -> None:
+    torch.manual_seed(1)
+    layer = IntegerConv(40, 24, 3)
+    weight, bias, shift = export_conv(layer)
+    check_bound(weight, bias, 255, "layer")
+    x = torch.randint(0, 256, (1, 40, 7, 6)).float()
+    exact = torch.nn.functional.conv2d(x.double(), torch.from_numpy(weight).double(), torch.from_numpy(bias).double(), padding=1)
+    integers = torch.clamp(torch.floor(exact / 2**shift), 0, 255)
+    twin = activation(layer(x / 32)) * 32
+    assert (integers - twin).abs().max() <= 1
+
+
+def test_layer_with_hopeless_weights_is_refused() -> None:
+    layer = IntegerConv(200, 2, 3)
+    with torch.no_grad():
+        layer.weight.fill_(60.0)
+    with pytest.raises(ValueError, match="2\\^24"):
+        export_conv(layer)
+
+
+def test_integer_networks_equal_torch_in_float32_and_float64() -> None:
+    models = load_set(SET)
+    random = np.random.default_rng(2)
+    count = models.manifest.hyper_channels + 1 + models.classes
+    x = random.integers(-124, 256, (2, count, 5, 3)).astype(np.float32)
+    ours = models.hyper_synthesis()(hyper=x)
+    _, shifts = _exported_shifts()
+    for dtype in (torch.float32, torch.float64):
+        for threads in (1, 2):
+            before = torch.get_num_threads()
+            torch.set_num_threads(threads)
+            try:
+                np.testing.assert_array_equal(ours, _hyper_in_torch(models._arrays, shifts, x, dtype))
+            finally:
+                torch.set_num_threads(before)
+
+
+def _exported_shifts() -> tuple[object, dict[str, int]]:
+    from texcodec.training.export import _integer_arrays
+
+    return _integer_arrays(restore_codec(find_set(SET)).entropy.hyper, "hyper_synthesis")
+
+
+def _hyper_in_torch(arrays: dict[str, np.ndarray], shifts: dict[str, int], x: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    def layer(h: torch.Tensor, name: str) -> torch.Tensor:
+        weight = torch.from_numpy(arrays[f"hyper_synthesis.{name}.weight"].astype(np.float64)).to(dtype)
+        bias = torch.from_numpy(arrays[f"hyper_synthesis.{name}.bias"].astype(np.float64)).to(dtype)
+        y = torch.nn.functional.conv2d(h, weight, bias, padding=weight.shape[2] // 2)
+        return torch.clamp(torch.floor(y * 2.0 ** -shifts[name]), 0, 255)
+
+    h = layer(torch.from_numpy(x).to(dtype), "enter")
+    h = torch.nn.functional.pixel_shuffle(layer(h, "up1"), 2)
+    h = torch.nn.functional.pixel_shuffle(layer(h, "up2"), 2)
+    return layer(h, "leave").float().numpy()
+
+
+def test_runtime_codes_as_the_training_codec_does() -> None:
+    """The exported set gives nearly the bits and the pixels of the torch module it was made from."""
+    codec, models = restore_codec(find_set(SET)), load_set(SET)
+    pixels = photograph(256, 256, seed=4)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    data = texcodec.encode(pixels, quality=50, models=SET)
+    entry = texcodec.open(data).tiles[0]
+    index = texcodec.open(data).header.rate_index
+    with torch.no_grad():
+        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.cls]), halo=True, noise=False)
+    ours = np.asarray(texcodec.decode(data)).astype(float)
+    theirs = coded.pixels[0].permute(1, 2, 0).numpy()
+    assert np.abs(ours - theirs).mean() < 1.0
+    assert 8 * entry.length == pytest.approx(coded.bits.item(), rel=0.06)
+
+
+def test_fusion_network_can_be_restored() -> None:
+    fusion, models = restore_fusion(find_set(SET)), load_set(SET)
+    assert fusion is not None
+    x = np.random.default_rng(0).normal(0, 1, (1, 5, 70, 38)).astype(np.float32)
+    with torch.no_grad():
+        theirs = fusion(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(models.fusion()(blocks=x), theirs, atol=1e-4)
+
+
+def test_held_out_pictures_are_whole_files() -> None:
+    files = [Path(f"{i}.png") for i in range(25)]
+    training, held_out = split_held_out(files)
+    assert len(held_out) == 3 and not set(training) & set(held_out)
+
+
+def test_bad_pictures_are_named_and_skipped(tmp_path: Path) -> None:
+    Image.fromarray(photograph(50, 40)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    pictures = Pictures([tmp_path / "bad.png", tmp_path / "good.png"], smallest=64)
+    assert [p.name for p, _ in pictures.skipped] == ["bad.png"]
+    assert pictures.arrays[0].shape == (64, 64, 3)
+
+
+def test_train_command_makes_a_set_that_the_codec_uses(tmp_path: Path) -> None:
+    from texcodec.cli.app import run
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(3):
+        Image.fromarray(photograph(560, 540, seed=seed)).save(photos / f"{seed}.png")
+    out = tmp_path / "mine"
+    assert run(["train", str(photos), "--out", str(out), "--preset", "tiny", "--time", "12s"]) == 0
+    load_set(out).verify()
+    pixels = photograph(300, 270, seed=8)
+    data = texcodec.encode(pixels, quality=60, models=out)
+    assert psnr(pixels, np.asarray(texcodec.decode(data, models=out))) > 22
+    assert load_set(out).manifest.card["settings"]["parent"]["minutes"] > 0
+    assert run(["train", str(photos), "--out", str(tmp_path / "tuned"), "--from", str(out), "--time", "6s"]) == 0
+    assert load_set(tmp_path / "tuned").manifest.card["continued_from"] == "mine"
+
+
+def test_train_without_pictures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from texcodec.cli.app import run
+
+    assert run(["train", str(tmp_path), "--out", str(tmp_path / "mine"), "--preset", "tiny", "--time", "5s"]) == 1
+    assert "no picture" in capsys.readouterr().err
