@@ -1,4 +1,4 @@
-"""Golden files decode for ever: symbols exactly, pixels within one level of what they were when the file was made."""
+"""Golden files decode for ever: symbols exactly, pixels within one level of what they were at first."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ class Golden(NamedTuple):
 
 def listed() -> list[Golden]:
     path = FOLDER / "golden.txt"
-    text = path.read_text("ascii") if path.is_file() else ""  # without it, one test fails rather than the collection
+    text = (
+        path.read_text("ascii") if path.is_file() else ""
+    )  # without it, one test fails rather than the collection
     return [Golden(*line.split()) for line in text.splitlines() if not line.startswith("#")]
 
 
 def stored(golden: Golden) -> np.ndarray:
-    """int, height x width x channels (alpha last, if there is one): what the file decoded to where it was made."""
+    """What the file decoded to where it was made: int, height x width x channels (alpha last, if any)."""
     with Image.open(FOLDER / f"{golden.name}.png") as image:
         samples = np.asarray(image)
     assert f"{zlib.crc32(samples.tobytes()):08x}" == golden.pixels
@@ -51,7 +53,9 @@ def test_golden_files_are_those_listed() -> None:
     assert len(goldens) >= 11
     assert {path.stem for path in FOLDER.glob("*.tcx")} == {golden.name for golden in goldens}
     for golden in goldens:
-        assert hashlib.sha256((FOLDER / f"{golden.name}.tcx").read_bytes()).hexdigest() == golden.sha256, golden.name
+        assert hashlib.sha256((FOLDER / f"{golden.name}.tcx").read_bytes()).hexdigest() == golden.sha256, (
+            golden.name
+        )
 
 
 @pytest.mark.parametrize("golden", listed(), ids=lambda golden: golden.name)

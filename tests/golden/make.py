@@ -1,10 +1,11 @@
-"""Makes the golden files: small pictures from integer formulas, encoded once and then decoded by every version for ever.
+"""Makes the golden files: small pictures from integer formulas, encoded once, decoded for ever.
 
     cd tests && PYTHONPATH=.. python -m golden.make [FOLDER]
 
-FOLDER is that of this script unless another is given. For each picture it writes NAME.tcx and NAME.png (what it decoded to here), and a
-line of golden.txt: name, SHA-256 of the file, hash of its symbols, CRC-32 of the decoded samples. It overwrites nothing and
-refuses to run where any of its files exists: golden files are never made again, a change of the format adds new ones.
+FOLDER is that of this script unless another is given. For each picture it writes NAME.tcx and NAME.png (what
+it decoded to here), and a line of golden.txt: name, SHA-256 of the file, hash of its symbols, CRC-32 of the
+decoded samples. It overwrites nothing and refuses to run where any of its files exists: golden files are
+never made again, a change of the format adds new ones.
 """
 
 from __future__ import annotations
@@ -31,14 +32,18 @@ SET = HERE.parents[1] / "models" / "tiny-1"
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
     """Bytes that look random: a multiplicative hash of the position; uint8 height x width x channels."""
     y, x, c = np.mgrid[:height, :width, :channels].astype(np.uint64)
-    mixed = (x * np.uint64(73856093) ^ y * np.uint64(19349663) ^ c * np.uint64(83492791)) * np.uint64(2654435761)
+    mixed = (x * np.uint64(73856093) ^ y * np.uint64(19349663) ^ c * np.uint64(83492791)) * np.uint64(
+        2654435761
+    )
     return (mixed >> np.uint64(24) & np.uint64(255)).astype(np.uint8)
 
 
 def scene(height: int, width: int) -> np.ndarray:
     """Smooth, ringed and noisy parts with sharp edges between them; uint8 height x width x 3."""
     y, x = np.mgrid[:height, :width]
-    shade = np.stack([x * 200 // width + 30, y * 180 // height + 40, (x + y) * 150 // (height + width) + 60], -1)
+    shade = np.stack(
+        [x * 200 // width + 30, y * 180 // height + 40, (x + y) * 150 // (height + width) + 60], -1
+    )
     rings = (x * x + y * y) // 16 % 256
     rings = np.where(rings < 128, rings, 255 - rings)[..., None] * np.array([2, 1, 1]) // 2
     out = np.where(((x * 3 + y) * 2 > width * 3)[..., None], shade * 2 // 3 + rings // 2, shade)
@@ -76,7 +81,9 @@ def with_gaps(data: bytes) -> bytes:
     payloads = [reader.tile_bytes(i) for i in range(len(reader.tiles))]
     payloads[1] = b""
     entries = [TileEntry(0, 255, 0, 0, 0) if i == 1 else entry for i, entry in enumerate(reader.tiles)]
-    return write(replace(reader.header, cicp=(9, 16, 0, 1)), payloads, entries, [(b"gold", b"kept and skipped")], None)
+    return write(
+        replace(reader.header, cicp=(9, 16, 0, 1)), payloads, entries, [(b"gold", b"kept and skipped")], None
+    )
 
 
 PICTURES: dict[str, Callable[[], bytes]] = {
@@ -101,7 +108,9 @@ def main(folder: Path) -> None:
     if present:
         sys.exit(f"{folder} already has {', '.join(present)}: golden files are never made again")
     models = second_decoder.ModelSet(SET)
-    lines = ["# name, SHA-256 of the file, hash of its symbols, CRC-32 of the decoded samples (with alpha) where it was made"]
+    lines = [
+        "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made"
+    ]
     contents: dict[str, bytes] = {}
     for name, make in PICTURES.items():
         data = make()
@@ -111,7 +120,9 @@ def main(folder: Path) -> None:
         second = second_decoder.decode(data, models)
         if second.symbols_hash() != symbols:
             sys.exit(f"the two decoders disagree on {name}: nothing is written")
-        lines.append(f"{name} {hashlib.sha256(data).hexdigest()} {symbols} {zlib.crc32(samples.tobytes()):08x}")
+        lines.append(
+            f"{name} {hashlib.sha256(data).hexdigest()} {symbols} {zlib.crc32(samples.tobytes()):08x}"
+        )
         png = io.BytesIO()
         Image.fromarray(samples).save(png, "png", optimize=True)
         contents |= {f"{name}.tcx": data, f"{name}.png": png.getvalue()}

@@ -1,8 +1,8 @@
 """A second decoder of `.tcx` files, in plain numpy, written from docs/format.md alone.
 
-It exists to show that the document is enough and that the symbols do not depend on any one implementation. It shares no code
-with texcodec and needs no inference engine and no entropy coding library. Speed does not matter here; being easy to compare
-with the document does.
+It exists to show that the document is enough and that the symbols do not depend on any one
+implementation. It shares no code with texcodec and needs no inference engine and no entropy coding library.
+Speed does not matter here; being easy to compare with the document does.
 
     bytes -> container.read_file -> model_set.ModelSet -> entropy.decode_tile -> pixels.decode
 """

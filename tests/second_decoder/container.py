@@ -1,4 +1,7 @@
-"""Bytes of a `.tcx` file to header, tiles and chunks: the chapters of docs/format.md up to "Decoding a tile", and "Reading"."""
+"""Bytes of a `.tcx` file to header, tiles and chunks.
+
+The chapters of docs/format.md up to "Decoding a tile", and "Reading".
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ CRITICAL = (b"THDR", b"TIDX", b"TDAT", b"ALPH", b"FEAT", b"TEND")
 
 
 class Refused(Exception):
-    """A file or a model set that the document tells a decoder to refuse; the text says which rule it breaks."""
+    """A file or model set that the document tells a decoder to refuse; the text is the rule it breaks."""
 
 
 def require(holds: bool, rule: str) -> None:
@@ -78,7 +81,7 @@ class Header:
     origin: tuple[int, int]
 
     def edges(self) -> tuple[list[int], list[int]]:
-        """Where tiles begin and end, as (rows, columns): 0, the grid lines inside the picture, and its height or width."""
+        """Where tiles begin and end, as (rows, columns): 0, grid lines in the picture, its size."""
         lines = []
         for size, origin in ((self.height, self.origin[1]), (self.width, self.origin[0])):
             first = origin if origin > 0 else self.tile
@@ -99,7 +102,7 @@ class TileRecord:
 
 @dataclass(frozen=True)
 class File:
-    """A whole file: tiles in the order of the grid, ancillary chunks by type, the alpha plane height x width."""
+    """A whole file: tiles in the order of the grid, ancillary chunks by type, alpha height x width."""
 
     header: Header
     tiles: list[TileRecord]
@@ -138,7 +141,10 @@ def read_file(data: bytes) -> File:
     ancillary = {key: value for key, value in chunks.items() if key[0] >= 0x60}
     if header.no_pixels:
         require(b"FEAT" in chunks, "a file without pixels has FEAT")
-        require(not {b"TIDX", b"TDAT", b"feat"} & chunks.keys(), "a file without pixels has no TIDX, TDAT and feat")
+        require(
+            not {b"TIDX", b"TDAT", b"feat"} & chunks.keys(),
+            "a file without pixels has no TIDX, TDAT and feat",
+        )
         return File(header, [], ancillary)
     require(b"FEAT" not in chunks, "FEAT is for files without pixels")
     require(b"TIDX" in chunks and b"TDAT" in chunks, "TIDX and TDAT are there")
@@ -171,8 +177,8 @@ def _header(fields: Fields) -> Header:
     pixel, grid, border = fields.number("B"), fields.number("B"), fields.number("B")
     classes, profile, rate = fields.number("B"), fields.number("B"), fields.varint()
     identity = fields.take(16)
-    cicp = tuple(fields.take(4)) if has_cicp else (1, 13, 0, 1)
-    origin = tuple(fields.take(2)) if has_origin else (0, 0)
+    cicp = struct.unpack("4B", fields.take(4)) if has_cicp else (1, 13, 0, 1)
+    origin = struct.unpack("2B", fields.take(2)) if has_origin else (0, 0)
     tile, stride, halo = 1 << (grid & 15), 1 << (grid >> 4), border & 15
     require(width > 0 and height > 0, "the picture has pixels")
     require(pixel & 3 in (0, 2), "a picture has 1 or 3 channels")
@@ -189,7 +195,9 @@ def _header(fields: Fields) -> Header:
     require(max(origin) < tile, "the origin is below the tile's side")
     alpha = bool(pixel >> 2 & 3)
     if no_pixels:
-        require(not (alpha or lean or fusion or any(identity)), "a file without pixels has no settings of pixels")
+        require(
+            not (alpha or lean or fusion or any(identity)), "a file without pixels has no settings of pixels"
+        )
     require(not (lean and alpha), "a lean file has no alpha plane")
     return Header(no_pixels, lean, fusion, width, height, (pixel & 3) + 1, alpha, tile, stride, halo, classes,
                   profile, rate, identity, cicp, origin)  # fmt: skip
@@ -223,7 +231,10 @@ def _index(header: Header, index: bytes, data: bytes) -> list[TileRecord]:
         require(0 <= header.rate + offset <= 65535, "the rate index of a tile is in range")
         require(position + length <= len(data), "TDAT has the length that TIDX adds up to")
         payload = data[position : position + length]
-        require(zlib.crc32(struct.pack("<I", number) + payload) == payload_checksum, f"the checksum of tile {number}")
+        require(
+            zlib.crc32(struct.pack("<I", number) + payload) == payload_checksum,
+            f"the checksum of tile {number}",
+        )
         position += length
         tiles.append(TileRecord(texture, header.rate + offset, symbol_checksum, payload_checksum, payload))
     require(fields.rest == 0, "nothing follows the last entry of TIDX")

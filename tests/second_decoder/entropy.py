@@ -39,14 +39,17 @@ class Stream:
         return entry
 
     def finish(self) -> None:
-        require(self.state == 0 and not self.words, "the state is 0 and no word is left after the last symbol")
+        require(
+            self.state == 0 and not self.words, "the state is 0 and no word is left after the last symbol"
+        )
 
 
 @dataclass(frozen=True)
 class TileSymbols:
-    """Symbols of a tile: `hyper` int64, Z x ceil(h/4) x ceil(w/4), and `latents` int64, C x h x w, `means` likewise.
+    """Symbols of a tile, int64: `hyper`, Z x ceil(h/4) x ceil(w/4), and `latents`, C x h x w.
 
-    The value of a latent, in sixteenths, is 16 * latents + means. `escapes` counts the symbols that needed an escape.
+    `means` has the shape of `latents`; the value of a latent, in sixteenths, is 16 * latents + means.
+    `escapes` counts the symbols that needed an escape.
     """
 
     hyper: np.ndarray
@@ -65,7 +68,7 @@ class TileSymbols:
 
 
 def decode_tile(models: ModelSet, tile: TileRecord, height: int, width: int) -> TileSymbols:
-    """Decode a present tile of `height` x `width` pixels; refuse it if its symbols do not match their checksum."""
+    """Decode a tile of `height` x `width` pixels; refuse it if its symbols do not match their checksum."""
     require(0 <= tile.rate <= 255, "a tile's rate index is from 0 to 255")
     h, w = -(-height // 16), -(-width // 16)
     stream = Stream(tile.payload)
@@ -91,7 +94,9 @@ def decode_tile(models: ModelSet, tile: TileRecord, height: int, width: int) -> 
         first += size
     stream.finish()
     symbols = TileSymbols(hyper, latents, means, stream.escapes)
-    require(zlib.crc32(symbols.serialised()) & 0xFFFF == tile.symbol_checksum, "the symbols match their checksum")
+    require(
+        zlib.crc32(symbols.serialised()) & 0xFFFF == tile.symbol_checksum, "the symbols match their checksum"
+    )
     return symbols
 
 
@@ -103,7 +108,7 @@ def _hyper_latents(models: ModelSet, stream: Stream, rate: int, height: int, wid
 
 
 def _step(models: ModelSet, stream: Stream, scales: np.ndarray) -> np.ndarray:
-    """Symbols of the positions of one context step, in the order of the list; `scales` are their scale indices."""
+    """Symbols of the positions of one context step, as listed; `scales` are their scale indices."""
     symbols = np.zeros(len(scales), np.int64)
     for index in range(1, 64):
         places = np.flatnonzero(scales == index)
@@ -119,7 +124,7 @@ def _step(models: ModelSet, stream: Stream, scales: np.ndarray) -> np.ndarray:
 
 
 def _layer(models: ModelSet, name: str, x: np.ndarray) -> np.ndarray:
-    """Convolution and shift of an integer layer. float64 holds every sum exactly, since sums are below 2^24 < 2^53."""
+    """Convolution and shift of an integer layer; float64 is exact, as sums stay below 2^24 < 2^53."""
     weight, bias = models.arrays[name + ".weight"].astype(np.float64), models.arrays[name + ".bias"]
     size = weight.shape[2]
     _, h, w = x.shape

@@ -1,7 +1,7 @@
-"""A model set: arrays, sizes, the shifts that its graphs state, its identity and the bound of its integer layers.
+"""A model set: arrays, sizes, shifts that its graphs state, identity, and the bound of its integer layers.
 
-Chapters "Model sets", "Identity" and "Integer arithmetic" of docs/format.md. Graphs are read with the few lines of protobuf
-that this needs, so neither an ONNX library nor an inference engine takes part.
+Chapters "Model sets", "Identity" and "Integer arithmetic" of docs/format.md. Graphs are read with the few
+lines of protobuf that this needs, so neither an ONNX library nor an inference engine takes part.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class ModelSet:
         """Sum |a| * 255 + |b| < 2^24 for every output channel."""
         weight, bias = self.arrays[layer + ".weight"], self.arrays[layer + ".bias"]
         require(weight.dtype == np.int16 and bias.dtype == np.int32, f"{layer} has integer weights")
-        largest = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * LARGEST_INPUT + np.abs(bias.astype(np.int64))
+        largest = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * LARGEST_INPUT + np.abs(
+            bias.astype(np.int64)
+        )
         require(int(largest.max()) < TOTAL, f"the sums of {layer} stay below 2^24")
 
     def _prepare_tables(self) -> None:
@@ -94,12 +96,15 @@ def decoder_identity(graphs: dict[str, bytes], arrays: dict[str, np.ndarray]) ->
         values = array.astype(array.dtype.newbyteorder("<")).tobytes()
         labelled.append((f"array {name} {array.dtype.name} {shape}", values))
     for label, data in labelled:
-        digest.update(struct.pack("<I", len(label.encode())) + label.encode() + struct.pack("<Q", len(data)) + data)
+        digest.update(
+            struct.pack("<I", len(label.encode())) + label.encode() + struct.pack("<Q", len(data)) + data
+        )
     return digest.digest()[:16]
 
 
-# Protobuf, as much of it as it takes to find "Conv, then Mul by a constant" in an ONNX file. Numbers of fields are those of
-# ModelProto.graph, GraphProto.node, NodeProto.{input, output, op_type, attribute}, AttributeProto.t, TensorProto.
+# Protobuf, as much as it takes to find "Conv, then Mul by a constant" in an ONNX file. Field numbers are
+# those of ModelProto.graph, GraphProto.node, NodeProto.{input, output, op_type, attribute},
+# AttributeProto.t, TensorProto.{float_data, raw_data}.
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:

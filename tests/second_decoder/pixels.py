@@ -20,8 +20,11 @@ MARGIN = 3  # pixels around a block that its network reads
 
 @dataclass(frozen=True)
 class Decoded:
-    """A whole picture: `pixels` u8, height x width x channels; `alpha` u8, height x width, or None; symbols of each tile, None
-    for absent ones."""
+    """A whole picture.
+
+    `pixels` is u8, height x width x channels; `alpha` u8, height x width, or None; `symbols` has an entry for
+    each tile, None for absent ones.
+    """
 
     file: File
     pixels: np.ndarray
@@ -38,7 +41,10 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
     file = read_file(data)
     header = file.header
     require(not header.no_pixels, "the file has pixels")
-    require(header.identity == models.identity, f"the model set is the one that the file needs, {header.identity.hex()}")
+    require(
+        header.identity == models.identity,
+        f"the model set is the one that the file needs, {header.identity.hex()}",
+    )
     require(header.stride == STRIDE, "the latent stride is 16")
     require(header.origin == (0, 0), "the grid starts at the picture's corner")
     require(header.rate <= 255, "the header's rate index is from 0 to 255")
@@ -46,7 +52,9 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
     require(header.classes == models.classes, "the number of classes is that of the model set")
     require(models.fusion or not header.fusion, "the model set has a fusion network")
     rows, columns = header.edges()
-    boxes = [(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
+    boxes = [
+        (top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)
+    ]
     symbols = [
         None if tile.texture == ABSENT else decode_tile(models, tile, bottom - top, right - left)
         for tile, (top, left, bottom, right) in zip(file.tiles, boxes, strict=True)
@@ -55,11 +63,13 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
     picture = np.full((3, header.height, header.width), 128, np.float32)
     for number, (top, left, bottom, right) in enumerate(boxes):
         if symbols[number] is not None:
-            tile = _synthesise(models, file.tiles[number].texture, file.tiles[number].rate, latents.patch(number))
+            tile = _synthesise(
+                models, file.tiles[number].texture, file.tiles[number].rate, latents.patch(number)
+            )
             inside = slice(STRIDE * models.halo, None)
             picture[:, top:bottom, left:right] = tile[:, inside, inside][:, : bottom - top, : right - left]
     if header.fusion:
-        picture = _fused(models, header, picture)
+        picture = _fused(models, header, picture, [tile is None for tile in symbols])
     if header.channels == 1:
         picture = picture.mean(0, keepdims=True)
     pixels = np.floor(np.clip(picture, 0, 255) + np.float32(0.5)).astype(np.uint8)
@@ -115,7 +125,9 @@ def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray) -> np.
     t = np.sign(v) * np.log1p(np.abs(v))
     t = depth_to_space(conv("enter", t), 2)
     t = t + models.arrays[prefix + "rate"][rate].astype(np.float32)[:, None, None]
-    blocks = sorted({int(name.split(".")[3]) for name in models.arrays if name.startswith(prefix + "blocks.")})
+    blocks = sorted(
+        {int(name.split(".")[3]) for name in models.arrays if name.startswith(prefix + "blocks.")}
+    )
     for block in blocks:
         a, b = np.split(spatial(f"blocks.{block}.spatial", conv(f"blocks.{block}.expand", t)), 2)
         t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
@@ -124,18 +136,25 @@ def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray) -> np.
     return 128 + linear + models.arrays["tables.base_steps"][rate] * depth_to_space(conv("leave", t), 8)
 
 
-def _fused(models: ModelSet, header: Header, picture: np.ndarray) -> np.ndarray:
+def _fused(models: ModelSet, header: Header, picture: np.ndarray, absent: list[bool]) -> np.ndarray:
     """The picture with its seams repaired; 3 x height x width. All blocks read `picture` as it came."""
     result = picture.copy()
     rows, columns = header.edges()
-    for x in columns[1:-1]:
-        result += _seam(models, header.rate, picture, x)
+    gaps = np.array(absent).reshape(len(rows) - 1, len(columns) - 1)
+    for c, x in enumerate(columns[1:-1]):
+        change = _seam(models, header.rate, picture, x)
+        for r, (top, bottom) in enumerate(pairwise(rows)):
+            if not gaps[r, c : c + 2].any():
+                result[:, top:bottom] += change[:, top:bottom]
     upright = np.zeros(header.width, bool)
     for x in columns[1:-1]:
         upright[max(x - SEAM, 0) : x + SEAM] = True
-    for y in rows[1:-1]:
+    for r, y in enumerate(rows[1:-1]):
         change = _seam(models, header.rate, picture.transpose(0, 2, 1), y).transpose(0, 2, 1)
-        result += np.where(upright, 0, change)
+        change = np.where(upright, 0, change)
+        for c, (left, right) in enumerate(pairwise(columns)):
+            if not gaps[r : r + 2, c].any():
+                result[:, :, left:right] += change[:, :, left:right]
     return result
 
 

@@ -150,15 +150,27 @@ def render(
     """
     canvas, area = stitch(grid, wanted, tiles, models, workers, counter)
     if fusion:
-        _repair(grid, wanted, canvas, area, models, workers, rate_index)
+        _repair(grid, wanted, tiles, canvas, area, models, workers, rate_index)
     pixels = wanted.region.cut(canvas, area)
     return _rounded(pixels.mean(0, keepdims=True) if grey else pixels)
 
 
 def _repair(
-    grid: Grid, wanted: Plan, canvas: np.ndarray, area: Box, models: ModelSet, workers: Workers, rate_index: int
+    grid: Grid,
+    wanted: Plan,
+    tiles: Mapping[int, TileLatents],
+    canvas: np.ndarray,
+    area: Box,
+    models: ModelSet,
+    workers: Workers,
+    rate_index: int,
 ) -> None:
-    blocks = [b for b in seam_blocks(grid) if b.box.intersects(wanted.region)]
+    # a seam beside an absent tile is no seam: repairing it would smear grey into the picture
+    blocks = [
+        b
+        for b in seam_blocks(grid)
+        if b.box.intersects(wanted.region) and all(i in tiles for i in grid.touching(b.box))
+    ]
     rate, base = rate_index / (RATE_INDICES - 1), float(models.base_steps[rate_index])
     network = models.fusion() if blocks else None
 

@@ -23,8 +23,8 @@ MEAN_MAX = 1 << 18
 CLASS_PLANE = 32.0
 LARGEST_SCALE = 63
 
-DEAD_ZONE = 0.0
-"""By how much the encoder reduces magnitudes before rounding, in symbols (docs/decisions/quantisation.md)."""
+DISTORTION_WEIGHT = 20.0
+"""Bits that a squared quantisation step is worth when the encoder rounds (docs/decisions/quantisation.md)."""
 
 
 @dataclass
@@ -66,14 +66,15 @@ class TileCoder:
 
     # Encoding --------------------------------------------------------------------------------------------------------
 
-    def quantise(self, latents: np.ndarray, cls: int, rate_index: int, *, dead_zone: float = DEAD_ZONE) -> TileSymbols:
+    def quantise(self, latents: np.ndarray, cls: int, rate_index: int, *, distortion_weight: float = DISTORTION_WEIGHT) -> TileSymbols:
         """Round the latents of a tile, slice by slice, around the means that the decoder will predict.
 
         Args:
             latents: float32 C x h x w in grey levels.
             cls: class of the tile.
             rate_index: 0 (coarsest) to 255.
-            dead_zone: by how much magnitudes are reduced before rounding, in symbols, [0, 0.5).
+            distortion_weight: bits that a squared quantisation step of distortion is worth when rounding; 0 rounds to the
+                nearest symbol.
         """
         models = self.models
         v = latents / models.steps[rate_index][:, None, None]
@@ -84,12 +85,26 @@ class TileCoder:
 
         def choose(channels: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
             residual = v[channels] - means.astype(np.float32) / np.float32(MEAN_ONE)
-            magnitude = np.floor(np.maximum(np.abs(residual) - np.float32(dead_zone), 0) + np.float32(0.5))
-            symbols = np.copysign(np.minimum(magnitude, SYMBOL_MAX), residual).astype(np.int32)
-            symbols[scales == 0] = 0
+            symbols = self._rounded(residual, scales, distortion_weight)
             return symbols if mask is None else np.where(mask, symbols, 0)
 
         return self._walk(hyper, cls, rate_index, (h, w), choose)
+
+    def _rounded(self, residual: np.ndarray, scales: np.ndarray, distortion_weight: float) -> np.ndarray:
+        """Round to the nearest symbol, or to the one before it where that saves more bits than it costs distortion."""
+        size = np.abs(residual)
+        magnitude = np.minimum(np.floor(size + np.float32(0.5)), SYMBOL_MAX).astype(np.int32)
+        magnitude[scales == 0] = 0
+        if distortion_weight:
+            tables = self.models.symbol_tables
+            at = np.flatnonzero(magnitude)
+            big, index, exact = magnitude.ravel()[at], scales.ravel()[at], size.ravel()[at]
+            place, escape = tables.offsets[index] + tables.support[index], tables.support[index] + 1
+            saved = tables.costs[place + np.minimum(big, escape)] - tables.costs[place + np.minimum(big - 1, escape)]
+            # |r| - (m - 1) squared minus |r| - m squared, in squared steps
+            worse = 2 * (exact - big) + 1
+            magnitude.ravel()[at] -= saved > np.float32(distortion_weight) * worse
+        return np.where(residual < 0, -magnitude, magnitude)
 
     def write(self, tile: TileSymbols, rate_index: int) -> bytes:
         """The payload of a tile (docs/format.md, "The rANS stream")."""
@@ -114,7 +129,7 @@ class TileCoder:
         hyper = models.hyper_tables
         rows = models.hyper_row(rate_index) + np.arange(len(tile.hyper))
         place = hyper.offsets[rows][:, None] + tile.hyper.reshape(len(tile.hyper), -1) + HYPER_MAX
-        return bits + float(hyper.costs[place].sum()) + 32.0
+        return bits + float(hyper.costs[place].sum())
 
     # Decoding --------------------------------------------------------------------------------------------------------
 

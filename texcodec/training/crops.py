@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from ..texture import classify, complexity
 from .architecture import RATE_INDICES, Architecture
@@ -82,6 +82,9 @@ class CropTrainer:
         self.optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=1e-8, betas=(0.9, 0.98), fused=True)
         self.average = copy.deepcopy(codec).requires_grad_(False)
         self.steps, self.elapsed, self.skipped = 0, 0.0, 0
+        self.stopping = False
+        self.shared = distributed.is_available() and distributed.is_initialized()
+        """Whether several processes (torchrun) train together."""
         if self.checkpoint.exists():
             state = torch.load(self.checkpoint, weights_only=True)
             codec.load_state_dict(state["codec"])
@@ -118,34 +121,58 @@ class CropTrainer:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        self.save()
-        if stop:
+        if not self.shared or distributed.get_rank() == 0:
+            self.save()
+        if self.stopping:
             raise Stopped(f"stopped after {self.steps} steps; the same command continues from {self.checkpoint}")
         return self.average
 
     def _loop(self, sampler: CropSampler, stop: list[int]) -> None:
         s = self.settings
-        torch.manual_seed(s.seed + self.steps)
-        sampler.random = np.random.default_rng([s.seed, self.steps])
-        random = np.random.default_rng([s.seed, self.steps, 1])
+        rank = distributed.get_rank() if self.shared else 0
+        torch.manual_seed(s.seed + self.steps + 1000 * rank)
+        sampler.random = np.random.default_rng([s.seed, self.steps, rank])
+        random = np.random.default_rng([s.seed, self.steps, rank, 1])
         self.codec.train()
         totals, saved = np.zeros(4), time.monotonic()
         log = self.folder / f"{self.name}.csv"
+        start = time.monotonic()
         for batch in sampler.batches(s.batch):
-            if stop or self.elapsed >= 60 * s.minutes:
+            if self.stopping or self.elapsed >= 60 * s.minutes:
                 return
-            start = time.monotonic()
             totals += self._step(batch, random)
-            self.elapsed += time.monotonic() - start
-            if self.steps % 200 == 0:
+            now = time.monotonic()
+            seconds, stopping = self._agree(now - start, float(bool(stop)))
+            start, self.elapsed, self.stopping = now, self.elapsed + seconds, stopping > 0
+            if self.steps % 200 == 0 and rank == 0:
                 row = [self.steps, round(self.elapsed), *(totals / 200).round(4), round(self.learning_rate(), 7), self.skipped]
                 with log.open("a", newline="") as file:
                     csv.writer(file).writerow(row)
                 print(self.name, *row, flush=True)
                 totals[:] = 0
-            if time.monotonic() - saved > 90:
+            if now - saved > 90 and rank == 0:
                 self.save()
-                saved = time.monotonic()
+                saved = now
+
+    def _agree(self, *values: float) -> list[float]:
+        """The means of some numbers over all processes, so that all stop at the same step."""
+        shared = torch.tensor(values, dtype=torch.float64)
+        if self.shared:
+            distributed.all_reduce(shared)
+            shared /= distributed.get_world_size()
+        return shared.tolist()
+
+    def _average_gradients(self) -> None:
+        """Mean of the gradients over all processes; each has drawn crops of its own."""
+        parameters = [p for p in self.codec.parameters() if p.requires_grad]
+        for p in parameters:
+            if p.grad is None:  # no tile of its class was drawn here
+                p.grad = torch.zeros_like(p)
+        flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+        distributed.all_reduce(flat)
+        flat /= distributed.get_world_size()
+        for p, part in zip(parameters, flat.split([p.numel() for p in parameters])):
+            p.grad = part.view_as(p)
 
     def _step(self, batch: np.ndarray, random: np.random.Generator) -> np.ndarray:
         s = self.settings
@@ -164,6 +191,8 @@ class CropTrainer:
         loss = (cost / typical_cost(t)).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if self.shared:
+            self._average_gradients()
         norm = torch.nn.utils.clip_grad_norm_((p for p in self.codec.parameters() if p.requires_grad), s.clip)
         self.steps += 1
         if not torch.isfinite(norm):
