@@ -6,7 +6,9 @@ import numpy as np
 
 
 def photograph(width: int, height: int, *, seed: int = 0) -> np.ndarray:
-    """uint8 height x width x 3 with what photographs have: a smooth sky, edges, and busy texture from left to right."""
+    """uint8 height x width x 3 with what photographs have: a smooth sky, edges, and busy texture from left to
+    right.
+    """
     random = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     sky = np.stack([90 + 60 * y / height, 140 + 40 * y / height, 220 - 50 * y / height], -1)

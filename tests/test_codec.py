@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from pictures import photograph
+from PIL import Image
 
 import texcodec
 from texcodec.codec.rate_control import psnr
@@ -20,7 +20,9 @@ def round_trip(pixels: np.ndarray, **options: object) -> np.ndarray:
     return np.asarray(texcodec.decode(texcodec.encode(pixels, models=SET, **options)))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (15, 17), (16, 16), (255, 257), (256, 256), (272, 300), (513, 30)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 40), (40, 1), (15, 17), (16, 16), (255, 257), (256, 256), (272, 300), (513, 30)]
+)
 def test_every_size_comes_back_with_its_size_and_close(size: tuple[int, int]) -> None:
     pixels = photograph(*size)
     decoded = round_trip(pixels, quality=80)
@@ -106,14 +108,25 @@ def large() -> tuple[bytes, np.ndarray]:
     return data, np.asarray(texcodec.decode(data))
 
 
-CORNERS = [(0, 0, 1, 1), (599, 559, 1, 1), (250, 250, 12, 12), (240, 0, 40, 560), (0, 500, 600, 60), (10, 20, 100, 30)]
+CORNERS = [
+    (0, 0, 1, 1),
+    (599, 559, 1, 1),
+    (250, 250, 12, 12),
+    (240, 0, 40, 560),
+    (0, 500, 600, 60),
+    (10, 20, 100, 30),
+]
 
 
 @pytest.mark.parametrize("region", CORNERS)
-def test_region_equals_the_crop_of_the_whole(region: tuple[int, int, int, int], large: tuple[bytes, np.ndarray]) -> None:
+def test_region_equals_the_crop_of_the_whole(
+    region: tuple[int, int, int, int], large: tuple[bytes, np.ndarray]
+) -> None:
     data, whole = large
     x, y, w, h = region
-    np.testing.assert_array_equal(np.asarray(texcodec.decode(data, region=region)), whole[y : y + h, x : x + w])
+    np.testing.assert_array_equal(
+        np.asarray(texcodec.decode(data, region=region)), whole[y : y + h, x : x + w]
+    )
 
 
 @given(st.integers(0, 599), st.integers(0, 559), st.integers(1, 90), st.integers(1, 90))
@@ -123,7 +136,9 @@ def test_any_region_equals_the_crop(x: int, y: int, w: int, h: int) -> None:
     whole = np.asarray(texcodec.decode(data)) if not CACHE else CACHE[1]
     CACHE[:] = [data, whole]
     w, h = min(w, 600 - x), min(h, 560 - y)
-    np.testing.assert_array_equal(np.asarray(texcodec.decode(data, region=(x, y, w, h))), whole[y : y + h, x : x + w])
+    np.testing.assert_array_equal(
+        np.asarray(texcodec.decode(data, region=(x, y, w, h))), whole[y : y + h, x : x + w]
+    )
 
 
 CACHE: list = []
@@ -134,12 +149,16 @@ def test_region_decodes_although_a_tile_outside_is_damaged(large: tuple[bytes, n
     damaged = bytearray(data)
     reader = Reader(data)
     damaged[reader.tile_offset(8) + 5] ^= 0x40
-    np.testing.assert_array_equal(np.asarray(texcodec.decode(bytes(damaged), region=(0, 0, 200, 200))), whole[:200, :200])
+    np.testing.assert_array_equal(
+        np.asarray(texcodec.decode(bytes(damaged), region=(0, 0, 200, 200))), whole[:200, :200]
+    )
     with pytest.raises(texcodec.ChecksumError, match="8"):
         texcodec.decode(bytes(damaged))
 
 
-def test_region_reads_only_the_tiles_it_needs(large: tuple[bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_region_reads_only_the_tiles_it_needs(
+    large: tuple[bytes, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     read: list[int] = []
     original = Reader.tile_bytes
 
@@ -153,7 +172,9 @@ def test_region_reads_only_the_tiles_it_needs(large: tuple[bytes, np.ndarray], m
 
 
 @pytest.mark.parametrize("region", [(0, 0, 0, 5), (-1, 0, 5, 5), (590, 0, 20, 5), (0, 0, 5), (0, 555, 5, 6)])
-def test_region_outside_the_picture_is_refused(region: tuple[int, ...], large: tuple[bytes, np.ndarray]) -> None:
+def test_region_outside_the_picture_is_refused(
+    region: tuple[int, ...], large: tuple[bytes, np.ndarray]
+) -> None:
     with pytest.raises(texcodec.ParameterError, match="region"):
         texcodec.decode(large[0], region=region)
 
@@ -164,7 +185,9 @@ def test_small_tiles_work_too() -> None:
     assert len(texcodec.open(data).tiles) == 6
     whole = np.asarray(texcodec.decode(data))
     assert psnr(pixels, whole) > 25
-    np.testing.assert_array_equal(np.asarray(texcodec.decode(data, region=(100, 90, 70, 80))), whole[90:170, 100:170])
+    np.testing.assert_array_equal(
+        np.asarray(texcodec.decode(data, region=(100, 90, 70, 80))), whole[90:170, 100:170]
+    )
 
 
 def test_classes_follow_texture() -> None:

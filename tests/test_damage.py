@@ -31,7 +31,9 @@ def rebuilt(data: bytes, payloads: dict[int, bytes], **changes: object) -> bytes
     for i, entry in enumerate(reader.tiles):
         payload = payloads.get(i, reader.tile_bytes(i))
         parts.append(payload)
-        entries.append(tile_entry(i, payload, cls=entry.cls, offset=entry.offset, symbols_crc=entry.symbols_crc))
+        entries.append(
+            tile_entry(i, payload, cls=entry.cls, offset=entry.offset, symbols_crc=entry.symbols_crc)
+        )
     return write(dataclasses.replace(reader.header, **changes), parts, entries)  # type: ignore[arg-type]
 
 
@@ -152,7 +154,9 @@ def test_model_set_with_one_weight_changed_is_refused(tmp_path: Path) -> None:
     ModelSet(copy).verify()
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "decoder.safetensors", "encoder.safetensors", "graphs/synthesis.onnx"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "decoder.safetensors", "encoder.safetensors", "graphs/synthesis.onnx"]
+)
 @pytest.mark.parametrize("how", ["missing", "empty", "cut"])
 def test_incomplete_model_set_is_refused(tmp_path: Path, name: str, how: str) -> None:
     copy = tmp_path / "set"

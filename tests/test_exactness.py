@@ -1,4 +1,6 @@
-"""The same symbols everywhere: threads, optimisation levels, batch sizes, engines, and weights at the edge of the bound."""
+"""The same symbols everywhere: threads, optimisation levels, batch sizes, engines, and weights at the edge of
+the bound.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ pixels = np.load(io.BytesIO(sys.stdin.buffer.read()))
 data = texcodec.encode(pixels, quality=40, models="tiny-1", threads=threads)
 file = texcodec.open(data)
 decoded = np.asarray(file.decode(threads=threads))
-print(hashlib.sha256(data).hexdigest(), file.symbols_hash(threads=threads), hashlib.sha256(decoded).hexdigest())
+print(hashlib.sha256(data).hexdigest(), file.symbols_hash(threads=threads),
+hashlib.sha256(decoded).hexdigest())
 """
 
 
@@ -36,7 +39,10 @@ def run_in_process(pixels: np.ndarray, threads: int, level: str) -> list[str]:
     buffer = io.BytesIO()
     np.save(buffer, pixels)
     done = subprocess.run(
-        [sys.executable, "-c", RUN, str(threads), level], input=buffer.getvalue(), capture_output=True, check=True
+        [sys.executable, "-c", RUN, str(threads), level],
+        input=buffer.getvalue(),
+        capture_output=True,
+        check=True,
     )
     return done.stdout.decode().split()
 
@@ -63,10 +69,14 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     k = weight.shape[2]
     padded = np.pad(x.astype(np.int64), [(0, 0), (k // 2, k // 2), (k // 2, k // 2)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(1, 2))
-    return np.einsum("cyxij,ocij->oyx", windows, weight.astype(np.int64)) + bias.astype(np.int64)[:, None, None]
+    return (
+        np.einsum("cyxij,ocij->oyx", windows, weight.astype(np.int64)) + bias.astype(np.int64)[:, None, None]
+    )
 
 
-def context_oracle(arrays: dict[str, np.ndarray], shifts: dict[str, int], features: np.ndarray, context: np.ndarray) -> np.ndarray:
+def context_oracle(
+    arrays: dict[str, np.ndarray], shifts: dict[str, int], features: np.ndarray, context: np.ndarray
+) -> np.ndarray:
     def layer(x: np.ndarray, name: str) -> np.ndarray:
         return convolve(x, arrays[f"{name}.weight"], arrays[f"{name}.bias"]) >> shifts[name]
 
@@ -81,24 +91,33 @@ def shifts_of(models: ModelSet, name: str, layers: list[str]) -> dict[str, int]:
     found = sorted((graph.index(b), n) for b, n in powers.items() if b in graph)
     places = [(i, n) for b, n in powers.items() for i in range(len(graph) - 3) if graph[i : i + 4] == b]
     assert found
-    constants = [n for i, n in sorted(places) if graph[i - 2 : i] in (b"\x22\x04", b"\x4a\x04") or graph[i - 1 : i] == b"\x04"]
+    constants = [
+        n
+        for i, n in sorted(places)
+        if graph[i - 2 : i] in (b"\x22\x04", b"\x4a\x04") or graph[i - 1 : i] == b"\x04"
+    ]
     assert len(constants) == len(layers), "the graph's constants could not be told apart"
     return dict(zip(layers, constants, strict=True))
 
 
 def test_context_network_equals_an_integer_oracle_on_adversarial_inputs() -> None:
     models = load_set(SET)
-    arrays = {k.removeprefix("context_2."): v for k, v in models._arrays.items() if k.startswith("context_2.")}
+    arrays = {
+        k.removeprefix("context_2."): v for k, v in models._arrays.items() if k.startswith("context_2.")
+    }
     layers = ["squeeze", "spread", "joint", "leave"]
     shifts = shifts_of(models, "context_2", layers)
     squeeze = arrays["squeeze.weight"].astype(np.int64)
     features = np.full((arrays["joint.weight"].shape[1] - squeeze.shape[0], 6, 5), 255)
     random = np.random.default_rng(0)
-    worst = [np.where(row[:, 0, 0] > 0, 255, -255)[:, None, None] * np.ones((1, 6, 5), int) for row in squeeze[:4]]
+    worst = [
+        np.where(row[:, 0, 0] > 0, 255, -255)[:, None, None] * np.ones((1, 6, 5), int) for row in squeeze[:4]
+    ]
     inputs = [*worst, random.integers(-255, 256, (squeeze.shape[1], 6, 5))]
     for context in inputs:
         ours = models.context(2)(
-            features=features[None].astype(np.float32), context=np.ascontiguousarray(context[None], np.float32)
+            features=features[None].astype(np.float32),
+            context=np.ascontiguousarray(context[None], np.float32),
         )[0]
         np.testing.assert_array_equal(ours, context_oracle(arrays, shifts, features, context))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import photograph
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
@@ -136,7 +136,9 @@ def test_exported_layer_meets_the_bound_and_follows_its_twin() -> None:
     weight, bias, shift = export_conv(layer)
     check_bound(weight, bias, 255, "layer")
     x = torch.randint(0, 256, (1, 40, 7, 6)).float()
-    exact = torch.nn.functional.conv2d(x.double(), torch.from_numpy(weight).double(), torch.from_numpy(bias).double(), padding=1)
+    exact = torch.nn.functional.conv2d(
+        x.double(), torch.from_numpy(weight).double(), torch.from_numpy(bias).double(), padding=1
+    )
     integers = torch.clamp(torch.floor(exact / 2**shift), 0, 255)
     twin = activation(layer(x / 32)) * 32
     assert (integers - twin).abs().max() <= 1
@@ -173,7 +175,9 @@ def _exported_shifts() -> tuple[object, dict[str, int]]:
     return _integer_arrays(restore_codec(find_set(SET)).entropy.hyper, "hyper_synthesis")
 
 
-def _hyper_in_torch(arrays: dict[str, np.ndarray], shifts: dict[str, int], x: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+def _hyper_in_torch(
+    arrays: dict[str, np.ndarray], shifts: dict[str, int], x: np.ndarray, dtype: torch.dtype
+) -> np.ndarray:
     def layer(h: torch.Tensor, name: str) -> torch.Tensor:
         weight = torch.from_numpy(arrays[f"hyper_synthesis.{name}.weight"].astype(np.float64)).to(dtype)
         bias = torch.from_numpy(arrays[f"hyper_synthesis.{name}.bias"].astype(np.float64)).to(dtype)
@@ -239,12 +243,17 @@ def test_train_command_makes_a_set_that_the_codec_uses(tmp_path: Path) -> None:
     data = texcodec.encode(pixels, quality=60, models=out)
     assert psnr(pixels, np.asarray(texcodec.decode(data, models=out))) > 22
     assert load_set(out).manifest.card["settings"]["parent"]["minutes"] > 0
-    assert run(["train", str(photos), "--out", str(tmp_path / "tuned"), "--from", str(out), "--time", "6s"]) == 0
+    assert (
+        run(["train", str(photos), "--out", str(tmp_path / "tuned"), "--from", str(out), "--time", "6s"]) == 0
+    )
     assert load_set(tmp_path / "tuned").manifest.card["continued_from"] == "mine"
 
 
 def test_train_without_pictures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from texcodec.cli.app import run
 
-    assert run(["train", str(tmp_path), "--out", str(tmp_path / "mine"), "--preset", "tiny", "--time", "5s"]) == 1
+    assert (
+        run(["train", str(tmp_path), "--out", str(tmp_path / "mine"), "--preset", "tiny", "--time", "5s"])
+        == 1
+    )
     assert "no picture" in capsys.readouterr().err

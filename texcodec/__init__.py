@@ -4,7 +4,8 @@
     data = texcodec.encode(image, quality=50)
     image = texcodec.decode(data)
 
-``texcodec.open`` gives sizes, metadata and regions without decoding everything. docs/format.md describes the files.
+``texcodec.open`` gives sizes, metadata and regions without decoding everything. docs/format.md describes the
+files.
 """
 
 from __future__ import annotations

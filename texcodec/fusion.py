@@ -1,7 +1,9 @@
 """Repairing seams after stitching (docs/format.md, "Fusion").
 
-A small network looks at blocks of 32 pixels across a seam and up to 64 along it, at absolute positions, so that a region
-decodes to the same pixels as the whole picture. It reads unrounded pixels and returns what to add to them; a window lets
+A small network looks at blocks of 32 pixels across a seam and up to 64 along it, at absolute positions, so
+that a region
+decodes to the same pixels as the whole picture. It reads unrounded pixels and returns what to add to them; a
+window lets
 the correction fade to zero 16 pixels away from the seam.
 """
 
@@ -66,16 +68,21 @@ def block_input(block: SeamBlock, canvas: np.ndarray, origin: Box, picture: Box,
     """What the network reads of a block.
 
     Args:
-        canvas: float32 3 x H x W, unrounded pixels of ``origin``, which holds all that ``needed_pixels`` names.
+        canvas: float32 3 x H x W, unrounded pixels of ``origin``, which holds all that ``needed_pixels``
+            names.
         picture: the whole picture; beyond it the outermost pixels are repeated.
         rate: the picture's rate index / 255.
     Returns:
-        float32 1 x 5 x (along + 6) x (across + 6): colours minus 128 over 64, distance to the seam over 16, rate.
+        float32 1 x 5 x (along + 6) x (across + 6): colours minus 128 over 64, distance to the seam over 16,
+        rate.
     """
     wanted = block.box.grow(MARGIN)
     have = needed_pixels(block, picture)
     pixels = have.cut(canvas, origin)
-    missing = (have.top - wanted.top, wanted.bottom - have.bottom), (have.left - wanted.left, wanted.right - have.right)
+    missing = (
+        (have.top - wanted.top, wanted.bottom - have.bottom),
+        (have.left - wanted.left, wanted.right - have.right),
+    )
     if any(sum(pair) for pair in missing):
         pixels = np.pad(pixels, [(0, 0), *missing], mode="edge")
     if block.horizontal:
@@ -87,7 +94,9 @@ def block_input(block: SeamBlock, canvas: np.ndarray, origin: Box, picture: Box,
     return out
 
 
-def correction(block: SeamBlock, network: Callable[..., np.ndarray], base_step: float, blocks: np.ndarray) -> np.ndarray:
+def correction(
+    block: SeamBlock, network: Callable[..., np.ndarray], base_step: float, blocks: np.ndarray
+) -> np.ndarray:
     """The pixels to add to a block; float32 3 x height x width.
 
     Args:

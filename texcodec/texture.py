@@ -1,6 +1,7 @@
 """Texture complexity of a tile and the class it falls in (docs/format.md, "Texture classes").
 
-The measure is the mean over a tile's pixels of |dx| + |dy| of integer luminance. It decides which networks code a tile;
+The measure is the mean over a tile's pixels of |dx| + |dy| of integer luminance. It decides which networks
+code a tile;
 the class travels in the file, so decoding never measures anything.
 """
 
@@ -28,7 +29,8 @@ def luminance(pixels: np.ndarray) -> np.ndarray:
 def complexity(pixels: np.ndarray) -> float:
     """Mean of |dx| + |dy| in grey levels; 0 for a flat or a one-pixel tile.
 
-    Each difference is averaged over the positions where it exists, in integers, so the measure is the same everywhere.
+    Each difference is averaged over the positions where it exists, in integers, so the measure is the same
+    everywhere.
 
     Args:
         pixels: uint8 H x W x C, C = 1 or 3.

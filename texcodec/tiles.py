@@ -1,6 +1,7 @@
 """The grid of tiles: which pixels and which latents belong to which tile (docs/format.md, "Tiles").
 
-Tiles are squares of ``1 << log2`` pixels in row-major order; those at the right and lower edge are as small as the picture
+Tiles are squares of ``1 << log2`` pixels in row-major order; those at the right and lower edge are as small
+as the picture
 leaves them, and their latents cover their size rounded up to the latent stride.
 """
 
@@ -34,15 +35,17 @@ class Box:
 
     def intersects(self, other: Box) -> bool:
         """Whether the two share a pixel."""
-        return (
-            max(self.left, other.left) < min(self.right, other.right)
-            and max(self.top, other.top) < min(self.bottom, other.bottom)
+        return max(self.left, other.left) < min(self.right, other.right) and max(self.top, other.top) < min(
+            self.bottom, other.bottom
         )
 
     def clip(self, other: Box) -> Box:
         """The part inside ``other`` (which must intersect)."""
         return Box(
-            max(self.left, other.left), max(self.top, other.top), min(self.right, other.right), min(self.bottom, other.bottom)
+            max(self.left, other.left),
+            max(self.top, other.top),
+            min(self.right, other.right),
+            min(self.bottom, other.bottom),
         )
 
     def grow(self, by: int) -> Box:

@@ -34,9 +34,22 @@ class Minutes(click.ParamType[float]):
 
 @click.command("train", short_help="Train a model set on folders of pictures.")
 @click.argument("pictures", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
-@click.option("--out", required=True, metavar="FOLDER", type=click.Path(path_type=Path), help="Where the model set goes.")
+@click.option(
+    "--out",
+    required=True,
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where the model set goes.",
+)
 @click.option("--name", metavar="NAME", help="Name of the set; default: the name of its folder.")
-@click.option("--time", "minutes", type=Minutes(), default="60m", show_default=True, help="Time for all stages together.")
+@click.option(
+    "--time",
+    "minutes",
+    type=Minutes(),
+    default="60m",
+    show_default=True,
+    help="Time for all stages together.",
+)
 @click.option(
     "--preset",
     type=click.Choice(["tiny", "small", "full"]),
@@ -50,7 +63,12 @@ class Minutes(click.ParamType[float]):
     metavar="MODELS",
     help="Continue from a model set (its name or folder): longer training, or fine-tuning on pictures of one kind.",
 )
-@click.option("--work", metavar="FOLDER", type=click.Path(path_type=Path), help="Checkpoints and logs; default: OUT.work.")
+@click.option(
+    "--work",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Checkpoints and logs; default: OUT.work.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything drawn at random.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of torch; default: all cores.")
 def command(
@@ -66,7 +84,8 @@ def command(
 ) -> int:
     """Train a model set on all pictures in the FOLDERs.
 
-    A stopped run goes on from its last checkpoint when the same command is given again. Needs `pip install "texcodec[train]"`.
+    A stopped run goes on from its last checkpoint when the same command is given again. Needs `pip install
+    "texcodec[train]"`.
     """
     console = Console()
     try:

@@ -32,7 +32,9 @@ class AnalysedPicture:
 
 
 def colour_planes(pixels: np.ndarray) -> np.ndarray:
-    """uint8 H x W x C (grey or RGB) to uint8 H x W x 3, the sides padded to multiples of 16 by repeating the edge."""
+    """uint8 H x W x C (grey or RGB) to uint8 H x W x 3, the sides padded to multiples of 16 by repeating the
+    edge.
+    """
     if pixels.shape[2] == 1:
         pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
     missing = [(0, -n % STRIDE) for n in pixels.shape[:2]]

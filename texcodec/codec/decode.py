@@ -46,7 +46,8 @@ def decode(
 
     Args:
         data: the file.
-        region: (x, y, width, height) in displayed pixels; only the tiles it needs are decoded, and the result equals
+        region: (x, y, width, height) in displayed pixels; only the tiles it needs are decoded, and the result
+            equals
             the same crop of the whole picture.
         models: name or folder of the model set; default: the installed set that the file names.
         threads: default: the cores this process may use. The pixels do not depend on it.
@@ -68,7 +69,8 @@ def decode(
 def open(  # noqa: A001  named as PIL.Image.open is
     source: str | os.PathLike[str] | bytes | BinaryIO, *, limits: Limits | None = None, salvage: bool = False
 ) -> TcxFile:
-    """Open a ``.tcx`` file: a path, its bytes, or a binary file object. Only header, index and metadata are read at once.
+    """Open a ``.tcx`` file: a path, its bytes, or a binary file object. Only header, index and metadata are
+    read at once.
 
     Raises:
         StreamError: the path cannot be opened or read.
@@ -87,7 +89,11 @@ class TcxFile:
     """
 
     def __init__(
-        self, source: str | os.PathLike[str] | bytes | BinaryIO, *, limits: Limits | None = None, salvage: bool = False
+        self,
+        source: str | os.PathLike[str] | bytes | BinaryIO,
+        *,
+        limits: Limits | None = None,
+        salvage: bool = False,
     ) -> None:
         self._limits = limits or DEFAULT_LIMITS
         self._salvage = salvage
@@ -149,7 +155,9 @@ class TcxFile:
     def metadata(self) -> dict[str, bytes]:
         """ICC profile ("icc"), EXIF ("exif"), XMP ("xmp") and text ("text"), those that the file has."""
         names = {"icc": ICCP, "exif": EXIF, "xmp": XMPD, "text": TEXT}
-        return {name: self._reader.chunks[kind] for name, kind in names.items() if kind in self._reader.chunks}
+        return {
+            name: self._reader.chunks[kind] for name, kind in names.items() if kind in self._reader.chunks
+        }
 
     @property
     def chunks(self) -> list[tuple[bytes, bytes]]:
@@ -185,7 +193,9 @@ class TcxFile:
         notice: Callable[[str], None] | None = None,
     ) -> Image.Image:
         """Decode to a Pillow image; see ``texcodec.decode``."""
-        picture = self.decode_picture(region, models=models, threads=threads, progress=progress, notice=notice)
+        picture = self.decode_picture(
+            region, models=models, threads=threads, progress=progress, notice=notice
+        )
         return to_image(picture)
 
     def decode_picture(
@@ -242,11 +252,14 @@ class TcxFile:
         present = [i for i, entry in enumerate(self.tiles) if not entry.absent]
         digest = hashlib.sha256()
         with Workers(threads) as workers:
-            for symbols in workers.map(lambda i: self._tile_symbols(i, grid, coder).canonical_bytes(), present):
+            for symbols in workers.map(
+                lambda i: self._tile_symbols(i, grid, coder).canonical_bytes(), present
+            ):
                 digest.update(symbols)
         return digest.hexdigest()
 
-    # -- inside -------------------------------------------------------------------------------------------------------
+    # -- inside
+    # -------------------------------------------------------------------------------------------------------
 
     def _grid(self) -> Grid:
         return Grid(self.width, self.height, self.header.tile_log2)
@@ -254,13 +267,17 @@ class TcxFile:
     def _check_supported(self) -> None:
         header = self.header
         if header.no_pixels:
-            raise UnsupportedError("the file holds feature streams and no pixels: there is no picture to decode")
+            raise UnsupportedError(
+                "the file holds feature streams and no pixels: there is no picture to decode"
+            )
         if header.entropy_profile != ENTROPY_PROFILE:
             raise UnsupportedError(
                 f"the file uses entropy profile {header.entropy_profile}, this texcodec knows {ENTROPY_PROFILE}: update it"
             )
         if header.origin_x or header.origin_y:
-            raise UnsupportedError("the file's tile grid does not start at its corner: a newer texcodec is needed")
+            raise UnsupportedError(
+                "the file's tile grid does not start at its corner: a newer texcodec is needed"
+            )
 
     def _models(self, models: Models) -> ModelSet:
         header = self.header
@@ -269,13 +286,21 @@ class TcxFile:
         else:
             loaded = find_identity(header.identity, models.folder if isinstance(models, ModelSet) else models)
         manifest = loaded.manifest
-        if 1 << header.latent_log2 != STRIDE or header.halo != manifest.halo or header.classes != loaded.classes:
-            raise CorruptError("the header's latent stride, halo or classes are not those of the model set that it names")
+        if (
+            1 << header.latent_log2 != STRIDE
+            or header.halo != manifest.halo
+            or header.classes != loaded.classes
+        ):
+            raise CorruptError(
+                "the header's latent stride, halo or classes are not those of the model set that it names"
+            )
         if header.fusion and not manifest.fusion:
             raise CorruptError("the header asks for fusion, which the model set that it names does not have")
         for index, entry in enumerate(self.tiles):
             if not entry.absent and not 0 <= header.rate_index + entry.offset < RATE_INDICES:
-                raise CorruptError(f"tile {index} has rate index {header.rate_index + entry.offset}, beyond the step table")
+                raise CorruptError(
+                    f"tile {index} has rate index {header.rate_index + entry.offset}, beyond the step table"
+                )
         if header.rate_index >= RATE_INDICES:
             raise CorruptError(f"the header has rate index {header.rate_index}, beyond the step table")
         return loaded

@@ -1,4 +1,6 @@
-"""Payloads to pixels: entropy decoding, synthesis with the neighbours' latents around each tile, stitching, fusion."""
+"""Payloads to pixels: entropy decoding, synthesis with the neighbours' latents around each tile, stitching,
+fusion.
+"""
 
 from __future__ import annotations
 
@@ -56,9 +58,7 @@ def plan(grid: Grid, region: Box, *, fusion: bool, halo: int) -> Plan:
     return Plan(region, tuple(sorted(synthesised)), tuple(sorted(decoded)))
 
 
-def with_halo(
-    grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet
-) -> np.ndarray:
+def with_halo(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet) -> np.ndarray:
     """A tile's latents with its neighbours' outermost ones around them; zeros where there is no neighbour.
 
     A neighbour at another rate is rescaled to this tile's quantisation steps.
@@ -113,7 +113,10 @@ def stitch(
     """Unrounded pixels of all tiles of a plan, before fusion: float32 3 x H x W, and the box they cover."""
     boxes = [grid.box(i) for i in wanted.synthesised]
     area = Box(
-        min(b.left for b in boxes), min(b.top for b in boxes), max(b.right for b in boxes), max(b.bottom for b in boxes)
+        min(b.left for b in boxes),
+        min(b.top for b in boxes),
+        max(b.right for b in boxes),
+        max(b.bottom for b in boxes),
     )
     canvas = np.full((3, area.height, area.width), NEUTRAL, np.float32)
 
@@ -177,7 +180,8 @@ def _repair(
     def run(part: Sequence[int]) -> list[np.ndarray]:
         assert network is not None
         return [
-            correction(blocks[i], network, base, block_input(blocks[i], canvas, area, grid.picture, rate)) for i in part
+            correction(blocks[i], network, base, block_input(blocks[i], canvas, area, grid.picture, rate))
+            for i in part
         ]
 
     # every block reads the canvas as synthesis left it, so nothing is added before all are computed
@@ -194,5 +198,3 @@ def _rounded(pixels: np.ndarray) -> np.ndarray:
         strip = np.clip(pixels[:, y : y + 256], 0, 255) + np.float32(0.5)
         out[y : y + 256] = strip.astype(np.uint8).transpose(1, 2, 0)
     return out
-
-

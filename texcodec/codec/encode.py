@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 CONTAINER_BYTES = 60
 TILE_BYTES = 10
-"""Rough sizes of a file's fixed part and of a tile's index entry, for estimates that are corrected by writing."""
+"""Rough sizes of a file's fixed part and of a tile's index entry, for estimates that are corrected by
+writing.
+"""
 
 
 def encode(
@@ -48,13 +50,15 @@ def encode(
     At most one of ``quality``, ``bpp``, ``size`` and ``psnr`` may be given; the default is quality 50.
 
     Args:
-        image: a Pillow image (its ICC profile, EXIF and XMP travel along), a uint8 array H x W, H x W x 1 (grey),
+        image: a Pillow image (its ICC profile, EXIF and XMP travel along), a uint8 array H x W, H x W x 1
+            (grey),
             H x W x 2 (grey and alpha), H x W x 3 (RGB) or H x W x 4 (RGBA), or a ``texcodec.images.Picture``.
         quality: 1 (smallest) to 100 (best).
         bpp: bits of the whole file a pixel, met within 2 % where the set reaches it.
         size: bytes of the whole file, never exceeded unless the picture cannot be made so small.
         psnr: dB over the colour samples, met within 0.1 dB where the set reaches it.
-        models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with texcodec.
+        models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with
+            texcodec.
         threads: default: the cores this process may use. The bytes do not depend on it.
         tile: tile side, 128 or 256; default: chosen by the size of the picture.
         metadata: whether ICC profile, EXIF and XMP go into the file.
@@ -109,7 +113,9 @@ class _Encoding:
         log2 = tile.bit_length() - 1 if tile else default_log2(picture.width, picture.height)
         grid = Grid(picture.width, picture.height, log2)
         self.counter = Counter(2 * len(grid), progress)
-        self.analysed: AnalysedPicture = analyse(picture, models, workers, tile_log2=log2, counter=self.counter)
+        self.analysed: AnalysedPicture = analyse(
+            picture, models, workers, tile_log2=log2, counter=self.counter
+        )
         chunks = ((ICCP, picture.icc), (EXIF, picture.exif), (XMPD, picture.xmp))
         self.ancillary = [(kind, data) for kind, data in chunks if data] if metadata else []
         self.grey = picture.channels == 1
@@ -130,7 +136,11 @@ class _Encoding:
             pixels = self.picture.width * self.picture.height
             wanted = target.size if target.size is not None else round(target.bpp * pixels / 8)  # type: ignore[operator]
             rates, reached = search_bytes(
-                self._estimate, int(wanted), tiles, exact=lambda r: len(self._file(r)), strict=target.size is not None
+                self._estimate,
+                int(wanted),
+                tiles,
+                exact=lambda r: len(self._file(r)),
+                strict=target.size is not None,
             )
             if not reached:
                 asked = f"{target.size} bytes" if target.size is not None else f"{target.bpp:g} bits a pixel"
@@ -165,11 +175,17 @@ class _Encoding:
             symbols = self.coder.quantise(self.analysed.latents[index], cls, rate)
             payload = self.coder.write(symbols, rate)
             return payload, tile_entry(
-                index, payload, cls=cls, offset=rate - base, symbols_crc=symbols_crc(symbols.canonical_bytes())
+                index,
+                payload,
+                cls=cls,
+                offset=rate - base,
+                symbols_crc=symbols_crc(symbols.canonical_bytes()),
             )
 
         coded = list(self.workers.map(run, range(len(rates)), self.counter))
-        data = write(self._header(base), [p for p, _ in coded], [e for _, e in coded], self.ancillary, self.alpha)
+        data = write(
+            self._header(base), [p for p, _ in coded], [e for _, e in coded], self.ancillary, self.alpha
+        )
         self._written = (list(rates), data)
         return data
 
@@ -179,12 +195,16 @@ class _Encoding:
         def run(index: int) -> None:
             key = index, rates[index]
             if key not in self._bits:
-                symbols = self.coder.quantise(self.analysed.latents[index], self.analysed.classes[index], rates[index])
+                symbols = self.coder.quantise(
+                    self.analysed.latents[index], self.analysed.classes[index], rates[index]
+                )
                 self._bits[key] = self.coder.bits(symbols, rates[index])
 
         for _ in self.workers.map(run, range(len(rates))):
             pass
-        extra = sum(len(data) + 12 for _, data in self.ancillary) + (len(self.alpha) + 12 if self.alpha else 0)
+        extra = sum(len(data) + 12 for _, data in self.ancillary) + (
+            len(self.alpha) + 12 if self.alpha else 0
+        )
         tiles = sum(self._bits[i, r] for i, r in enumerate(rates)) / 8
         return round(tiles) + extra + CONTAINER_BYTES + TILE_BYTES * len(rates)
 
@@ -201,6 +221,13 @@ class _Encoding:
         fusion = self._header(rate_index).fusion
         whole = plan(grid, grid.picture, fusion=fusion, halo=self.models.manifest.halo)
         decoded = render(
-            grid, whole, tiles, self.models, self.workers, fusion=fusion, rate_index=rate_index, grey=self.grey
+            grid,
+            whole,
+            tiles,
+            self.models,
+            self.workers,
+            fusion=fusion,
+            rate_index=rate_index,
+            grey=self.grey,
         )
         return psnr(self.picture.pixels, decoded)

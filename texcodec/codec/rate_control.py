@@ -37,7 +37,9 @@ class Target:
         """Raises ParameterError if more than one field is set or one is out of range."""
         given = {k: v for k, v in vars(self).items() if v is not None}
         if len(given) > 1:
-            raise ParameterError(f"give at most one of quality, bpp, size and psnr, not {' and '.join(given)}")
+            raise ParameterError(
+                f"give at most one of quality, bpp, size and psnr, not {' and '.join(given)}"
+            )
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ParameterError(f"quality must be from 1 to 100, not {self.quality:g}")
         for name, value in given.items():
@@ -49,17 +51,26 @@ DEFAULT_QUALITY = 50.0
 
 
 def index_of_quality(quality: float, qualities: tuple[int, ...]) -> int:
-    """The rate index of a quality from 1 to 100; between whole qualities the nearest index on the straight line."""
+    """The rate index of a quality from 1 to 100; between whole qualities the nearest index on the straight
+    line.
+    """
     return int(np.floor(np.interp(quality, np.arange(1, 101), qualities) + 0.5))
 
 
 def spread(index: int, finer: int, tiles: int) -> list[int]:
-    """Rate indices of all tiles: ``index``, and ``index + 1`` for ``finer`` tiles spread evenly over the picture."""
+    """Rate indices of all tiles: ``index``, and ``index + 1`` for ``finer`` tiles spread evenly over the
+    picture.
+    """
     return [index + ((i + 1) * finer // tiles - i * finer // tiles) for i in range(tiles)]
 
 
 def search_bytes(
-    estimate: Callable[[list[int]], int], target: int, tiles: int, *, exact: Callable[[list[int]], int], strict: bool
+    estimate: Callable[[list[int]], int],
+    target: int,
+    tiles: int,
+    *,
+    exact: Callable[[list[int]], int],
+    strict: bool,
 ) -> tuple[list[int], bool]:
     """Rates whose file comes closest to ``target`` bytes.
 
@@ -95,7 +106,9 @@ def search_bytes(
 def _settle(
     low: int, finer: int, target: int, tiles: int, exact: Callable[[list[int]], int], strict: bool
 ) -> list[int]:
-    """Correct the estimate by writing: step down until the file fits, or take the nearer of two neighbours."""
+    """Correct the estimate by writing: step down until the file fits, or take the nearer of two
+    neighbours.
+    """
     stride = max(1, tiles // 64)
     position = low * tiles + finer
 
@@ -119,7 +132,8 @@ def _settle(
 
 
 def search_psnr(measure: Callable[[int], float], target: float) -> tuple[int, bool]:
-    """The rate index whose PSNR is nearest to ``target``, and whether the target lies within the range of the set.
+    """The rate index whose PSNR is nearest to ``target``, and whether the target lies within the range of the
+    set.
 
     Args:
         measure: PSNR in dB of the decoded picture at a rate index.

@@ -1,6 +1,7 @@
 """Latents of one tile to a payload and back: where the integer networks and the rANS stream meet.
 
-docs/format.md, "Decoding a tile", is the reference; encoder and decoder walk the same steps in the same order.
+docs/format.md, "Decoding a tile", is the reference; encoder and decoder walk the same steps in the same
+order.
 """
 
 from __future__ import annotations
@@ -64,16 +65,20 @@ class TileCoder:
         manifest = models.manifest
         self.bounds = np.concatenate([[0], np.cumsum(manifest.slices)])
 
-    # Encoding --------------------------------------------------------------------------------------------------------
+    # Encoding
+    # --------------------------------------------------------------------------------------------------------
 
-    def quantise(self, latents: np.ndarray, cls: int, rate_index: int, *, distortion_weight: float = DISTORTION_WEIGHT) -> TileSymbols:
+    def quantise(
+        self, latents: np.ndarray, cls: int, rate_index: int, *, distortion_weight: float = DISTORTION_WEIGHT
+    ) -> TileSymbols:
         """Round the latents of a tile, slice by slice, around the means that the decoder will predict.
 
         Args:
             latents: float32 C x h x w in grey levels.
             cls: class of the tile.
             rate_index: 0 (coarsest) to 255.
-            distortion_weight: bits that a squared quantisation step of distortion is worth when rounding; 0 rounds to the
+            distortion_weight: bits that a squared quantisation step of distortion is worth when rounding; 0
+                rounds to the
                 nearest symbol.
         """
         models = self.models
@@ -83,7 +88,9 @@ class TileCoder:
         raw = models.hyper_analysis(cls)(latents=padded, rate_bias=models.hyper_bias(cls, rate_index))[0]
         hyper = np.clip(np.floor(raw + 0.5), -HYPER_MAX, HYPER_MAX).astype(np.int32)
 
-        def choose(channels: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+        def choose(
+            channels: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None
+        ) -> np.ndarray:
             residual = v[channels] - means.astype(np.float32) / np.float32(MEAN_ONE)
             symbols = self._rounded(residual, scales, distortion_weight)
             return symbols if mask is None else np.where(mask, symbols, 0)
@@ -91,7 +98,9 @@ class TileCoder:
         return self._walk(hyper, cls, rate_index, (h, w), choose)
 
     def _rounded(self, residual: np.ndarray, scales: np.ndarray, distortion_weight: float) -> np.ndarray:
-        """Round to the nearest symbol, or to the one before it where that saves more bits than it costs distortion."""
+        """Round to the nearest symbol, or to the one before it where that saves more bits than it costs
+        distortion.
+        """
         size = np.abs(residual)
         magnitude = np.minimum(np.floor(size + np.float32(0.5)), SYMBOL_MAX).astype(np.int32)
         magnitude[scales == 0] = 0
@@ -100,7 +109,10 @@ class TileCoder:
             at = np.flatnonzero(magnitude)
             big, index, exact = magnitude.ravel()[at], scales.ravel()[at], size.ravel()[at]
             place, escape = tables.offsets[index] + tables.support[index], tables.support[index] + 1
-            saved = tables.costs[place + np.minimum(big, escape)] - tables.costs[place + np.minimum(big - 1, escape)]
+            saved = (
+                tables.costs[place + np.minimum(big, escape)]
+                - tables.costs[place + np.minimum(big - 1, escape)]
+            )
             # |r| - (m - 1) squared minus |r| - m squared, in squared steps
             worse = 2 * (exact - big) + 1
             magnitude.ravel()[at] -= saved > np.float32(distortion_weight) * worse
@@ -109,7 +121,9 @@ class TileCoder:
     def write(self, tile: TileSymbols, rate_index: int) -> bytes:
         """The payload of a tile (docs/format.md, "The rANS stream")."""
         models, writer = self.models, SymbolWriter()
-        writer.rows(tile.hyper.reshape(len(tile.hyper), -1), models.hyper_tables, models.hyper_row(rate_index))
+        writer.rows(
+            tile.hyper.reshape(len(tile.hyper), -1), models.hyper_tables, models.hyper_row(rate_index)
+        )
         for channels, mask in self._passes(tile.symbols.shape[1:]):
             symbols, scales = tile.symbols[channels], tile.scales[channels]
             if mask is not None:
@@ -118,7 +132,9 @@ class TileCoder:
         return writer.finish()
 
     def bits(self, tile: TileSymbols, rate_index: int) -> float:
-        """Bits of a tile's payload from the tables, without coding it; within 1 % of 8 * len(write(...)) but for tiny tiles."""
+        """Bits of a tile's payload from the tables, without coding it; within 1 % of 8 * len(write(...)) but
+        for tiny tiles.
+        """
         models = self.models
         tables = models.symbol_tables
         scales, symbols = tile.scales.ravel(), tile.symbols.ravel()
@@ -131,7 +147,8 @@ class TileCoder:
         place = hyper.offsets[rows][:, None] + tile.hyper.reshape(len(tile.hyper), -1) + HYPER_MAX
         return bits + float(hyper.costs[place].sum())
 
-    # Decoding --------------------------------------------------------------------------------------------------------
+    # Decoding
+    # --------------------------------------------------------------------------------------------------------
 
     def read(self, payload: bytes, cls: int, rate_index: int, shape: tuple[int, int]) -> TileSymbols:
         """Decode the symbols of a tile.
@@ -147,20 +164,25 @@ class TileCoder:
         models, reader = self.models, SymbolReader(payload)
         h, w = -(-shape[0] // HYPER_STRIDE), -(-shape[1] // HYPER_STRIDE)
         channels = models.manifest.hyper_channels
-        hyper = reader.rows(channels, h * w, models.hyper_tables, models.hyper_row(rate_index)).reshape(channels, h, w)
+        hyper = reader.rows(channels, h * w, models.hyper_tables, models.hyper_row(rate_index)).reshape(
+            channels, h, w
+        )
 
         def decode(part: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
             if mask is None:
                 return reader.indexed(scales.ravel(), models.symbol_tables).reshape(scales.shape)
             symbols = np.zeros(scales.shape, np.int32)
-            symbols[:, mask] = reader.indexed(scales[:, mask].ravel(), models.symbol_tables).reshape(len(scales), -1)
+            symbols[:, mask] = reader.indexed(scales[:, mask].ravel(), models.symbol_tables).reshape(
+                len(scales), -1
+            )
             return symbols
 
         tile = self._walk(hyper, cls, rate_index, shape, decode)
         reader.finish()
         return tile
 
-    # Both ------------------------------------------------------------------------------------------------------------
+    # Both
+    # ------------------------------------------------------------------------------------------------------------
 
     def _passes(self, shape: tuple[int, ...]) -> list[tuple[slice, np.ndarray | None]]:
         """Channels and positions of each context step, in decoding order."""
@@ -177,7 +199,9 @@ class TileCoder:
         shape: tuple[int, int],
         symbols_of: Callable[[slice, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray],
     ) -> TileSymbols:
-        """Run the context steps; ``symbols_of(channels, means, scales, mask)`` supplies each step's symbols."""
+        """Run the context steps; ``symbols_of(channels, means, scales, mask)`` supplies each step's
+        symbols.
+        """
         models = self.models
         planes = np.zeros((1, len(hyper) + 1 + models.classes, *hyper.shape[1:]), np.float32)
         planes[0, : len(hyper)] = 4 * hyper
@@ -209,7 +233,9 @@ class TileCoder:
         return TileSymbols(hyper, symbols, values, scales)
 
     def _features(self, values: np.ndarray, *, linear: bool) -> np.ndarray:
-        """What context networks read of decoded latents (docs/format.md, "Context features"); float32 integers."""
+        """What context networks read of decoded latents (docs/format.md, "Context features"); float32
+        integers.
+        """
         table = self.models.magnitudes
         magnitude = table[np.minimum(np.abs(values), len(table) - 1)].astype(np.float32)
         parts = [magnitude * np.sign(values).astype(np.float32), magnitude]

@@ -35,13 +35,17 @@ def check_threads(threads: int | None) -> int:
 
 
 class Workers:
-    """A pool of threads that maps functions over tiles. Results come in order and do not depend on the number of threads."""
+    """A pool of threads that maps functions over tiles. Results come in order and do not depend on the number
+    of threads.
+    """
 
     def __init__(self, threads: int | None) -> None:
         self.threads = check_threads(threads)
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
-    def map(self, run: Callable[[T], R], items: Iterable[T], done: Callable[[], None] | None = None) -> Iterator[R]:
+    def map(
+        self, run: Callable[[T], R], items: Iterable[T], done: Callable[[], None] | None = None
+    ) -> Iterator[R]:
         """``run`` of every item, in order; ``done`` is called after each."""
         results = self._pool.map(run, items) if self._pool else map(run, items)
         for result in results:

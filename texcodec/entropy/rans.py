@@ -1,7 +1,8 @@
 """Symbols to a rANS stream and back (docs/format.md, "The rANS stream").
 
 ``SymbolWriter`` collects segments in decoding order and codes them last to first, because rANS is a stack;
-``SymbolReader`` reads them first to last. Both speak constriction's AnsCoder: 32-bit words, 64-bit state, 24-bit tables.
+``SymbolReader`` reads them first to last. Both speak constriction's AnsCoder: 32-bit words, 64-bit state,
+24-bit tables.
 """
 
 from __future__ import annotations
@@ -70,12 +71,16 @@ class SymbolReader:
 
     def __init__(self, data: bytes) -> None:
         if data.endswith(b"\0"):
-            raise CorruptError("the entropy-coded data of a tile ends in a zero byte, which no encoder writes")
+            raise CorruptError(
+                "the entropy-coded data of a tile ends in a zero byte, which no encoder writes"
+            )
         words = np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32)
         self._coder = AnsCoder(words)
 
     def rows(self, count: int, length: int, tables: ProbabilityTables, first: int) -> np.ndarray:
-        """``count`` rows of ``length`` symbols coded with tables first, first + 1, ...; int32 count x length."""
+        """``count`` rows of ``length`` symbols coded with tables first, first + 1, ...; int32 count x
+        length.
+        """
         out = np.empty((count, length), np.int32)
         for i in range(count):
             out[i] = self._coder.decode(tables.model(first + i), length)
@@ -104,6 +109,8 @@ class SymbolReader:
         return out
 
     def finish(self) -> None:
-        """Check that the stream ended exactly where it should: all words used, the coder back in its initial state."""
+        """Check that the stream ended exactly where it should: all words used, the coder back in its initial
+        state.
+        """
         if not self._coder.is_empty():
             raise CorruptError("the entropy-coded data of a tile does not end where its symbols end")

@@ -1,6 +1,7 @@
 """Integer probability tables (docs/format.md, "Probability tables").
 
-A table is a row of frequencies f >= 1 that sum to 2^24. They are stored with the model set; nothing is computed from a
+A table is a row of frequencies f >= 1 that sum to 2^24. They are stored with the model set; nothing is
+computed from a
 formula while coding, so every machine uses the same numbers.
 """
 
@@ -36,14 +37,16 @@ def quantise_probabilities(p: np.ndarray) -> np.ndarray:
 def exact_model(frequencies: np.ndarray) -> Categorical:
     """constriction's model with exactly these frequencies.
 
-    constriction adds 1 to every entry after scaling what it is given, so f - 1 is handed over; ``perfect=False`` keeps it
+    constriction adds 1 to every entry after scaling what it is given, so f - 1 is handed over;
+    ``perfect=False`` keeps it
     from redistributing. Tests compare the streams with an independent rANS.
     """
     return Categorical(frequencies.astype(np.float64) - 1.0, perfect=False)
 
 
 class ProbabilityTables:
-    """The tables of one kind: row i covers the symbols -support[i] .. support[i] and, if ``escapes``, one escape symbol.
+    """The tables of one kind: row i covers the symbols -support[i] .. support[i] and, if ``escapes``, one
+    escape symbol.
 
     Args:
         frequencies: uint32, all rows one after the other.

@@ -1,4 +1,6 @@
-"""Running the exported networks with onnxruntime: float networks, and integer ones whose exactness is proved on loading."""
+"""Running the exported networks with onnxruntime: float networks, and integer ones whose exactness is proved
+on loading.
+"""
 
 from .bounds import ACCUMULATOR_LIMIT, check_bound
 from .sessions import FloatNetwork, IntegerNetwork

@@ -1,13 +1,13 @@
 """onnxruntime sessions over graphs with external weights.
 
-Every session runs on one thread: threads share out tiles, so results depend on neither the number of threads nor on what
+Every session runs on one thread: threads share out tiles, so results depend on neither the number of threads
+nor on what
 else is decoded (docs/format.md, "Networks").
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +37,9 @@ def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.Inf
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, OPTIMISATION_LEVELS[optimisation_level])
+    options.graph_optimization_level = getattr(
+        ort.GraphOptimizationLevel, OPTIMISATION_LEVELS[optimisation_level]
+    )
     # tiles at the edges have many sizes: a memory pattern for each would cost memory and time
     options.enable_mem_pattern = False
     values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(w, np.float32)) for w in weights.values()]
@@ -46,7 +48,9 @@ def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.Inf
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own types, none of them public
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelDamagedError(f"a network of the model set cannot be built ({first}); install the set again") from None
+        raise ModelDamagedError(
+            f"a network of the model set cannot be built ({first}); install the set again"
+        ) from None
     return session
 
 

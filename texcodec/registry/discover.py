@@ -1,4 +1,6 @@
-"""Where model sets are looked for: a folder or name given, ``TEXCODEC_MODELS``, else the sets that come with texcodec."""
+"""Where model sets are looked for: a folder or name given, ``TEXCODEC_MODELS``, else the sets that come with
+texcodec.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _roots() -> list[Path]:
 
 @dataclass(frozen=True)
 class SetInfo:
-    """A set that was found: its name, folder, decoder identity, and whether it is released (will stay for ever)."""
+    """A set that was found: its name, folder, decoder identity, and whether it is released (will stay for
+    ever).
+    """
 
     name: str
     path: Path
@@ -37,7 +41,8 @@ class SetInfo:
 def list_sets() -> list[SetInfo]:
     """The sets in the folder that ``TEXCODEC_MODELS`` names, if it is one, and those that come with texcodec.
 
-    Damaged ones are left out. Two sets of one name are both listed, if their decoders differ; the first is found by name.
+    Damaged ones are left out. Two sets of one name are both listed, if their decoders differ; the first is
+    found by name.
     """
     found: dict[tuple[str, str], SetInfo] = {}
     for root in [*_extra_roots(), *_roots()]:
@@ -69,7 +74,8 @@ def find_set(name: str | os.PathLike[str] | None = None) -> Path:
     """The folder of a set.
 
     Args:
-        name: a set's name or a folder with a manifest; ``None`` takes what ``TEXCODEC_MODELS`` names (a set, its folder,
+        name: a set's name or a folder with a manifest; ``None`` takes what ``TEXCODEC_MODELS`` names (a set,
+            its folder,
             or a folder of sets, from which the default set's name is looked for first) or the default set.
     Raises:
         ModelNotFoundError: no such set.
@@ -84,7 +90,9 @@ def find_set(name: str | os.PathLike[str] | None = None) -> Path:
         if info.name == wanted:
             return info.path
     known = ", ".join(s.name for s in sets) or "none"
-    raise ModelNotFoundError(f"no model set named {wanted!r}, and no folder of that name with a manifest (known: {known})")
+    raise ModelNotFoundError(
+        f"no model set named {wanted!r}, and no folder of that name with a manifest (known: {known})"
+    )
 
 
 def load_set(name: str | os.PathLike[str] | None = None) -> ModelSet:

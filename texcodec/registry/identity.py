@@ -1,4 +1,5 @@
-"""The identity of a decoder: a hash over everything that decides what a file decodes to (docs/format.md, "Identity").
+"""The identity of a decoder: a hash over everything that decides what a file decodes to (docs/format.md,
+"Identity").
 
 Encoder networks, the card and texture thresholds are not part of it, so better encoders need no new set.
 """

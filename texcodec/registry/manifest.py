@@ -62,13 +62,19 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise ModelNotFoundError(f"no model set in {folder}: manifest.json cannot be read ({error.strerror})") from None
+        raise ModelNotFoundError(
+            f"no model set in {folder}: manifest.json cannot be read ({error.strerror})"
+        ) from None
     except ValueError as error:
         raise ModelDamagedError(f"{path} is not valid JSON ({error}): install the model set again") from None
     if not isinstance(raw, dict) or raw.get("manifest_version") != MANIFEST_VERSION:
-        raise ModelDamagedError(f"{path} is not a manifest of version {MANIFEST_VERSION}: a newer texcodec may read it")
+        raise ModelDamagedError(
+            f"{path} is not a manifest of version {MANIFEST_VERSION}: a newer texcodec may read it"
+        )
     if raw.get("entropy_profile") != ENTROPY_PROFILE:
-        raise ModelDamagedError(f"{path} asks for entropy profile {raw.get('entropy_profile')}, this texcodec has 1")
+        raise ModelDamagedError(
+            f"{path} asks for entropy profile {raw.get('entropy_profile')}, this texcodec has 1"
+        )
     try:
         manifest = Manifest(
             name=str(raw["name"]),
@@ -97,5 +103,7 @@ def read_manifest(folder: Path) -> Manifest:
         and len(manifest.identity) == 32
     )
     if not sound:
-        raise ModelDamagedError(f"{path} contradicts itself: classes, thresholds, qualities or slices do not fit together")
+        raise ModelDamagedError(
+            f"{path} contradicts itself: classes, thresholds, qualities or slices do not fit together"
+        )
     return manifest

@@ -1,4 +1,6 @@
-"""A loaded model set: its graphs and arrays, checked against the manifest's hashes, and the parts made from them."""
+"""A loaded model set: its graphs and arrays, checked against the manifest's hashes, and the parts made from
+them.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class ModelSet:
         try:
             return (self.folder / "graphs" / f"{name}.onnx").read_bytes()
         except OSError as error:
-            raise ModelNotFoundError(f"model set {self.name} lacks graphs/{name}.onnx ({error.strerror})") from None
+            raise ModelNotFoundError(
+                f"model set {self.name} lacks graphs/{name}.onnx ({error.strerror})"
+            ) from None
 
     def _read_arrays(self, name: str) -> dict[str, np.ndarray]:
         try:
@@ -67,7 +71,9 @@ class ModelSet:
         except OSError as error:
             raise ModelNotFoundError(f"model set {self.name} lacks {name} ({error.strerror})") from None
         except (SafetensorError, ValueError, KeyError) as error:
-            raise ModelDamagedError(f"{self.folder / name} is damaged ({error}); install the set again") from None
+            raise ModelDamagedError(
+                f"{self.folder / name} is damaged ({error}); install the set again"
+            ) from None
 
     def _array(self, name: str) -> np.ndarray:
         try:
@@ -86,7 +92,8 @@ class ModelSet:
             )
         return graphs, arrays
 
-    # Tables ----------------------------------------------------------------------------------------------------------
+    # Tables
+    # ----------------------------------------------------------------------------------------------------------
 
     @cached_property
     def steps(self) -> np.ndarray:
@@ -100,7 +107,9 @@ class ModelSet:
 
     @cached_property
     def magnitudes(self) -> np.ndarray:
-        """uint8: the logarithmic feature of a latent magnitude in 1/16 symbol; larger magnitudes give the last entry."""
+        """uint8: the logarithmic feature of a latent magnitude in 1/16 symbol; larger magnitudes give the
+        last entry.
+        """
         return self._array("tables.magnitudes")
 
     @cached_property
@@ -120,7 +129,8 @@ class ModelSet:
         bands = len(self.hyper_tables) // self.manifest.hyper_channels
         return rate_index * bands // RATE_INDICES * self.manifest.hyper_channels
 
-    # Networks --------------------------------------------------------------------------------------------------------
+    # Networks
+    # --------------------------------------------------------------------------------------------------------
 
     def _network(self, key: tuple[str, ...], make: Any) -> Any:
         with self._lock:
@@ -134,8 +144,12 @@ class ModelSet:
 
     def synthesis(self, cls: int) -> FloatNetwork:
         """The synthesis network of a class."""
-        weights = self._under(self._arrays, f"synthesis.{cls}.") | {"linear.weight": self._array("linear.synthesis")}
-        return self._network(("synthesis", str(cls)), lambda: FloatNetwork(self._graphs["synthesis"], weights))
+        weights = self._under(self._arrays, f"synthesis.{cls}.") | {
+            "linear.weight": self._array("linear.synthesis")
+        }
+        return self._network(
+            ("synthesis", str(cls)), lambda: FloatNetwork(self._graphs["synthesis"], weights)
+        )
 
     def synthesis_bias(self, cls: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's synthesis network."""
@@ -170,13 +184,18 @@ class ModelSet:
         """The hyper analysis network of a class (encoder)."""
         graphs, arrays = self._encoder
         weights = self._under(arrays, f"hyper_analysis.{cls}.")
-        return self._network(("hyper_analysis", str(cls)), lambda: FloatNetwork(graphs["hyper_analysis"], weights))
+        return self._network(
+            ("hyper_analysis", str(cls)), lambda: FloatNetwork(graphs["hyper_analysis"], weights)
+        )
 
     def hyper_bias(self, cls: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's hyper analysis network."""
-        return self._encoder[1][f"hyper_analysis.{cls}.rate"][rate_index].astype(np.float32)[None, :, None, None]
+        return self._encoder[1][f"hyper_analysis.{cls}.rate"][rate_index].astype(np.float32)[
+            None, :, None, None
+        ]
 
-    # For people ------------------------------------------------------------------------------------------------------
+    # For people
+    # ------------------------------------------------------------------------------------------------------
 
     def verify(self) -> None:
         """Check everything: hashes of decoder and encoder, tables, the 2^24 bound of every integer network.
@@ -193,7 +212,8 @@ class ModelSet:
             self.synthesis(c), self.analysis(c), self.hyper_analysis(c)
 
     def macs(self, tile: int = 256) -> dict[str, float]:
-        """Thousand multiply-accumulates a pixel, by part, for a picture of many tiles; halo and fusion included.
+        """Thousand multiply-accumulates a pixel, by part, for a picture of many tiles; halo and fusion
+        included.
 
         Args:
             tile: tile side in pixels.

@@ -1,6 +1,7 @@
 """Sizes of the networks of a model set, and the grids that the format fixes.
 
-Everything here is a plain number: the dataclass is saved with the set's manifest and read back when training continues.
+Everything here is a plain number: the dataclass is saved with the set's manifest and read back when training
+continues.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ HYPER_MAX = 31
 SCALE_LEVELS = 64
 SCALE_MIN = 0.08
 SCALE_MAX = 64.0
-"""The levels of the scale index are spaced evenly in the logarithm between these standard deviations, in symbols."""
+"""The levels of the scale index are spaced evenly in the logarithm between these standard deviations, in
+symbols.
+"""
 
 MEAN_FRACTION_BITS = 4
 """Predicted means lie on a grid of 1/16 symbol."""
@@ -39,7 +42,8 @@ LAMBDA_MAX = 0.512
 class Architecture:
     """Widths and depths of the networks of one model set.
 
-    ``slices`` are the channel counts of the slices that the context model decodes one after the other; their sum is the
+    ``slices`` are the channel counts of the slices that the context model decodes one after the other; their
+    sum is the
     number of latent channels. The first slice is decoded in two checkerboard passes.
     """
 

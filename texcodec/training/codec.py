@@ -23,7 +23,9 @@ def lagrangian(t: Tensor) -> Tensor:
 
 
 def high_rate_step(t: Tensor) -> Tensor:
-    """Grey levels: the quantisation step where rate and distortion slopes meet at high rate, for rates ``t``."""
+    """Grey levels: the quantisation step where rate and distortion slopes meet at high rate, for rates
+    ``t``.
+    """
     return torch.sqrt(36 / (lagrangian(t) * 2 * math.log(2)))
 
 
@@ -39,7 +41,9 @@ class ClassTransforms(nn.Module):
 
 @dataclass
 class Coded:
-    """What one pass gives: pixels on the 0..255 scale (not clipped), bits a picture, latents and indices for statistics."""
+    """What one pass gives: pixels on the 0..255 scale (not clipped), bits a picture, latents and indices for
+    statistics.
+    """
 
     pixels: Tensor
     bits: Tensor
@@ -49,7 +53,9 @@ class Coded:
 
 
 class Codec(nn.Module):
-    """Linear transform, quantisation steps and entropy model, with one set of transforms (parent) or one a class."""
+    """Linear transform, quantisation steps and entropy model, with one set of transforms (parent) or one a
+    class.
+    """
 
     def __init__(self, architecture: Architecture, *, specialised: bool = False) -> None:
         super().__init__()
@@ -85,7 +91,9 @@ class Codec(nn.Module):
         return torch.exp(interpolate(self.log_steps, t))
 
     def analyse(self, x: Tensor, classes: Tensor) -> Tensor:
-        """B x 3 x H x W grey levels to latents B x C x H/16 x W/16 in grey levels (before division by the step)."""
+        """B x 3 x H x W grey levels to latents B x C x H/16 x W/16 in grey levels (before division by the
+        step).
+        """
         x = x - 128
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
             net = self._by_class(classes, lambda k, i: self.transforms[k].analysis(x[i] / 64))
@@ -105,8 +113,10 @@ class Codec(nn.Module):
             x: B x 3 x H x W, grey levels, sides multiples of 16.
             t: B rates in [0, 1] on the grid of rate indices.
             classes: B class numbers.
-            halo: the pictures have a border of zero latents around them when synthesised (as a tile that is a whole picture
-                has); without it the outermost latents serve as halo and the returned pixels lack 16 rows and columns a side.
+            halo: the pictures have a border of zero latents around them when synthesised (as a tile that is a
+                whole picture
+                has); without it the outermost latents serve as halo and the returned pixels lack 16 rows and
+                columns a side.
             noise: additive noise in place of rounding where the rate is estimated.
         """
         v = self.analyse(x, classes) / self.steps(t)[:, :, None, None]
@@ -116,11 +126,15 @@ class Codec(nn.Module):
         z = torch.clamp(z, -HYPER_MAX, HYPER_MAX)
         noisy_z = z + torch.rand_like(z) - 0.5 if noise else round_through(z)
         z = round_through(z)
-        planes = torch.cat([torch.floor(t * 255 + 0.5)[:, None] / 32, F.one_hot(classes, self.architecture.classes)], 1)
+        planes = torch.cat(
+            [torch.floor(t * 255 + 0.5)[:, None] / 32, F.one_hot(classes, self.architecture.classes)], 1
+        )
         decoded, bits, symbols, scales = self.entropy(v, z, planes, noise=noise)
         total = bits.sum((1, 2, 3)) + self.entropy.hyper_bits(noisy_z, t).sum((1, 2, 3))
         s = LATENT_STRIDE
-        pixels = self.synthesise(F.pad(decoded, (1, 1, 1, 1)) if halo else decoded, t, classes)[..., s:-s, s:-s]
+        pixels = self.synthesise(F.pad(decoded, (1, 1, 1, 1)) if halo else decoded, t, classes)[
+            ..., s:-s, s:-s
+        ]
         return Coded(pixels, total, symbols, scales, z)
 
     def _by_class(self, classes: Tensor, run) -> Tensor:  # type: ignore[no-untyped-def]

@@ -47,7 +47,9 @@ class CropSettings:
 
 
 def typical_cost(t: Tensor) -> Tensor:
-    """bits + lambda * squared error of a trained codec, roughly: losses are divided by it so that every rate counts alike."""
+    """bits + lambda * squared error of a trained codec, roughly: losses are divided by it so that every rate
+    counts alike.
+    """
     return 1.2 * (lagrangian(t) / 0.013) ** 0.45
 
 
@@ -79,7 +81,9 @@ class CropTrainer:
             {"params": [p for k, p in named if k.startswith("linear.")], "factor": settings.linear_rate},
         ]
         codec.half_precision = True
-        self.optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=1e-8, betas=(0.9, 0.98), fused=True)
+        self.optimizer = torch.optim.Adam(
+            [g for g in groups if g["params"]], lr=1e-8, betas=(0.9, 0.98), fused=True
+        )
         self.average = copy.deepcopy(codec).requires_grad_(False)
         self.steps, self.elapsed, self.skipped = 0, 0.0, 0
         self.stopping = False
@@ -115,7 +119,10 @@ class CropTrainer:
             Stopped: on Ctrl-C or SIGTERM, after the checkpoint was written.
         """
         stop: list[int] = []
-        previous = {s: signal.signal(s, lambda number, frame: stop.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+        previous = {
+            s: signal.signal(s, lambda number, frame: stop.append(number))
+            for s in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             self._loop(sampler, stop)
         finally:
@@ -124,7 +131,9 @@ class CropTrainer:
         if not self.shared or distributed.get_rank() == 0:
             self.save()
         if self.stopping:
-            raise Stopped(f"stopped after {self.steps} steps; the same command continues from {self.checkpoint}")
+            raise Stopped(
+                f"stopped after {self.steps} steps; the same command continues from {self.checkpoint}"
+            )
         return self.average
 
     def _loop(self, sampler: CropSampler, stop: list[int]) -> None:
@@ -145,7 +154,13 @@ class CropTrainer:
             seconds, stopping = self._agree(now - start, float(bool(stop)))
             start, self.elapsed, self.stopping = now, self.elapsed + seconds, stopping > 0
             if self.steps % 200 == 0 and rank == 0:
-                row = [self.steps, round(self.elapsed), *(totals / 200).round(4), round(self.learning_rate(), 7), self.skipped]
+                row = [
+                    self.steps,
+                    round(self.elapsed),
+                    *(totals / 200).round(4),
+                    round(self.learning_rate(), 7),
+                    self.skipped,
+                ]
                 with log.open("a", newline="") as file:
                     csv.writer(file).writerow(row)
                 print(self.name, *row, flush=True)
@@ -203,7 +218,9 @@ class CropTrainer:
         self.optimizer.step()
         decay = min(s.decay, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            moving = [(a, b) for a, b in zip(self.average.parameters(), self.codec.parameters()) if b.requires_grad]
+            moving = [
+                (a, b) for a, b in zip(self.average.parameters(), self.codec.parameters()) if b.requires_grad
+            ]
             torch._foreach_lerp_([a for a, _ in moving], [b for _, b in moving], 1 - decay)
         psnr = (10 * torch.log10(255**2 / mse.clamp(min=1e-3))).mean()
         return np.array([loss.item(), rate.mean().item(), psnr.item(), norm.item()])
@@ -211,4 +228,6 @@ class CropTrainer:
 
 def describe(settings: CropSettings, architecture: Architecture) -> str:
     """The settings of a stage as JSON, saved beside its checkpoint."""
-    return json.dumps({"architecture": dataclasses.asdict(architecture), "stage": dataclasses.asdict(settings)}, indent=1)
+    return json.dumps(
+        {"architecture": dataclasses.asdict(architecture), "stage": dataclasses.asdict(settings)}, indent=1
+    )

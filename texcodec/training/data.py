@@ -34,14 +34,18 @@ class Pictures:
         scales: factors by which large pictures are also kept, reduced.
     """
 
-    def __init__(self, files: list[Path], *, smallest: int, scales: tuple[float, ...] = (1.0, 0.7, 0.5)) -> None:
+    def __init__(
+        self, files: list[Path], *, smallest: int, scales: tuple[float, ...] = (1.0, 0.7, 0.5)
+    ) -> None:
         self.arrays: list[np.ndarray] = []
         self.skipped: list[tuple[Path, str]] = []
         for file in files:
             try:
                 with Image.open(file) as opened:
                     image = opened.convert("RGB")
-            except Exception as error:  # Pillow raises many types for damaged files; each is named to the user
+            except (
+                Exception
+            ) as error:  # Pillow raises many types for damaged files; each is named to the user
                 self.skipped.append((file, str(error)))
                 continue
             for scale in scales:

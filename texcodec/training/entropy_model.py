@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .architecture import HYPER_MAX, MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
+from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
 from .fixed_point import IntegerConv, activation, round_through
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
@@ -31,12 +31,17 @@ def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
     inverse = torch.exp(-log_scale) / _LOGISTIC
     r = torch.abs(residual)
     # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)): no cancellation far out in the tail
-    log_p = F.logsigmoid((0.5 - r) * inverse) + F.logsigmoid((0.5 + r) * inverse) + torch.log1p(-torch.exp(-inverse))
+    log_p = (
+        F.logsigmoid((0.5 - r) * inverse)
+        + F.logsigmoid((0.5 + r) * inverse)
+        + torch.log1p(-torch.exp(-inverse))
+    )
     return log_p * (-1 / math.log(2))
 
 
 def features(v: Tensor, linear: bool) -> Tensor:
-    """What the context networks read of decoded latents: signed and unsigned logarithm, and optionally a clamped linear part.
+    """What the context networks read of decoded latents: signed and unsigned logarithm, and optionally a
+    clamped linear part.
 
     Args:
         v: B x c x h x w latents in symbols on the 1/16 grid.
@@ -64,7 +69,8 @@ class HyperSynthesis(nn.Module):
         self.leave = IntegerConv(f, f, 3)
 
     def forward(self, z: Tensor, planes: Tensor) -> Tensor:
-        """z: B x Z x h/4 x w/4 integers; planes: B x (1 + classes): rate in [0, 1) on a grid of 1/256 times 8, one-hot class.
+        """z: B x Z x h/4 x w/4 integers; planes: B x (1 + classes): rate in [0, 1) on a grid of 1/256 times
+        8, one-hot class.
 
         Returns B x F x h x w activations.
         """
@@ -76,7 +82,9 @@ class HyperSynthesis(nn.Module):
 
 
 class SliceContext(nn.Module):
-    """Means and scale indices of one slice (or one checkerboard half of it) from the features and earlier symbols."""
+    """Means and scale indices of one slice (or one checkerboard half of it) from the features and earlier
+    symbols.
+    """
 
     def __init__(self, architecture: Architecture, *, context: int, outputs: int) -> None:
         super().__init__()
@@ -92,7 +100,9 @@ class SliceContext(nn.Module):
         self.leave.bias.data[outputs:] = 3.5
 
     def forward(self, h: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Returns means in symbols (multiples of 1/16) and scale indices (integers in [0, 63]), each B x c x h x w."""
+        """Returns means in symbols (multiples of 1/16) and scale indices (integers in [0, 63]), each B x c x
+        h x w.
+        """
         if context is not None:
             e = activation(self.spread(activation(self.squeeze(context))))
             h = torch.cat([h, e], 1)
@@ -128,7 +138,9 @@ class EntropyModel(nn.Module):
         mean, scale = interpolate(self.prior_mean, t), interpolate(self.prior_scale, t)
         return logistic_bits(z - mean[:, :, None, None], scale[:, :, None, None].expand_as(z))
 
-    def forward(self, v: Tensor, z: Tensor, planes: Tensor, *, noise: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        self, v: Tensor, z: Tensor, planes: Tensor, *, noise: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Quantise latents slice by slice.
 
         Args:
@@ -147,7 +159,11 @@ class EntropyModel(nn.Module):
         mean_o, scale_o = self.steps[1](h, features(half, linear=True))
         mean = mean_o + (mean_e - mean_o) * even
         scale = scale_o + (scale_e - scale_o) * even
-        symbols, bits, scales = [round_through(first - mean)], [self._bits(first - mean, scale, noise)], [scale]
+        symbols, bits, scales = (
+            [round_through(first - mean)],
+            [self._bits(first - mean, scale, noise)],
+            [scale],
+        )
         decoded = [symbols[0] + mean]
         context = features(decoded[0], linear=True)
         for step, part in zip(self.steps[2:], rest):

@@ -1,4 +1,6 @@
-"""From a trained codec to a model set on disk: integer entropy networks, probability tables, steps, graphs, manifest."""
+"""From a trained codec to a model set on disk: integer entropy networks, probability tables, steps, graphs,
+manifest.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +46,15 @@ class Statistics:
 
     def add(self, symbols: Tensor, scales: Tensor, hyper: Tensor, rate_index: int) -> None:
         """Count one batch that was coded at one rate index."""
-        s = np.clip(symbols.detach().round().int().numpy().ravel(), -MOST_SUPPORT, MOST_SUPPORT) + MOST_SUPPORT
+        s = (
+            np.clip(symbols.detach().round().int().numpy().ravel(), -MOST_SUPPORT, MOST_SUPPORT)
+            + MOST_SUPPORT
+        )
         i = scales.detach().round().int().numpy().ravel()
         width = 2 * MOST_SUPPORT + 1
-        self.symbols += np.bincount(i * width + s, minlength=SCALE_LEVELS * width).reshape(SCALE_LEVELS, width)
+        self.symbols += np.bincount(i * width + s, minlength=SCALE_LEVELS * width).reshape(
+            SCALE_LEVELS, width
+        )
         band = rate_index * HYPER_BANDS // RATE_INDICES
         z = hyper.detach().round().int().numpy() + HYPER_MAX
         for c in range(z.shape[1]):
@@ -64,7 +71,9 @@ class Statistics:
 
 
 def logistic_row(sigma: float, support: int) -> np.ndarray:
-    """Probabilities of -support .. support under a discretised logistic, and of everything beyond, float64."""
+    """Probabilities of -support .. support under a discretised logistic, and of everything beyond,
+    float64.
+    """
     s = sigma * math.sqrt(3) / math.pi
     edges = np.arange(-support, support + 2) - 0.5
     upper = 1 / (1 + np.exp(np.clip(-edges / s, -700, 700)))
@@ -123,7 +132,9 @@ def _half(parameter: Tensor) -> np.ndarray:
 
 
 def _float_arrays(module: nn.Module, prefix: str, kernels: dict[str, int]) -> dict[str, np.ndarray]:
-    """Weights of a float network as float16; ``kernels`` folds pixel unshuffling into the kernel of some layers."""
+    """Weights of a float network as float16; ``kernels`` folds pixel unshuffling into the kernel of some
+    layers.
+    """
     out = {}
     for name, value in module.state_dict().items():
         if name.startswith("rate."):
@@ -235,7 +246,9 @@ def _macs(files: dict[str, bytes], contexts: float) -> dict[str, float]:
         if name in files:
             per_layer = graphs.multiply_accumulates(files[name])
             layers = {k.removesuffix(".weight"): v for k, v in per_layer.items()}
-            out[name] = sum(v / area.get(name, {}).get(k, default.get(name, 1)) for k, v in layers.items()) / 1000
+            out[name] = (
+                sum(v / area.get(name, {}).get(k, default.get(name, 1)) for k, v in layers.items()) / 1000
+            )
     out.setdefault("fusion", 0.0)
     return out
 
@@ -265,5 +278,7 @@ def _write(
     for file, arrays in (("decoder", decoder), ("encoder", encoder), ("master", master)):
         path = folder / f"{file}.safetensors"
         save_file({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, path)
-        path.chmod((folder / "graphs").stat().st_mode & 0o666)  # safetensors writes files that only their owner can read
+        path.chmod(
+            (folder / "graphs").stat().st_mode & 0o666
+        )  # safetensors writes files that only their owner can read
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

@@ -1,6 +1,7 @@
 """Training twins of the integer networks: float modules whose activations already lie on the integer grid.
 
-Hidden activations are rounded to multiples of 2^-5 in [0, 255/32] while training (straight-through gradients), so that
+Hidden activations are rounded to multiples of 2^-5 in [0, 255/32] while training (straight-through
+gradients), so that
 exporting only has to round the weights. docs/format.md, "Integer arithmetic", defines the exported form.
 """
 
@@ -29,7 +30,13 @@ class IntegerConv(nn.Conv2d):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, *, input_fraction: int = ACTIVATION_FRACTION_BITS, input_max: int = 255
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        input_fraction: int = ACTIVATION_FRACTION_BITS,
+        input_max: int = 255,
     ) -> None:
         super().__init__(inputs, outputs, kernel, padding=kernel // 2)
         self.input_fraction = input_fraction

@@ -1,4 +1,6 @@
-"""Training the fusion network on the seams that a model set really leaves (methods: codecs fixed, seams repaired)."""
+"""Training the fusion network on the seams that a model set really leaves (methods: codecs fixed, seams
+repaired).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ PICTURE_SIDE = 512
 
 
 class Fusion(nn.Module):
-    """Three 3x3 convolutions without padding; the last starts at zero, so an untrained network changes nothing."""
+    """Three 3x3 convolutions without padding; the last starts at zero, so an untrained network changes
+    nothing.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -40,14 +44,18 @@ class Fusion(nn.Module):
 
 @dataclass
 class SeamData:
-    """Blocks across seams: network inputs N x 5 x 70 x 38, what is missing N x 3 x 64 x 32 (grey levels), base steps N."""
+    """Blocks across seams: network inputs N x 5 x 70 x 38, what is missing N x 3 x 64 x 32 (grey levels),
+    base steps N.
+    """
 
     inputs: np.ndarray
     missing: np.ndarray
     base: np.ndarray
 
 
-def collect_seams(models: ModelSet, arrays: list[np.ndarray], *, blocks: int, seed: int, threads: int = 1) -> SeamData:
+def collect_seams(
+    models: ModelSet, arrays: list[np.ndarray], *, blocks: int, seed: int, threads: int = 1
+) -> SeamData:
     """Code crops of training pictures at random rates with a set, and keep the blocks along their seams.
 
     Args:
@@ -58,7 +66,9 @@ def collect_seams(models: ModelSet, arrays: list[np.ndarray], *, blocks: int, se
     random = np.random.default_rng(seed)
     large = [a for a in arrays if min(a.shape[:2]) >= PICTURE_SIDE]
     if not large:
-        raise ValueError(f"no training picture has both sides of at least {PICTURE_SIDE} pixels, which fusion needs")
+        raise ValueError(
+            f"no training picture has both sides of at least {PICTURE_SIDE} pixels, which fusion needs"
+        )
     coder, inputs, missing, base = TileCoder(models), [], [], []
     with Workers(threads) as workers:
         while len(inputs) < blocks:
@@ -87,7 +97,13 @@ def collect_seams(models: ModelSet, arrays: list[np.ndarray], *, blocks: int, se
 
 
 def train_fusion(
-    architecture: Architecture, data: SeamData, *, minutes: float, rate: float = 2e-3, batch: int = 16, seed: int = 1
+    architecture: Architecture,
+    data: SeamData,
+    *,
+    minutes: float,
+    rate: float = 2e-3,
+    batch: int = 16,
+    seed: int = 1,
 ) -> tuple[Fusion, float, float]:
     """Least squared error on the seam bands; one block in ten is held out.
 
@@ -115,7 +131,14 @@ def train_fusion(
         optimizer.step()
     with torch.no_grad():
         before = missing[held].square().mean().item()
-        after = torch.cat(
-            [(missing[i] - window * network(inputs[i])).square().mean((1, 2, 3)) for i in torch.nonzero(held)[:, 0].split(64)]
-        ).mean().item()
+        after = (
+            torch.cat(
+                [
+                    (missing[i] - window * network(inputs[i])).square().mean((1, 2, 3))
+                    for i in torch.nonzero(held)[:, 0].split(64)
+                ]
+            )
+            .mean()
+            .item()
+        )
     return network, before, after

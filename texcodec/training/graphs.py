@@ -1,6 +1,8 @@
-"""The ONNX graphs of a model set, built node by node so that they are small, canonical and the same on every machine.
+"""The ONNX graphs of a model set, built node by node so that they are small, canonical and the same on every
+machine.
 
-Weights are declared as external initialisers: a graph holds names and shapes only, and one graph serves every class.
+Weights are declared as external initialisers: a graph holds names and shapes only, and one graph serves every
+class.
 docs/format.md, "Networks", describes each graph in words.
 """
 
@@ -53,7 +55,16 @@ class GraphBuilder:
         return base
 
     def conv(
-        self, x: str, name: str, inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, bias: bool = True
+        self,
+        x: str,
+        name: str,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = True,
     ) -> str:
         """A convolution with zero padding of kernel // 2 (none when the stride equals the kernel)."""
         pad = 0 if stride == kernel else kernel // 2
@@ -155,7 +166,9 @@ def hyper_synthesis(a: Architecture, shifts: dict[str, int]) -> bytes:
 
 
 def slice_context(a: Architecture, context: int, outputs: int, shifts: dict[str, int]) -> bytes:
-    """Integer features and context to means (1/16 symbol) and unclamped scale indices, 2 x outputs channels."""
+    """Integer features and context to means (1/16 symbol) and unclamped scale indices, 2 x outputs
+    channels.
+    """
     g = GraphBuilder("slice_context")
     f, e, j = a.feature_width, a.context_width, a.joint_width
     h = g.input("features", ["n", f, "h", "w"])
@@ -165,7 +178,9 @@ def slice_context(a: Architecture, context: int, outputs: int, shifts: dict[str,
         c = g.activation(g.integer_conv(c, "spread", e, e, 3, shifts["spread"]))
         h = g.add("Concat", h, c, axis=1)
     h = g.activation(g.integer_conv(h, "joint", f + (e if context else 0), j, 1, shifts["joint"]))
-    return g.build(g.integer_conv(h, "leave", j, 2 * outputs, 1, shifts["leave"]), ["n", 2 * outputs, "h", "w"])
+    return g.build(
+        g.integer_conv(h, "leave", j, 2 * outputs, 1, shifts["leave"]), ["n", 2 * outputs, "h", "w"]
+    )
 
 
 def fusion(a: Architecture) -> bytes:

@@ -1,4 +1,6 @@
-"""Rounding the entropy networks to integer weights under the 2^24 bound (docs/format.md, "Integer arithmetic")."""
+"""Rounding the entropy networks to integer weights under the 2^24 bound (docs/format.md, "Integer
+arithmetic").
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ def export_conv(layer: IntegerConv, *, final_outputs: int = 0) -> tuple[np.ndarr
 
     Args:
         layer: the training twin; its inputs are integers with 5 fraction bits and magnitude at most 255.
-        final_outputs: for the last layer of a context network, the number c of its mean channels: they leave in 1/16
+        final_outputs: for the last layer of a context network, the number c of its mean channels: they leave
+            in 1/16
             symbol, the c scale channels after them in scale indices. 0 for hidden layers.
     Returns:
         int16 weights O x I x k x k, int32 biases O with half of 2^shift added for rounding, shift.

@@ -64,7 +64,9 @@ TINY = Architecture(
     joint_width=32,
     fusion_width=8,
 )
-SMALL = Architecture(analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96)
+SMALL = Architecture(
+    analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
+)
 PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
 
 
@@ -93,13 +95,20 @@ def preset_settings(
 
 
 def start_coefficients(sampler: CropSampler, count: int) -> np.ndarray:
-    """Numbers of the ``count`` DCT coefficients with the largest variance on training crops, largest first."""
+    """Numbers of the ``count`` DCT coefficients with the largest variance on training crops, largest
+    first.
+    """
     basis, energy = dct_basis(), np.zeros(768)
     batches = sampler.batches(64)
     for _ in range(10):
         x = next(batches).astype(np.float32) - 128
         b, side = x.shape[0], x.shape[1] // 16 * 16
-        x = x[:, :side, :side].reshape(b, side // 16, 16, side // 16, 16, 3).transpose(0, 1, 3, 5, 2, 4).reshape(-1, 768)
+        x = (
+            x[:, :side, :side]
+            .reshape(b, side // 16, 16, side // 16, 16, 3)
+            .transpose(0, 1, 3, 5, 2, 4)
+            .reshape(-1, 768)
+        )
         energy += np.square(x @ basis.T).mean(0)
     return np.argsort(-energy, kind="stable")[:count].copy()
 
@@ -119,7 +128,8 @@ class Pipeline:
     Args:
         pictures: folders.
         work: folder of checkpoints and logs.
-        start: folder of a model set to continue from; its networks decide the architecture, and no parent is trained.
+        start: folder of a model set to continue from; its networks decide the architecture, and no parent is
+            trained.
         say: called with sentences on what goes on.
     Raises:
         ValueError: there is no picture that can be read.
@@ -144,9 +154,14 @@ class Pipeline:
             say(f"skipped {file}: {why}")
         if not loaded.arrays:
             folders = ", ".join(map(str, pictures))
-            raise ValueError(f"no picture in {folders} could be read ({len(training) + len(held_out)} files looked at)")
+            raise ValueError(
+                f"no picture in {folders} could be read ({len(training) + len(held_out)} files looked at)"
+            )
         self.arrays = loaded.arrays
-        self.card: dict[str, Any] = {"pictures": len(training) - len(loaded.skipped), "held_out": len(held_out)}
+        self.card: dict[str, Any] = {
+            "pictures": len(training) - len(loaded.skipped),
+            "held_out": len(held_out),
+        }
 
     def sampler(self, settings: CropSettings) -> CropSampler:
         """Balanced crops for a stage."""
@@ -179,7 +194,10 @@ class Pipeline:
     def _crops(self, name: str, codec: Codec, settings: CropSettings, sampler: CropSampler) -> Codec:
         trainer = CropTrainer(codec, settings, self.work, name)
         averaged = trainer.run(sampler) if trainer.elapsed < 60 * settings.minutes else trainer.average
-        self.card[f"{name}_minutes"], self.card[f"{name}_steps"] = round(trainer.elapsed / 60, 1), trainer.steps
+        self.card[f"{name}_minutes"], self.card[f"{name}_steps"] = (
+            round(trainer.elapsed / 60, 1),
+            trainer.steps,
+        )
         return averaged
 
     def export(self, codec: Codec, folder: Path, *, name: str, card: dict[str, Any]) -> None:
@@ -188,7 +206,12 @@ class Pipeline:
         codec.half_precision = False
         statistics = Statistics(s.architecture)
         statistics.gather(codec, statistics_batches(self.sampler(s.specialists), s))
-        card = {**card, **self.card, "processor": platform.processor() or platform.machine(), "torch": torch.__version__}
+        card = {
+            **card,
+            **self.card,
+            "processor": platform.processor() or platform.machine(),
+            "torch": torch.__version__,
+        }
         common: dict[str, Any] = {"name": name, "class_names": s.class_names, "thresholds": s.thresholds}
         export_set(codec, statistics, folder, **common, fusion=None, card=card)
         if s.fusion_minutes:

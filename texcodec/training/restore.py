@@ -26,19 +26,25 @@ def restore_architecture(folder: Path) -> Architecture:
     try:
         return Architecture(**{**raw, "slices": tuple(raw["slices"])})
     except (TypeError, KeyError):
-        raise ModelDamagedError(f"{folder / 'manifest.json'} does not say how large its networks are") from None
+        raise ModelDamagedError(
+            f"{folder / 'manifest.json'} does not say how large its networks are"
+        ) from None
 
 
 def restore_codec(folder: Path) -> Codec:
-    """A specialised codec with the set's weights: transforms as released (float16), the rest from the float masters.
+    """A specialised codec with the set's weights: transforms as released (float16), the rest from the float
+    masters.
 
     Raises:
-        ModelNotFoundError: the set has no ``master.safetensors``, which only training needs and wheels leave out.
+        ModelNotFoundError: the set has no ``master.safetensors``, which only training needs and wheels leave
+            out.
     """
     architecture = restore_architecture(folder)
     master = folder / "master.safetensors"
     if not master.is_file():
-        raise ModelNotFoundError(f"{folder} has no master.safetensors, without which training cannot continue from it")
+        raise ModelNotFoundError(
+            f"{folder} has no master.safetensors, without which training cannot continue from it"
+        )
     kept = load_file(master)
     stored = load_file(folder / "decoder.safetensors") | load_file(folder / "encoder.safetensors")
     codec = Codec(architecture, specialised=any(k.startswith("transforms.1.") for k in kept))
@@ -60,7 +66,11 @@ def _stored_name(key: str) -> str:
 
 def restore_fusion(folder: Path) -> Fusion | None:
     """The set's fusion network, or None if it has none."""
-    stored = {k.removeprefix("fusion."): v for k, v in load_file(folder / "decoder.safetensors").items() if k.startswith("fusion.")}
+    stored = {
+        k.removeprefix("fusion."): v
+        for k, v in load_file(folder / "decoder.safetensors").items()
+        if k.startswith("fusion.")
+    }
     if not stored:
         return None
     fusion = Fusion(restore_architecture(folder))

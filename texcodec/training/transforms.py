@@ -1,6 +1,8 @@
-"""Analysis, synthesis and hyper analysis transforms of one texture class, and the linear transform all classes share.
+"""Analysis, synthesis and hyper analysis transforms of one texture class, and the linear transform all
+classes share.
 
-The linear transform starts as the lowest coefficients of a 16x16 DCT over opponent colours; the networks add to it and
+The linear transform starts as the lowest coefficients of a 16x16 DCT over opponent colours; the networks add
+to it and
 start at zero, so training begins from a working codec.
 """
 
@@ -23,7 +25,8 @@ def dct_basis() -> np.ndarray:
     """The orthonormal 16x16 DCT over opponent colours.
 
     Returns:
-        float32 768 x 768: a row a coefficient, columns in the order of pixel unshuffling (colour, row, column).
+        float32 768 x 768: a row a coefficient, columns in the order of pixel unshuffling (colour, row,
+        column).
     """
     n = LATENT_STRIDE
     k = np.arange(n)[:, None]
@@ -72,7 +75,9 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Dequantised latents in symbols to what the network adds to the linear picture, in units of the base step."""
+    """Dequantised latents in symbols to what the network adds to the linear picture, in units of the base
+    step.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -123,7 +128,9 @@ class HyperAnalysis(nn.Module):
 
 
 class LinearTransform(nn.Module):
-    """The linear transform that all classes share: C of the 768 DCT coefficients of a 16x16 block, then learned."""
+    """The linear transform that all classes share: C of the 768 DCT coefficients of a 16x16 block, then
+    learned.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
