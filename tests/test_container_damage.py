@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 
 import pytest
@@ -47,10 +48,8 @@ def test_every_flipped_bit_is_detected(data: bytes) -> None:
 
 def test_every_flipped_bit_in_salvage_raises_only_our_errors(data: bytes) -> None:
     for bit in range(8 * len(data)):
-        try:
+        with contextlib.suppress(TexcodecError):
             Reader(flipped(data, bit), salvage=True).verify()
-        except TexcodecError:
-            pass
 
 
 def test_every_changed_byte_is_detected(data: bytes) -> None:

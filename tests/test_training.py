@@ -192,7 +192,7 @@ def _hyper_in_torch(
 
 def test_runtime_codes_as_the_training_codec_does() -> None:
     """The exported set gives nearly the bits and the pixels of the torch module it was made from."""
-    codec, models = restore_codec(find_set(SET)), load_set(SET)
+    codec = restore_codec(find_set(SET))
     pixels = photograph(256, 256, seed=4)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
     data = texcodec.encode(pixels, quality=50, models=SET)

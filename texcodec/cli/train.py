@@ -61,7 +61,7 @@ class Minutes(click.ParamType[float]):
     "--from",
     "start",
     metavar="MODELS",
-    help="Continue from a model set (its name or folder): longer training, or fine-tuning on pictures of one kind.",
+    help="Continue from a model set (name or folder): longer training, or fine-tuning on pictures of a kind.",
 )
 @click.option(
     "--work",

@@ -259,8 +259,6 @@ class TcxFile:
         return digest.hexdigest()
 
     # -- inside
-    # -------------------------------------------------------------------------------------------------------
-
     def _grid(self) -> Grid:
         return Grid(self.width, self.height, self.header.tile_log2)
 
@@ -272,7 +270,8 @@ class TcxFile:
             )
         if header.entropy_profile != ENTROPY_PROFILE:
             raise UnsupportedError(
-                f"the file uses entropy profile {header.entropy_profile}, this texcodec knows {ENTROPY_PROFILE}: update it"
+                f"the file uses entropy profile {header.entropy_profile}, this texcodec knows "
+                f"{ENTROPY_PROFILE}: update it"
             )
         if header.origin_x or header.origin_y:
             raise UnsupportedError(
@@ -328,8 +327,8 @@ class TcxFile:
             raise CorruptError(f"Tile {index} is damaged: {error}") from None
         if symbols_crc(symbols.canonical_bytes()) != entry.symbols_crc:
             raise ChecksumError(
-                f"The symbols of tile {index} do not match their checksum: the file is damaged, or this machine computes "
-                "differently (please report that)."
+                f"The symbols of tile {index} do not match their checksum: the file is damaged, or this "
+                "machine computes differently (please report that)."
             )
         return symbols
 
@@ -380,6 +379,7 @@ def _region_box(region: Sequence[int] | None, grid: Grid) -> Box:
     x, y, width, height = (int(v) for v in region)
     if width < 1 or height < 1 or x < 0 or y < 0 or x + width > grid.width or y + height > grid.height:
         raise ParameterError(
-            f"the region {x},{y},{width},{height} is empty or not inside the picture of {grid.width} x {grid.height} pixels"
+            f"the region {x},{y},{width},{height} is empty or not inside the picture of "
+            f"{grid.width} x {grid.height} pixels"
         )
     return Box(x, y, x + width, y + height)

@@ -66,7 +66,6 @@ class TileCoder:
         self.bounds = np.concatenate([[0], np.cumsum(manifest.slices)])
 
     # Encoding
-    # --------------------------------------------------------------------------------------------------------
 
     def quantise(
         self, latents: np.ndarray, cls: int, rate_index: int, *, distortion_weight: float = DISTORTION_WEIGHT
@@ -148,7 +147,6 @@ class TileCoder:
         return bits + float(hyper.costs[place].sum())
 
     # Decoding
-    # --------------------------------------------------------------------------------------------------------
 
     def read(self, payload: bytes, cls: int, rate_index: int, shape: tuple[int, int]) -> TileSymbols:
         """Decode the symbols of a tile.
@@ -182,7 +180,6 @@ class TileCoder:
         return tile
 
     # Both
-    # ------------------------------------------------------------------------------------------------------------
 
     def _passes(self, shape: tuple[int, ...]) -> list[tuple[slice, np.ndarray | None]]:
         """Channels and positions of each context step, in decoding order."""

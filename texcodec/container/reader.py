@@ -285,9 +285,9 @@ class Reader:
             found = source.read(offset, source.size - offset).find(pack_head(TDAT, total))
             data = offset + found if found >= 0 else None
         following = _end_of(offset, length)
-        if kind != TDAT and following + HEAD_BYTES <= source.size and (data is None or following <= data):
-            if source.read(following, 4) in KNOWN:
-                return following  # this chunk's length is right; its payload or type is damaged
+        fits = kind != TDAT and following + HEAD_BYTES <= source.size and (data is None or following <= data)
+        if fits and source.read(following, 4) in KNOWN:
+            return following  # this chunk's length is right; its payload or type is damaged
         if data is None and TDAT not in self._seen and (kind == TDAT or length == total):
             self._seen.add(TDAT)  # one field of TDAT is damaged; the other one names it
             self._data_offset = offset + HEAD_BYTES

@@ -17,8 +17,6 @@ from ..errors import ModelDamagedError
 PRECISION = 24
 TOTAL = 1 << PRECISION
 
-Categorical = constriction.stream.model.Categorical
-
 
 def quantise_probabilities(p: np.ndarray) -> np.ndarray:
     """Probabilities to integer frequencies >= 1 that sum to 2^24.
@@ -34,14 +32,14 @@ def quantise_probabilities(p: np.ndarray) -> np.ndarray:
     return f.astype(np.uint32)
 
 
-def exact_model(frequencies: np.ndarray) -> Categorical:
+def exact_model(frequencies: np.ndarray) -> constriction.stream.model.Categorical:
     """constriction's model with exactly these frequencies.
 
     constriction adds 1 to every entry after scaling what it is given, so f - 1 is handed over;
     ``perfect=False`` keeps it
     from redistributing. Tests compare the streams with an independent rANS.
     """
-    return Categorical(frequencies.astype(np.float64) - 1.0, perfect=False)
+    return constriction.stream.model.Categorical(frequencies.astype(np.float64) - 1.0, perfect=False)
 
 
 class ProbabilityTables:
@@ -67,7 +65,7 @@ class ProbabilityTables:
         sums = np.add.reduceat(self.frequencies, self.offsets[:-1])
         if self.frequencies.min() < 1 or (sums != TOTAL).any():
             raise ModelDamagedError("a probability table has a zero entry or does not sum to 2^24")
-        self._models: dict[int, Categorical] = {}
+        self._models: dict[int, constriction.stream.model.Categorical] = {}
 
     def __len__(self) -> int:
         return len(self.support)
@@ -76,7 +74,7 @@ class ProbabilityTables:
         """Frequencies of one row."""
         return self.frequencies[self.offsets[index] : self.offsets[index + 1]]
 
-    def model(self, index: int) -> Categorical:
+    def model(self, index: int) -> constriction.stream.model.Categorical:
         """constriction's model of one row, built when first needed."""
         model = self._models.get(index)
         if model is None:

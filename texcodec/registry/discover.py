@@ -126,7 +126,8 @@ def find_identity(identity: bytes, name: str | os.PathLike[str] | None = None) -
         chosen = load_set(name)
         if chosen.identity != identity:
             raise ModelNotFoundError(
-                f"the file needs the model set with identity {identity.hex()}, but {chosen.name} has {chosen.identity.hex()}"
+                f"the file needs the model set with identity {identity.hex()}, "
+                f"but {chosen.name} has {chosen.identity.hex()}"
             )
         return chosen
     for info in list_sets():

@@ -52,8 +52,8 @@ class ModelSet:
         self._arrays = self._read_arrays("decoder.safetensors")
         if decoder_identity(self._graphs, self._arrays) != self.identity:
             raise ModelDamagedError(
-                f"model set {self.name} in {folder} is damaged: its decoder's hash is not {self.manifest.identity}; "
-                "install it again"
+                f"model set {self.name} in {folder} is damaged: its decoder's hash is not "
+                f"{self.manifest.identity}; install it again"
             )
         self.classes = len(self.manifest.classes)
 
@@ -87,13 +87,12 @@ class ModelSet:
         arrays = self._read_arrays("encoder.safetensors")
         if decoder_identity(graphs, arrays).hex() != self.manifest.encoder:
             raise ModelDamagedError(
-                f"model set {self.name} in {self.folder} is damaged: its encoder's hash is not {self.manifest.encoder}; "
-                "install it again"
+                f"model set {self.name} in {self.folder} is damaged: its encoder's hash is not "
+                f"{self.manifest.encoder}; install it again"
             )
         return graphs, arrays
 
     # Tables
-    # ----------------------------------------------------------------------------------------------------------
 
     @cached_property
     def steps(self) -> np.ndarray:
@@ -130,7 +129,6 @@ class ModelSet:
         return rate_index * bands // RATE_INDICES * self.manifest.hyper_channels
 
     # Networks
-    # --------------------------------------------------------------------------------------------------------
 
     def _network(self, key: tuple[str, ...], make: Any) -> Any:
         with self._lock:
@@ -195,7 +193,6 @@ class ModelSet:
         ]
 
     # For people
-    # ------------------------------------------------------------------------------------------------------
 
     def verify(self) -> None:
         """Check everything: hashes of decoder and encoder, tables, the 2^24 bound of every integer network.

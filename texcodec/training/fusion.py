@@ -69,7 +69,10 @@ def collect_seams(
         raise ValueError(
             f"no training picture has both sides of at least {PICTURE_SIDE} pixels, which fusion needs"
         )
-    coder, inputs, missing, base = TileCoder(models), [], [], []
+    coder = TileCoder(models)
+    inputs: list[np.ndarray] = []
+    missing: list[np.ndarray] = []
+    base: list[np.floating] = []
     with Workers(threads) as workers:
         while len(inputs) < blocks:
             array = large[random.integers(len(large))]
