@@ -1,0 +1,124 @@
+"""What the package promises: public names, light imports, the direction of data, no vague module names."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import texcodec
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "texcodec"
+
+ORDER = {
+    "errors": 0,
+    "limits": 1,
+    "files": 2,
+    "texture": 2,
+    "tiles": 2,
+    "fusion": 3,
+    "images": 3,
+    "container": 3,
+    "networks": 3,
+    "entropy": 3,
+    "registry": 4,
+    "codec": 5,
+    "training": 6,
+    "cli": 7,
+}
+"""A part may import parts of a lower number only (and itself)."""
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_parts(path: Path) -> set[str]:
+    package = [PACKAGE.name, *path.relative_to(PACKAGE).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            names = [".".join([*base, node.module or ""]).rstrip(".")]
+        found |= {
+            name.split(".")[1] for name in names if name.startswith("texcodec.") and name.count(".") >= 1
+        }
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_data_flows_one_way(path: Path) -> None:
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if part in ("__init__", "__main__"):
+        return
+    for other in imported_parts(path):
+        assert other == part or ORDER[other] < ORDER[part], f"{path} imports {other}"
+
+
+def test_every_part_has_a_place_in_the_order() -> None:
+    parts = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in modules()}
+    assert parts - {"__init__", "__main__"} == set(ORDER)
+
+
+def test_public_names_exist_and_are_documented() -> None:
+    for name in texcodec.__all__:
+        value = getattr(texcodec, name)
+        assert name == "__version__" or value.__doc__, name
+
+
+def test_version_is_in_the_changelog() -> None:
+    assert f"## {texcodec.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "statement", ["import texcodec", "import texcodec.cli.app", "import texcodec.registry"]
+)
+def test_light_imports_stay_light(statement: str) -> None:
+    code = f"{statement}\nimport sys\nprint(*[m for m in ('torch', 'onnxruntime', 'numpy', 'PIL') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == ""
+
+
+def test_codec_does_not_import_torch() -> None:
+    code = "import texcodec.codec, texcodec.fusion, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
+
+
+def test_no_module_has_a_vague_name() -> None:
+    vague = {"utils", "util", "helpers", "misc", "common"}
+    assert not [p for p in modules() if p.stem in vague or set(p.relative_to(PACKAGE).parts) & vague]
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    assert documents
+    for document in documents:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
+            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_released_sets_are_the_ones_listed() -> None:
+    from texcodec.registry import list_sets
+
+    listed = dict(
+        line.split()
+        for line in (ROOT / "models" / "RELEASED").read_text("utf-8").splitlines()
+        if line[:1] not in ("#", "")
+    )
+    found = {s.name: s.identity for s in list_sets() if s.path.parent == ROOT / "models"}
+    assert listed == {name: identity for name, identity in found.items() if name in listed}
+
+
+def test_sets_are_small_enough_to_download() -> None:
+    for folder in (ROOT / "models").iterdir():
+        if folder.is_dir():
+            assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) <= 12_000_000
