@@ -16,6 +16,13 @@ from texcodec.container import Reader, write
 ICC = b"a profile of any content"
 
 
+def loaded(path: Path) -> Image.Image:
+    """A picture with its file closed again."""
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
 @pytest.fixture(scope="module")
 def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """photo.tcx, a picture of 300 x 140 pixels in six tiles."""
@@ -125,14 +132,14 @@ def test_many_files_and_formats(coded: Path, damaged: Path, tmp_path: Path) -> N
 def test_the_extension_chooses_the_format_and_format_overrides_it(coded: Path, tmp_path: Path) -> None:
     assert texcodec("decode", coded, tmp_path / "a.webp") == 0
     assert texcodec("decode", coded, tmp_path / "b.webp", "--format", "png") == 0
-    assert [Image.open(tmp_path / name).format for name in ("a.webp", "b.webp")] == ["WEBP", "PNG"]
+    assert [loaded(tmp_path / name).format for name in ("a.webp", "b.webp")] == ["WEBP", "PNG"]
 
 
 def test_metadata_can_be_left_out_on_both_ways(coded: Path, tmp_path: Path) -> None:
     assert texcodec("decode", coded, tmp_path / "with.png") == 0
     assert texcodec("decode", coded, tmp_path / "without.png", "--no-metadata") == 0
-    assert Image.open(tmp_path / "with.png").info["icc_profile"] == ICC
-    assert "icc_profile" not in Image.open(tmp_path / "without.png").info
+    assert loaded(tmp_path / "with.png").info["icc_profile"] == ICC
+    assert "icc_profile" not in loaded(tmp_path / "without.png").info
     assert (
         texcodec("encode", coded.with_suffix(".png"), tmp_path / "x.tcx", "--no-metadata", "--models", SET)
         == 0
