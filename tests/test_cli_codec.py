@@ -191,7 +191,7 @@ def test_a_set_of_another_identity_is_not_used(
         assert texcodec("decode", tmp_path / "other.tcx", tmp_path / "a.png", *models) == 3
         assert b"another decoder!".hex() in capsys.readouterr().err
     assert texcodec("decode", coded, tmp_path / "a.png", "--models", "no-such-set") == 3
-    assert capsys.readouterr().err.startswith("texcodec: no model set named 'no-such-set'")
+    assert capsys.readouterr().err.startswith("texcodec: There is no model set named 'no-such-set'")
     assert names(tmp_path) == ["other.tcx"]
 
 

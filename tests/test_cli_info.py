@@ -234,5 +234,5 @@ class TestModels:
 
     def test_a_set_that_is_not_there(self, capsys: Captured) -> None:
         assert texcodec("models", "show", "no-such-set") == 3
-        assert capsys.readouterr().err.startswith("texcodec: no model set named 'no-such-set'")
+        assert capsys.readouterr().err.startswith("texcodec: There is no model set named 'no-such-set'")
         assert texcodec("models", "verify", "no-such-set") == 3

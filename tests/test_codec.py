@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +14,7 @@ from pictures import photograph
 from PIL import Image
 
 import texcodec
-from texcodec.codec.rate_control import psnr
+from texcodec.codec.rate_control import psnr, search_bytes, search_psnr
 from texcodec.container import Reader
 
 SET = "tiny-1"
@@ -75,6 +79,63 @@ def test_size_is_never_exceeded_and_nearly_used(size: int) -> None:
     assert 0.96 * size <= len(data) <= size
 
 
+@pytest.mark.parametrize("side", [64, 256])
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.8])
+def test_targets_are_met_by_pictures_of_one_tile_or_a_notice_is_given(side: int, share: float) -> None:
+    pixels = photograph(side, side)
+    low, high = (len(texcodec.encode(pixels, quality=q, models=SET)) for q in (1, 100))
+    target = round(low * (high / low) ** share)
+    said: list[str] = []
+    near = len(texcodec.encode(pixels, bpp=8 * target / side**2, models=SET, notice=said.append))
+    assert abs(near - target) <= 0.02 * target or said
+    assert abs(near - target) <= 0.04 * target
+    below = len(texcodec.encode(pixels, size=target, models=SET))
+    assert 0.95 * target <= below <= target
+
+
+@pytest.mark.parametrize("options", [{"size": 3000}, {"bpp": 0.2}, {"psnr": 33.0}])
+def test_search_analyses_the_picture_once(options: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    from texcodec.codec import encode as module_function
+
+    module = sys.modules[module_function.__module__]
+    original, calls = module.analyse, []
+    monkeypatch.setattr(module, "analyse", lambda *a, **k: calls.append(1) or original(*a, **k))
+    texcodec.encode(photograph(300, 200), models=SET, **options)  # type: ignore[arg-type]
+    assert calls == [1]
+
+
+def test_search_writes_and_measures_few_files() -> None:
+    written: list[int] = []
+
+    def size(rates: list[int]) -> int:
+        return round(sum(50 * 1.01**r for r in rates))
+
+    def exact(rates: list[int]) -> int:
+        written.append(1)
+        return size(rates)
+
+    # the estimate is off by a third and never fits: only writing shows the truth
+    rates, reached = search_bytes(lambda r: size(r) + 3000, 9000, 60, exact=exact, strict=True)
+    assert reached and 0.99 * 9000 <= size(rates) <= 9000 and len(written) <= 8
+    measured: list[int] = []
+
+    def measure(index: int) -> float:
+        measured.append(index)
+        return math.inf if index > 200 else 30 + index / 100
+
+    assert search_psnr(measure, 31.234) == (123, True)
+    assert len(measured) <= 20
+
+
+@pytest.mark.parametrize("smallest", [101, 150])
+def test_size_that_the_estimate_wrongly_believes_possible_is_reported(smallest: int) -> None:
+    def exact(rates: list[int]) -> int:
+        return smallest + rates[0]
+
+    rates, reached = search_bytes(lambda r: 50 + r[0], 100, 1, exact=exact, strict=True)
+    assert rates == [0] and not reached
+
+
 @pytest.mark.parametrize("target", [31.0, 34.0])
 def test_psnr_is_met_within_a_tenth_of_a_decibel(target: float) -> None:
     pixels = photograph(400, 300)
@@ -87,8 +148,55 @@ def test_targets_out_of_reach_use_the_nearest_end_and_say_so() -> None:
     pixels = photograph(64, 64)
     smallest = texcodec.encode(pixels, size=10, models=SET, notice=said.append)
     best = texcodec.encode(pixels, psnr=99.0, models=SET, notice=said.append)
-    assert len(said) == 2 and all("out of" in s for s in said)
+    assert len(said) == 2 and all("out of reach" in s for s in said)
+    assert f"{len(smallest)} bytes" in said[0]
     assert len(smallest) < len(best)
+
+
+def test_endless_rate_is_the_best_quality_with_a_notice() -> None:
+    said: list[str] = []
+    texcodec.encode(photograph(20, 20), bpp=1e308, models=SET, notice=said.append)
+    assert len(said) == 1
+
+
+def test_flat_picture_that_is_coded_without_loss_has_a_psnr_search_that_ends() -> None:
+    said: list[str] = []
+    texcodec.encode(np.full((40, 40), 128, np.uint8), psnr=40, models=SET, notice=said.append)
+    assert len(said) <= 1
+
+
+def test_metadata_that_a_reader_would_refuse_is_not_written() -> None:
+    image = Image.fromarray(photograph(20, 20))
+    image.info["icc_profile"] = bytes(2000)
+    limits = texcodec.Limits(metadata=1000)
+    with pytest.raises(texcodec.LimitError, match="metadata"):
+        texcodec.encode(image, models=SET, limits=limits)
+    texcodec.encode(image, models=SET, limits=limits, metadata=False)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"quality": "best"},
+        {"size": "10"},
+        {"bpp": -1},
+        {"psnr": float("inf")},
+        {"tile": 64},
+        {"tile": "256"},
+        {"threads": 0},
+        {"threads": 1.5},
+    ],
+    ids=str,
+)
+def test_arguments_of_another_kind_are_refused_in_a_sentence(wrong: dict[str, object]) -> None:
+    with pytest.raises(texcodec.ParameterError) as caught:
+        texcodec.encode(photograph(20, 20), models=SET, **wrong)  # type: ignore[arg-type]
+    assert str(caught.value)[0].isupper() and str(caught.value).endswith(".")
+
+
+def test_more_threads_than_a_system_starts_are_not_started() -> None:
+    data = texcodec.encode(photograph(20, 20), models=SET, threads=10**9)
+    assert texcodec.decode(data, threads=np.int64(2)).size == (20, 20)  # type: ignore[arg-type]
 
 
 def test_two_targets_are_refused() -> None:
@@ -129,19 +237,14 @@ def test_region_equals_the_crop_of_the_whole(
     )
 
 
-@given(st.integers(0, 599), st.integers(0, 559), st.integers(1, 90), st.integers(1, 90))
+@given(x=st.integers(0, 599), y=st.integers(0, 559), w=st.integers(1, 90), h=st.integers(1, 90))
 @settings(max_examples=12, deadline=None, derandomize=True)
-def test_any_region_equals_the_crop(x: int, y: int, w: int, h: int) -> None:
-    data = texcodec.encode(photograph(600, 560), quality=35, models=SET) if not CACHE else CACHE[0]
-    whole = np.asarray(texcodec.decode(data)) if not CACHE else CACHE[1]
-    CACHE[:] = [data, whole]
+def test_any_region_equals_the_crop(large: tuple[bytes, np.ndarray], x: int, y: int, w: int, h: int) -> None:
+    data, whole = large
     w, h = min(w, 600 - x), min(h, 560 - y)
     np.testing.assert_array_equal(
         np.asarray(texcodec.decode(data, region=(x, y, w, h))), whole[y : y + h, x : x + w]
     )
-
-
-CACHE: list = []
 
 
 def test_region_decodes_although_a_tile_outside_is_damaged(large: tuple[bytes, np.ndarray]) -> None:
@@ -171,12 +274,40 @@ def test_region_reads_only_the_tiles_it_needs(
     assert sorted(read) == [0, 1, 3, 4]
 
 
-@pytest.mark.parametrize("region", [(0, 0, 0, 5), (-1, 0, 5, 5), (590, 0, 20, 5), (0, 0, 5), (0, 555, 5, 6)])
+@pytest.mark.parametrize(
+    "region",
+    [(0, 0, 0, 5), (-1, 0, 5, 5), (590, 0, 20, 5), (0, 0, 5), (0, 555, 5, 6), (0, 0, 5.5, 5), "1234", 7],
+)
 def test_region_outside_the_picture_is_refused(
     region: tuple[int, ...], large: tuple[bytes, np.ndarray]
 ) -> None:
     with pytest.raises(texcodec.ParameterError, match="region"):
         texcodec.decode(large[0], region=region)
+
+
+def test_regions_of_grey_alpha_and_single_pixel_pictures() -> None:
+    alpha = np.arange(150 * 140, dtype=np.uint32).reshape(140, 150).astype(np.uint8)
+    data = texcodec.encode(np.dstack([photograph(150, 140)[:, :, 1], alpha]), tile=128, models=SET)
+    whole = texcodec.decode(data)
+    assert whole.mode == "LA" and len(texcodec.open(data).tiles) == 4
+    np.testing.assert_array_equal(np.asarray(whole)[:, :, 1], alpha)
+    part = np.asarray(texcodec.decode(data, region=(120, 118, 20, 22)))
+    np.testing.assert_array_equal(part, np.asarray(whole)[118:140, 120:140])
+    for channels in (1, 2, 3, 4):
+        pixel = texcodec.encode(np.full((1, 1, channels), 200, np.uint8), models=SET)
+        assert texcodec.decode(pixel, region=(0, 0, 1, 1)).mode == ("L", "LA", "RGB", "RGBA")[channels - 1]
+
+
+def test_closed_or_missing_files_are_stream_errors(tmp_path: Path) -> None:
+    path = tmp_path / "a.tcx"
+    path.write_bytes(texcodec.encode(photograph(20, 20), models=SET))
+    file = texcodec.open(path)
+    file.close()
+    with pytest.raises(texcodec.StreamError):
+        file.decode()
+    for name in (tmp_path, tmp_path / "none.tcx", "nul\0l", ""):
+        with pytest.raises(texcodec.StreamError, match="cannot be opened"):
+            texcodec.open(name)
 
 
 def test_small_tiles_work_too() -> None:

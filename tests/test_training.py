@@ -14,6 +14,7 @@ pytestmark = pytest.mark.train
 
 import texcodec  # noqa: E402
 from texcodec.codec.rate_control import psnr  # noqa: E402
+from texcodec.codec.tile_coder import TileCoder  # noqa: E402
 from texcodec.networks import check_bound  # noqa: E402
 from texcodec.registry import find_set, load_set  # noqa: E402
 from texcodec.training.codec import Codec  # noqa: E402
@@ -71,7 +72,7 @@ def test_training_stops_and_continues_from_its_checkpoint(sampler: CropSampler, 
     first = CropTrainer(started(sampler), settings, tmp_path, "t")
     first.run(sampler)
     assert first.steps > 0
-    again = CropTrainer(started(sampler), CropSettings(minutes=0.04, rate=1e-3), tmp_path, "t")
+    again = CropTrainer(started(sampler), CropSettings(minutes=first.elapsed / 30, rate=1e-3), tmp_path, "t")
     assert (again.steps, again.elapsed) == (first.steps, first.elapsed)
     for a, b in zip(again.codec.parameters(), first.codec.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -190,8 +191,10 @@ def _hyper_in_torch(
     return layer(h, "leave").float().numpy()
 
 
-def test_runtime_codes_as_the_training_codec_does() -> None:
+def test_runtime_codes_as_the_training_codec_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exported set gives nearly the bits and the pixels of the torch module it was made from."""
+    # the encoder rounds with an eye on the bits; training rounds to the nearest symbol
+    monkeypatch.setitem(TileCoder.quantise.__kwdefaults__, "distortion_weight", 0.0)
     codec = restore_codec(find_set(SET))
     pixels = photograph(256, 256, seed=4)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
@@ -237,16 +240,81 @@ def test_train_command_makes_a_set_that_the_codec_uses(tmp_path: Path) -> None:
     for seed in range(3):
         Image.fromarray(photograph(560, 540, seed=seed)).save(photos / f"{seed}.png")
     out = tmp_path / "mine"
-    assert run(["train", str(photos), "--out", str(out), "--preset", "tiny", "--time", "12s"]) == 0
+    options = ["--preset", "tiny", "--time", "12s", "--licence", "CC0"]
+    assert run(["train", str(photos), "--out", str(out), *options]) == 0
     load_set(out).verify()
     pixels = photograph(300, 270, seed=8)
     data = texcodec.encode(pixels, quality=60, models=out)
     assert psnr(pixels, np.asarray(texcodec.decode(data, models=out))) > 22
-    assert load_set(out).manifest.card["settings"]["parent"]["minutes"] > 0
+    card = load_set(out).manifest.card
+    assert card["settings"]["parent"]["minutes"] > 0
+    assert card["licence"] == "CC0" and card["data"] == "photos" and card["seed"] == 1
+    assert card["command"].startswith("texcodec ") and card["cores"] >= 1
     assert (
         run(["train", str(photos), "--out", str(tmp_path / "tuned"), "--from", str(out), "--time", "6s"]) == 0
     )
     assert load_set(tmp_path / "tuned").manifest.card["continued_from"] == "mine"
+
+
+def test_train_does_not_write_among_files_that_are_no_model_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from texcodec.cli.app import run
+
+    photo = tmp_path / "photo.png"
+    Image.fromarray(photograph(140, 130)).save(photo)
+    for out in (tmp_path, photo):
+        assert run(["train", str(tmp_path), "--out", str(out), "--preset", "tiny", "--time", "1s"]) == 2
+        assert "name a" in capsys.readouterr().err
+    assert photo.exists() and [p.name for p in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_export_replaces_a_set_and_leaves_other_files_alone(tmp_path: Path) -> None:
+    from texcodec.training.export import Statistics, export_set
+
+    codec = restore_codec(find_set(SET))
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "graphs" / "old.onnx").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("mine")
+    names = ("smooth", "medium", "busy")
+    export_set(
+        codec,
+        Statistics(TINY),
+        tmp_path,
+        name="x",
+        class_names=names,
+        thresholds=(8.0, 18.0),
+        fusion=None,
+        card={},
+    )
+    load_set(tmp_path).verify()
+    assert (tmp_path / "notes.txt").read_text() == "mine" and not (tmp_path / "graphs" / "old.onnx").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\3\4"])
+def test_damaged_checkpoint_is_named(sampler: CropSampler, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.pt").write_bytes(content)
+    with pytest.raises(ValueError, match="t.pt is damaged"):
+        CropTrainer(started(sampler), CropSettings(minutes=1), tmp_path, "t")
+
+
+def test_damaged_master_weights_are_a_model_error(tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "set"
+    shutil.copytree(find_set(SET), copy)
+    for name in ("master", "decoder"):
+        path = copy / f"{name}.safetensors"
+        sound = path.read_bytes()
+        path.write_bytes(sound[: len(sound) // 2])
+        with pytest.raises(texcodec.ModelDamagedError):
+            restore_codec(copy)
+        path.write_bytes(sound)
+
+
+def test_single_picture_is_trained_on() -> None:
+    assert split_held_out([Path("only.png")]) == ([Path("only.png")], [])
 
 
 def test_train_without_pictures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

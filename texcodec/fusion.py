@@ -104,6 +104,7 @@ def correction(
         base_step: grey levels a unit of its output.
         blocks: from ``block_input``.
     """
-    out = network(blocks=blocks)[0]
+    rows, columns = (n - 2 * MARGIN for n in blocks.shape[2:])
+    out = network((1, 3, rows, columns), blocks=blocks)[0]
     out = out * (WINDOW[: out.shape[2]] * np.float32(base_step))
     return out.transpose(0, 2, 1) if block.horizontal else out

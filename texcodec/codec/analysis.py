@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..images import Picture
+from ..networks import finite
 from ..registry import ModelSet
 from ..texture import classify, complexity
 from ..tiles import STRIDE, Box, Grid
@@ -59,7 +60,8 @@ def analyse(
         h, w = grid.latent_shape(index)
         seen = box.grow(ENCODER_HALO).clip(bounds)
         pixels = padded[seen.top : seen.bottom, seen.left : seen.right].transpose(2, 0, 1).astype(np.float32)
-        y = models.analysis(classes[index])(pixels=pixels[None] - np.float32(128))[0]
+        shape = 1, models.manifest.latent_channels, seen.height // STRIDE, seen.width // STRIDE
+        y = finite(models.analysis(classes[index])(shape, pixels=pixels[None] - np.float32(128)))[0]
         top, left = (box.top - seen.top) // STRIDE, (box.left - seen.left) // STRIDE
         return np.ascontiguousarray(y[:, top : top + h, left : left + w])
 

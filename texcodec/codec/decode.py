@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import operator
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,8 +48,7 @@ def decode(
     Args:
         data: the file.
         region: (x, y, width, height) in displayed pixels; only the tiles it needs are decoded, and the result
-            equals
-            the same crop of the whole picture.
+            equals the same crop of the whole picture.
         models: name or folder of the model set; default: the installed set that the file names.
         threads: default: the cores this process may use. The pixels do not depend on it.
         salvage: decode the sound tiles of a damaged file; ``notice`` names the others, which stay grey.
@@ -102,8 +102,11 @@ class TcxFile:
         if isinstance(source, (str, os.PathLike)):
             try:
                 stream = self._owned = io.open(Path(source), "rb")
-            except OSError as error:
-                raise StreamError(f"{os.fspath(source)} cannot be opened: {error.strerror}") from None
+            except (OSError, ValueError) as error:  # ValueError: a null character in the name
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise StreamError(
+                    f"{os.fspath(source)!r} cannot be opened ({reason}); check its name and permissions."
+                ) from None
         else:
             stream = bytes(source) if isinstance(source, (bytearray, memoryview)) else source
         try:
@@ -243,8 +246,7 @@ class TcxFile:
     def symbols_hash(self, *, models: Models = None, threads: int | None = None) -> str:
         """SHA-256, hexadecimal, of all tiles' decoded symbols: the same on every machine.
 
-        Raises:
-            as ``decode``.
+        Raises: as ``decode``.
         """
         self._check_supported()
         grid, loaded = self._grid(), self._models(models)
@@ -266,16 +268,17 @@ class TcxFile:
         header = self.header
         if header.no_pixels:
             raise UnsupportedError(
-                "the file holds feature streams and no pixels: there is no picture to decode"
+                "The file holds feature streams and no pixels, so there is no picture to decode."
             )
         if header.entropy_profile != ENTROPY_PROFILE:
             raise UnsupportedError(
-                f"the file uses entropy profile {header.entropy_profile}, this texcodec knows "
-                f"{ENTROPY_PROFILE}: update it"
+                f"The file uses entropy profile {header.entropy_profile}, but this version of texcodec knows "
+                f"{ENTROPY_PROFILE} only; use a newer version."
             )
         if header.origin_x or header.origin_y:
             raise UnsupportedError(
-                "the file's tile grid does not start at its corner: a newer texcodec is needed"
+                "The file's tile grid does not start at its corner, which this version of texcodec does not "
+                "know; use a newer version."
             )
 
     def _models(self, models: Models) -> ModelSet:
@@ -291,17 +294,25 @@ class TcxFile:
             or header.classes != loaded.classes
         ):
             raise CorruptError(
-                "the header's latent stride, halo or classes are not those of the model set that it names"
+                "The header's latent stride, halo or classes are not those of the model set that it names; "
+                "get another copy of the file."
             )
         if header.fusion and not manifest.fusion:
-            raise CorruptError("the header asks for fusion, which the model set that it names does not have")
+            raise CorruptError(
+                "The header asks for fusion, which the model set that it names does not have; "
+                "get another copy of the file."
+            )
         for index, entry in enumerate(self.tiles):
             if not entry.absent and not 0 <= header.rate_index + entry.offset < RATE_INDICES:
                 raise CorruptError(
-                    f"tile {index} has rate index {header.rate_index + entry.offset}, beyond the step table"
+                    f"Tile {index} has rate index {header.rate_index + entry.offset}, beyond the step table; "
+                    "get another copy of the file."
                 )
         if header.rate_index >= RATE_INDICES:
-            raise CorruptError(f"the header has rate index {header.rate_index}, beyond the step table")
+            raise CorruptError(
+                f"The header has rate index {header.rate_index}, beyond the step table; "
+                "get another copy of the file."
+            )
         return loaded
 
     def _alpha(self, say: Callable[[str], None]) -> np.ndarray | None:
@@ -309,12 +320,12 @@ class TcxFile:
             return None
         try:
             if self._reader.alpha is None:
-                raise CorruptError("the alpha channel is missing")
+                raise CorruptError("The alpha channel is missing; get another copy of the file.")
             return decompress_alpha(self._reader.alpha, self.height, self.width)
         except FormatError as error:
             if not self._salvage:
                 raise
-            say(f"{error}; it is made opaque")
+            say(f"The picture is made opaque: {error}")
             return np.full((self.height, self.width), 255, np.uint8)
 
     def _tile_symbols(self, index: int, grid: Grid, coder: TileCoder) -> TileSymbols:
@@ -362,24 +373,27 @@ class TcxFile:
                 tiles[index] = result
             elif result is not None:
                 self.damaged.append(index)
-                say(f"tile {index} is left grey: {result}")
+                say(f"Tile {index} is left grey: {result}")
         if self._salvage:
             for problem in self._reader.problems:
                 say(problem)
             if self.damaged and not tiles:
-                raise CorruptError("no tile of the file is sound: there is nothing to salvage")
+                raise CorruptError("No tile of the file is sound, so there is nothing to salvage.")
         return tiles
 
 
 def _region_box(region: Sequence[int] | None, grid: Grid) -> Box:
     if region is None:
         return grid.picture
-    if len(region) != 4:
-        raise ParameterError(f"a region is x, y, width, height, not {len(region)} numbers")
-    x, y, width, height = (int(v) for v in region)
+    try:
+        x, y, width, height = (operator.index(v) for v in region)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"A region is four whole numbers x, y, width and height, not {region!r}."
+        ) from None
     if width < 1 or height < 1 or x < 0 or y < 0 or x + width > grid.width or y + height > grid.height:
         raise ParameterError(
-            f"the region {x},{y},{width},{height} is empty or not inside the picture of "
-            f"{grid.width} x {grid.height} pixels"
+            f"The region {x},{y},{width},{height} is empty or not inside the picture of "
+            f"{grid.width} x {grid.height} pixels."
         )
     return Box(x, y, x + width, y + height)

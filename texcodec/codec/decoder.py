@@ -18,6 +18,8 @@ from .workers import Counter, Workers
 
 NEUTRAL = np.float32(128)
 """Grey level of tiles that a file leaves out."""
+LARGEST_LEVEL = np.float32(1e6)
+"""Far beyond any level that synthesis gives for what an encoder wrote."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,17 @@ def with_halo(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: 
 def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet) -> np.ndarray:
     """Unrounded pixels of one tile; float32 3 x height x width on the 0..255 scale."""
     own, halo, box = tiles[index], models.manifest.halo * STRIDE, grid.box(index)
-    r = own.rate_index
+    r, latents = own.rate_index, with_halo(grid, index, tiles, models)
     pixels = models.synthesis(own.cls)(
-        latents=with_halo(grid, index, tiles, models),
+        (1, 3, STRIDE * latents.shape[2], STRIDE * latents.shape[3]),
+        latents=latents,
         steps=models.steps[r][None, :, None, None],
         base=models.base_steps[r].reshape(1, 1, 1, 1),
         rate_bias=models.synthesis_bias(own.cls, r),
     )[0]
-    return pixels[:, halo : halo + box.height, halo : halo + box.width]
+    own_pixels = pixels[:, halo : halo + box.height, halo : halo + box.width]
+    # latents that no encoder writes can overflow: minimum and maximum that drop NaN keep the rest in range
+    return np.fmin(np.fmax(own_pixels, -LARGEST_LEVEL), LARGEST_LEVEL)
 
 
 def stitch(

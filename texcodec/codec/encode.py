@@ -54,9 +54,9 @@ def encode(
             (grey),
             H x W x 2 (grey and alpha), H x W x 3 (RGB) or H x W x 4 (RGBA), or a ``texcodec.images.Picture``.
         quality: 1 (smallest) to 100 (best).
-        bpp: bits of the whole file a pixel, met within 2 % where the set reaches it.
+        bpp: bits of the whole file a pixel, met within 2 % where set and picture allow it.
         size: bytes of the whole file, never exceeded unless the picture cannot be made so small.
-        psnr: dB over the colour samples, met within 0.1 dB where the set reaches it.
+        psnr: dB over the colour samples, met within 0.1 dB where set and picture allow it.
         models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with
             texcodec.
         threads: default: the cores this process may use. The bytes do not depend on it.
@@ -70,18 +70,21 @@ def encode(
     Raises:
         ParameterError: an argument is out of range.
         ImageError: the image has a kind of pixels that texcodec does not code.
-        LimitError: the picture is larger than ``limits`` allows.
+        LimitError: the picture or its metadata is larger than ``limits`` allows.
         ModelError: the model set is missing or damaged.
     """
     target = Target(quality, bpp, size, psnr)
     target.check()
     if tile not in (None, 128, 256):
-        raise ParameterError(f"tile must be 128 or 256, not {tile}")
+        raise ParameterError(f"The tile side must be 128 or 256 pixels, not {tile!r}.")
     picture = _as_picture(image, limits)
     say = notice or (lambda sentence: None)
     for sentence in picture.notices:
         say(sentence)
-    (limits or DEFAULT_LIMITS).check_picture(picture.width, picture.height, picture.channels)
+    limits = limits or DEFAULT_LIMITS
+    limits.check_picture(picture.width, picture.height, picture.channels)
+    if metadata:  # what a reader would refuse is not written
+        limits.check_metadata(sum(len(data) for data in (picture.icc, picture.exif, picture.xmp) if data))
     models = models if isinstance(models, ModelSet) else load_set(models)
     with Workers(threads) as workers:
         job = _Encoding(picture, models, workers, tile, metadata, progress)
@@ -110,7 +113,7 @@ class _Encoding:
     ) -> None:
         self.picture, self.models, self.workers = picture, models, workers
         self.coder = TileCoder(models)
-        log2 = tile.bit_length() - 1 if tile else default_log2(picture.width, picture.height)
+        log2 = int(tile).bit_length() - 1 if tile else default_log2(picture.width, picture.height)
         grid = Grid(picture.width, picture.height, log2)
         self.counter = Counter(2 * len(grid), progress)
         self.analysed: AnalysedPicture = analyse(
@@ -130,22 +133,30 @@ class _Encoding:
             index, reached = search_psnr(self._psnr, target.psnr)
             rates = [index] * tiles
             if not reached:
-                say(f"a PSNR of {target.psnr:g} dB is out of this model set's range; the nearest end is used")
+                say(
+                    f"A PSNR of {target.psnr:g} dB is out of reach of this model set for this picture; "
+                    "the nearest quality is used."
+                )
             return self._file(rates)
         if target.bpp is not None or target.size is not None:
             pixels = self.picture.width * self.picture.height
-            wanted = target.size if target.size is not None else round(target.bpp * pixels / 8)  # type: ignore[operator]
+            # no file is longer than the last bound, which keeps the numbers finite
+            wanted = target.size if target.size is not None else min(target.bpp or 0.0, 1e9) * pixels / 8
             rates, reached = search_bytes(
                 self._estimate,
-                int(wanted),
+                int(wanted) if target.size is not None else round(wanted),
                 tiles,
                 exact=lambda r: len(self._file(r)),
                 strict=target.size is not None,
             )
+            data = self._file(rates)
             if not reached:
                 asked = f"{target.size} bytes" if target.size is not None else f"{target.bpp:g} bits a pixel"
-                say(f"{asked} is out of this model set's range for this picture; the nearest end is used")
-            return self._file(rates)
+                say(
+                    f"A file of {asked} is out of reach of this model set for this picture; "
+                    f"the nearest has {len(data)} bytes."
+                )
+            return data
         quality = target.quality if target.quality is not None else DEFAULT_QUALITY
         return self._file([index_of_quality(quality, self.models.manifest.qualities)] * tiles)
 

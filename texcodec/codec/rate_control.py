@@ -15,6 +15,10 @@ from ..errors import ParameterError
 from ..registry.model_set import RATE_INDICES
 
 LAST = RATE_INDICES - 1
+BYTES_TOLERANCE = 0.02
+PSNR_TOLERANCE = 0.1
+MOST_CORRECTIONS = 4
+"""Files that a search for a size writes to correct its estimate, before it settles on one."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,15 @@ class Target:
         given = {k: v for k, v in vars(self).items() if v is not None}
         if len(given) > 1:
             raise ParameterError(
-                f"give at most one of quality, bpp, size and psnr, not {' and '.join(given)}"
+                f"Give at most one of quality, bpp, size and psnr, not {' and '.join(given)}."
             )
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise ParameterError(f"quality must be from 1 to 100, not {self.quality:g}")
         for name, value in given.items():
-            if not (math.isfinite(value) and value > 0):
-                raise ParameterError(f"{name} must be a positive number, not {value}")
+            if not isinstance(value, (int, float, np.integer, np.floating)) or not (
+                math.isfinite(value) and value > 0
+            ):
+                raise ParameterError(f"The {name} must be a positive number, not {value!r}.")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise ParameterError(f"The quality must be from 1 to 100, not {self.quality:g}.")
 
 
 DEFAULT_QUALITY = 50.0
@@ -74,25 +80,64 @@ def search_bytes(
 ) -> tuple[list[int], bool]:
     """Rates whose file comes closest to ``target`` bytes.
 
+    Positions 0 to 255 * tiles order all rates: between two indices, some tiles have the finer one already.
+
     Args:
         estimate: bytes of a file at these rates, without writing it.
         exact: the same by writing it.
-        strict: never exceed the target; otherwise the nearest size from either side.
+        strict: never exceed the target where that is possible; otherwise the nearest size from either side.
     Returns:
-        rates, and whether the target lies within the range of the set.
+        rates, and whether they meet the target: within it (strict) or within 2 %.
     """
-    low, high = 0, LAST
+    top = LAST * tiles
+    sizes: dict[int, int] = {}
+
+    def rates(position: int) -> list[int]:
+        return spread(*divmod(position, tiles), tiles)
+
+    def size(position: int) -> int:
+        if position not in sizes:
+            sizes[position] = exact(rates(position))
+        return sizes[position]
+
+    # an estimate is off by nearly the same number of bytes everywhere near: what writing shows corrects it
+    aim, position = target, _place(estimate, target, tiles)
+    for _ in range(MOST_CORRECTIONS):
+        aim = target - (size(position) - estimate(rates(position)))
+        position = _place(estimate, aim, tiles)
+        if position in sizes:
+            break
+    for near in (position, min(position + 1, top)):
+        size(near)
+    stride = max(1, tiles // 64)
+    lowest = min(sizes)
+    while strict and min(sizes.values()) > target and lowest > 0:
+        lowest = max(0, lowest - stride)
+        stride *= 2
+        size(lowest)
+    if strict:
+        fitting = [at for at in sizes if sizes[at] <= target]
+        best = (
+            max(fitting, key=lambda at: (sizes[at], at)) if fitting else min(sizes, key=lambda at: sizes[at])
+        )
+        return rates(best), bool(fitting) and (best < top or sizes[best] == target)
+    best = min(sizes, key=lambda at: (abs(sizes[at] - target), at))
+    return rates(best), abs(sizes[best] - target) <= BYTES_TOLERANCE * target
+
+
+def _place(estimate: Callable[[list[int]], int], target: int, tiles: int) -> int:
+    """The largest position that is estimated to fit in ``target`` bytes; 0 if none does."""
     if estimate([0] * tiles) > target:
-        return [0] * tiles, exact([0] * tiles) <= target
+        return 0
     if estimate([LAST] * tiles) <= target:
-        return _settle(LAST, 0, target, tiles, exact, strict), False
+        return LAST * tiles
+    low, high = 0, LAST
     while high - low > 1:
         middle = (low + high) // 2
         if estimate([middle] * tiles) <= target:
             low = middle
         else:
             high = middle
-    # between two indices: some tiles at the finer one
     few, many = 0, tiles
     while many - few > 1:
         middle = (few + many) // 2
@@ -100,40 +145,11 @@ def search_bytes(
             few = middle
         else:
             many = middle
-    return _settle(low, few, target, tiles, exact, strict), True
-
-
-def _settle(
-    low: int, finer: int, target: int, tiles: int, exact: Callable[[list[int]], int], strict: bool
-) -> list[int]:
-    """Correct the estimate by writing: step down until the file fits, or take the nearer of two
-    neighbours.
-    """
-    stride = max(1, tiles // 64)
-    position = low * tiles + finer
-
-    def rates(at: int) -> list[int]:
-        at = min(max(at, 0), LAST * tiles)
-        return spread(*divmod(at, tiles), tiles)
-
-    size = exact(rates(position))
-    while size > target and position > 0:
-        stride = max(stride, round((size - target) / max(size, 1) * tiles * 20))
-        above, position = (size, position), max(0, position - stride)
-        size = exact(rates(position))
-        if size <= target and not strict and above[0] - target < target - size:
-            return rates(above[1])
-    if not strict and position < LAST * tiles:
-        step = max(1, round((target - size) / max(size, 1) * tiles * 20))
-        larger = exact(rates(position + step))
-        if abs(larger - target) < abs(size - target):
-            return rates(position + step)
-    return rates(position)
+    return low * tiles + few
 
 
 def search_psnr(measure: Callable[[int], float], target: float) -> tuple[int, bool]:
-    """The rate index whose PSNR is nearest to ``target``, and whether the target lies within the range of the
-    set.
+    """The rate index whose PSNR is nearest to ``target``, and whether it meets the target within 0.1 dB.
 
     Args:
         measure: PSNR in dB of the decoded picture at a rate index.
@@ -141,19 +157,24 @@ def search_psnr(measure: Callable[[int], float], target: float) -> tuple[int, bo
     low, high = 0, LAST
     at_low, at_high = measure(low), measure(high)
     if target <= at_low:
-        return low, target > at_low - 0.1
+        return low, at_low - target <= PSNR_TOLERANCE
     if target >= at_high:
-        return high, target < at_high + 0.1
+        return high, target - at_high <= PSNR_TOLERANCE
+    straight = True
     while high - low > 1:
-        # PSNR is nearly a straight line over the rate index
-        guess = low + round((high - low) * (target - at_low) / (at_high - at_low))
-        middle = min(max(guess, low + 1), high - 1)
+        # PSNR is nearly a straight line over the rate index; where it is not, halving still ends soon
+        middle = (low + high) // 2
+        if straight and math.isfinite(at_high):
+            guess = low + round((high - low) * (target - at_low) / (at_high - at_low))
+            middle = min(max(guess, low + 1), high - 1)
+        straight = not straight
         value = measure(middle)
         if value <= target:
             low, at_low = middle, value
         else:
             high, at_high = middle, value
-    return (low, True) if target - at_low <= at_high - target else (high, True)
+    nearest, gap = min((low, target - at_low), (high, at_high - target), key=lambda pair: pair[1])
+    return nearest, gap <= PSNR_TOLERANCE
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:

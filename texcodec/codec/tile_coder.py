@@ -6,7 +6,6 @@ order.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..entropy import SymbolReader, SymbolWriter
 from ..entropy.rans import SYMBOL_MAX
+from ..networks import finite
 from ..registry import ModelSet
 from ..registry.model_set import HYPER_MAX
 
@@ -52,10 +52,6 @@ class TileSymbols:
         """The symbols as bytes, for checksums: hyper latents as int8, then symbols as little-endian int16."""
         return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
 
-    def checksum(self) -> int:
-        """CRC-32 of the canonical bytes; the container keeps its low 16 bits."""
-        return zlib.crc32(self.canonical_bytes())
-
 
 class TileCoder:
     """Codes tiles with one model set. Safe to share between threads."""
@@ -84,7 +80,9 @@ class TileCoder:
         v = latents / models.steps[rate_index][:, None, None]
         h, w = v.shape[1:]
         padded = np.pad(v, [(0, 0), (0, -h % HYPER_STRIDE), (0, -w % HYPER_STRIDE)])[None]
-        raw = models.hyper_analysis(cls)(latents=padded, rate_bias=models.hyper_bias(cls, rate_index))[0]
+        shape = 1, models.manifest.hyper_channels, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)
+        bias = models.hyper_bias(cls, rate_index)
+        raw = finite(models.hyper_analysis(cls)(shape, latents=padded, rate_bias=bias))[0]
         hyper = np.clip(np.floor(raw + 0.5), -HYPER_MAX, HYPER_MAX).astype(np.int32)
 
         def choose(
@@ -204,7 +202,9 @@ class TileCoder:
         planes[0, : len(hyper)] = 4 * hyper
         planes[0, len(hyper)] = rate_index
         planes[0, len(hyper) + 1 + cls] = CLASS_PLANE
-        features = np.ascontiguousarray(models.hyper_synthesis()(hyper=planes)[:, :, : shape[0], : shape[1]])
+        whole = 1, None, HYPER_STRIDE * hyper.shape[1], HYPER_STRIDE * hyper.shape[2]
+        features = models.hyper_synthesis()(whole, hyper=planes)
+        features = np.ascontiguousarray(features[:, :, : shape[0], : shape[1]])
         c = models.manifest.latent_channels
         symbols, scales, values = (np.zeros((c, *shape), np.int32) for _ in range(3))
         context: list[np.ndarray] = []
@@ -212,8 +212,8 @@ class TileCoder:
             inputs = {"features": features}
             if k:
                 inputs["context"] = np.concatenate(context)[None]
-            out = models.context(k)(**inputs)[0].astype(np.int32)
-            half = out.shape[0] // 2
+            half = len(symbols[channels])
+            out = models.context(k)((1, 2 * half, *shape), **inputs)[0].astype(np.int32)
             means = np.clip(out[:half], -MEAN_MAX, MEAN_MAX)
             indices = np.clip(out[half:], 0, LARGEST_SCALE)
             new = symbols_of(channels, means, indices, mask)

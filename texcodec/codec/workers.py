@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from ..errors import ParameterError
 T = TypeVar("T")
 R = TypeVar("R")
 Progress = Callable[[int, int], None]
+MOST_THREADS = 256
+"""More are not started, whatever is asked for: the system may refuse them, and no machine gains by them."""
 
 
 def available_cores() -> int:
@@ -25,13 +28,17 @@ def check_threads(threads: int | None) -> int:
     """The number of threads to use; ``None`` is one a core.
 
     Raises:
-        ParameterError: fewer than one.
+        ParameterError: not a whole number, or fewer than one.
     """
     if threads is None:
         return available_cores()
-    if threads < 1:
-        raise ParameterError(f"threads must be at least 1, not {threads}")
-    return threads
+    try:
+        number = operator.index(threads)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ParameterError(f"The number of threads must be at least 1, not {threads!r}.")
+    return min(number, MOST_THREADS)
 
 
 class Workers:

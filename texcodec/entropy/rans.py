@@ -72,7 +72,8 @@ class SymbolReader:
     def __init__(self, data: bytes) -> None:
         if data.endswith(b"\0"):
             raise CorruptError(
-                "the entropy-coded data of a tile ends in a zero byte, which no encoder writes"
+                "The entropy-coded data of a tile ends in a zero byte, which no encoder writes; "
+                "get another copy of the file."
             )
         words = np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32)
         self._coder = AnsCoder(words)
@@ -103,7 +104,10 @@ class SymbolReader:
             if len(outside):
                 segment[outside] = self._coder.decode(ESCAPE_MODEL, len(outside)) - ESCAPE_OFFSET
                 if segment[outside].min() < -SYMBOL_MAX:
-                    raise CorruptError("the entropy-coded data of a tile holds an escape value out of range")
+                    raise CorruptError(
+                        "The entropy-coded data of a tile holds an escape value out of range; "
+                        "get another copy of the file."
+                    )
         out = np.empty(len(indices), np.int32)
         out[order] = ordered
         return out
@@ -113,4 +117,6 @@ class SymbolReader:
         state.
         """
         if not self._coder.is_empty():
-            raise CorruptError("the entropy-coded data of a tile does not end where its symbols end")
+            raise CorruptError(
+                "The entropy-coded data of a tile does not end where its symbols end; get another copy of the file."
+            )

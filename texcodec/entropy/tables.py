@@ -60,11 +60,16 @@ class ProbabilityTables:
         lengths = 2 * self.support + 1 + int(escapes)
         self.offsets = np.concatenate([[0], np.cumsum(lengths)])
         self.frequencies = frequencies.astype(np.int64)
-        if self.offsets[-1] != len(frequencies):
-            raise ModelDamagedError("the probability tables do not have the lengths that their supports say")
+        if len(support) == 0 or self.offsets[-1] != len(frequencies):
+            raise ModelDamagedError(
+                "The probability tables of the model set do not have the lengths that their supports say; "
+                "install it again."
+            )
         sums = np.add.reduceat(self.frequencies, self.offsets[:-1])
         if self.frequencies.min() < 1 or (sums != TOTAL).any():
-            raise ModelDamagedError("a probability table has a zero entry or does not sum to 2^24")
+            raise ModelDamagedError(
+                "A probability table of the model set has a zero entry or does not sum to 2^24; install it again."
+            )
         self._models: dict[int, constriction.stream.model.Categorical] = {}
 
     def __len__(self) -> int:

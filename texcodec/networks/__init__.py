@@ -3,6 +3,6 @@ on loading.
 """
 
 from .bounds import ACCUMULATOR_LIMIT, check_bound
-from .sessions import FloatNetwork, IntegerNetwork
+from .sessions import FloatNetwork, IntegerNetwork, finite
 
-__all__ = ["ACCUMULATOR_LIMIT", "FloatNetwork", "IntegerNetwork", "check_bound"]
+__all__ = ["ACCUMULATOR_LIMIT", "FloatNetwork", "IntegerNetwork", "check_bound", "finite"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 INPUT_MAX = 255
+Shape = tuple["int | None", ...]
+"""Of an output; None stands for any number."""
 
 OPTIMISATION_LEVELS = {
     "none": "ORT_DISABLE_ALL",
@@ -47,11 +49,55 @@ def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.Inf
     try:
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own types, none of them public
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelDamagedError(
-            f"a network of the model set cannot be built ({first}); install the set again"
+            f"A network of the model set cannot be built ({_first_line(error)}); install the set again."
         ) from None
+    if len(session.get_outputs()) != 1:
+        raise ModelDamagedError(
+            "A network of the model set does not have exactly one output; install the set again."
+        )
     return session
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _fits(have: tuple[int, ...], wanted: Shape | None) -> bool:
+    return wanted is None or (
+        len(have) == len(wanted) and all(w is None or h == w for h, w in zip(have, wanted))
+    )
+
+
+def _run(
+    session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray], shape: Shape | None
+) -> np.ndarray:
+    try:
+        out = session.run(None, inputs)[0]
+    except Exception as error:  # inputs of another name, number or shape than the graph's, or no memory
+        raise ModelDamagedError(
+            f"A network of the model set cannot be run ({_first_line(error)}); check the set with "
+            "'texcodec models verify', and that there is enough memory."
+        ) from None
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or not _fits(out.shape, shape):
+        raise ModelDamagedError(
+            f"A network of the model set gives {getattr(out, 'shape', 'something')} instead of "
+            f"{shape or 'float32'}; install the set again."
+        )
+    return out
+
+
+def finite(out: np.ndarray) -> np.ndarray:
+    """``out``, if all of it are finite numbers.
+
+    Raises:
+        ModelDamagedError: it holds infinities or NaN, which no sound encoder network gives for pixels.
+    """
+    if not np.isfinite(out).all():
+        raise ModelDamagedError(
+            "A network of the model set gives numbers that are not finite; install the set again."
+        )
+    return out
 
 
 class FloatNetwork:
@@ -66,9 +112,15 @@ class FloatNetwork:
         used = {k: v for k, v in weights.items() if k != "rate"}
         self._session = _session(graph, used)
 
-    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
-        """Run on float32 inputs by name; returns the only output, float32."""
-        return self._session.run(None, inputs)[0]
+    def __call__(self, shape: Shape | None = None, /, **inputs: np.ndarray) -> np.ndarray:
+        """Run on float32 inputs by name; returns the only output, float32.
+
+        Args:
+            shape: that the output must have; by default any.
+        Raises:
+            ModelDamagedError: the network cannot be run on these inputs, or gives another shape.
+        """
+        return _run(self._session, inputs, shape)
 
 
 class IntegerNetwork:
@@ -87,10 +139,15 @@ class IntegerNetwork:
         for layer in layers:
             weight, bias = weights.get(f"{layer}.weight"), weights.get(f"{layer}.bias")
             if weight is None or bias is None or weight.dtype != np.int16 or bias.dtype != np.int32:
-                raise ModelDamagedError(f"integer layer {name}.{layer} has no integer weights")
+                raise ModelDamagedError(
+                    f"The integer layer {name}.{layer} has no integer weights; install the model set again."
+                )
             check_bound(weight, bias, INPUT_MAX, f"{name}.{layer}")
         self._session = _session(graph, weights)
 
-    def __call__(self, **inputs: np.ndarray) -> np.ndarray:
-        """Run on integer-valued float32 inputs of magnitude at most 255; returns integer-valued float32."""
-        return self._session.run(None, inputs)[0]
+    def __call__(self, shape: Shape | None = None, /, **inputs: np.ndarray) -> np.ndarray:
+        """Run on integer-valued float32 inputs of magnitude at most 255; returns integer-valued float32.
+
+        ``shape`` and errors are those of ``FloatNetwork``.
+        """
+        return _run(self._session, inputs, shape)

@@ -23,7 +23,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 def _roots() -> list[Path]:
     # an installed wheel carries the sets inside the package, a checkout beside it
-    return [p for p in (_PACKAGE / "models", _PACKAGE.parent / "models") if p.is_dir()]
+    return [p for p in (_PACKAGE / "models", _PACKAGE.parent / "models") if (p / "RELEASED").is_file()]
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,26 @@ def find_set(name: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         ModelNotFoundError: no such set.
     """
-    wanted = os.fspath(name) if name is not None else os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_SET
-    if name is None and Path(wanted).is_dir() and not (Path(wanted) / "manifest.json").is_file():
-        wanted = DEFAULT_SET
-    if (Path(wanted) / "manifest.json").is_file():
-        return Path(wanted)
+    given = os.fspath(name) if name is not None else os.environ.get(ENVIRONMENT_VARIABLE, "")
+    wanted = given or DEFAULT_SET
+    try:
+        # the default is looked up by its name only: a folder of that name may lie here by accident
+        if given and (Path(given) / "manifest.json").is_file():
+            return Path(given)
+        if name is None and given and Path(given).is_dir():
+            wanted = DEFAULT_SET
+    except OSError as error:
+        raise ModelNotFoundError(
+            f"The model set {given!r} cannot be looked at ({error.strerror}); check its name and permissions."
+        ) from None
     sets = list_sets()
     for info in sets:
         if info.name == wanted:
             return info.path
     known = ", ".join(s.name for s in sets) or "none"
     raise ModelNotFoundError(
-        f"no model set named {wanted!r}, and no folder of that name with a manifest (known: {known})"
+        f"There is no model set named {wanted!r}, and no folder of that name with a manifest; the sets that "
+        f"are installed are: {known}."
     )
 
 
@@ -102,7 +110,13 @@ def load_set(name: str | os.PathLike[str] | None = None) -> ModelSet:
         ModelNotFoundError, ModelDamagedError: see ``ModelSet``.
     """
     folder = find_set(name).resolve()
-    return _load(folder, (folder / "manifest.json").stat().st_mtime_ns)
+    try:
+        changed = (folder / "manifest.json").stat().st_mtime_ns
+    except OSError as error:
+        raise ModelNotFoundError(
+            f"There is no model set in {folder} any more ({error.strerror}); check the folder."
+        ) from None
+    return _load(folder, changed)
 
 
 @lru_cache(maxsize=4)
@@ -126,14 +140,14 @@ def find_identity(identity: bytes, name: str | os.PathLike[str] | None = None) -
         chosen = load_set(name)
         if chosen.identity != identity:
             raise ModelNotFoundError(
-                f"the file needs the model set with identity {identity.hex()}, "
-                f"but {chosen.name} has {chosen.identity.hex()}"
+                f"The file needs the model set with identity {identity.hex()}, but {chosen.name} has "
+                f"{chosen.identity.hex()}; name another set, or none to have it found."
             )
         return chosen
     for info in list_sets():
         if info.identity == identity.hex():
             return load_set(info.path)
     raise ModelNotFoundError(
-        f"the file needs the model set with identity {identity.hex()}, which is not installed; "
-        f"name its folder with --models or {ENVIRONMENT_VARIABLE}"
+        f"The file needs the model set with identity {identity.hex()}, which is not installed; "
+        f"name its folder with --models or {ENVIRONMENT_VARIABLE}."
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from ..errors import ModelDamagedError, ModelNotFoundError
 MANIFEST_VERSION = 1
 ENTROPY_PROFILE = 1
 """The exact arithmetic this release implements (docs/format.md, "Integer arithmetic")."""
+MAC_PARTS = ("synthesis", "hyper_synthesis", "contexts", "fusion", "analysis", "hyper_analysis")
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Manifest:
         qualities: rate index of quality 1, 2, ... 100; encoder only.
         identity: hexadecimal identity of the decoder.
         encoder: SHA-256 of the encoder's graphs and arrays, hexadecimal.
-        kmacs: thousand multiply-accumulates a latent position or pixel, by network (see ``ModelSet.macs``).
+        macs: thousand multiply-accumulates a pixel, by network and without halo (see ``ModelSet.macs``).
         card: training data, command, seed, hardware, time, licence.
     """
 
@@ -63,17 +66,19 @@ def read_manifest(folder: Path) -> Manifest:
         raw = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ModelNotFoundError(
-            f"no model set in {folder}: manifest.json cannot be read ({error.strerror})"
+            f"There is no model set in {folder}, as manifest.json cannot be read ({error.strerror}); "
+            "check the name of the folder."
         ) from None
-    except ValueError as error:
-        raise ModelDamagedError(f"{path} is not valid JSON ({error}): install the model set again") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelDamagedError(f"{path} is not valid JSON ({error}); install the model set again.") from None
     if not isinstance(raw, dict) or raw.get("manifest_version") != MANIFEST_VERSION:
         raise ModelDamagedError(
-            f"{path} is not a manifest of version {MANIFEST_VERSION}: a newer texcodec may read it"
+            f"{path} is not a manifest of version {MANIFEST_VERSION}; use a newer version of texcodec."
         )
     if raw.get("entropy_profile") != ENTROPY_PROFILE:
         raise ModelDamagedError(
-            f"{path} asks for entropy profile {raw.get('entropy_profile')}, this texcodec has 1"
+            f"{path} asks for entropy profile {raw.get('entropy_profile')}, but this version of texcodec knows "
+            f"{ENTROPY_PROFILE} only; use a newer version."
         )
     try:
         manifest = Manifest(
@@ -90,20 +95,29 @@ def read_manifest(folder: Path) -> Manifest:
             macs={str(k): float(v) for k, v in raw["macs"].items()},
             card=dict(raw["card"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelDamagedError(f"{path} lacks a field or has one of the wrong type ({error!r})") from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ModelDamagedError(
+            f"{path} lacks a field or has one of the wrong type ({error!r}); install the model set again."
+        ) from None
     sound = (
         len(manifest.classes) == len(manifest.thresholds) + 1
         and 0 < len(manifest.classes) < 255
         and len(manifest.qualities) == 100
         and list(manifest.qualities) == sorted(set(manifest.qualities))
+        and manifest.qualities[0] >= 0
+        and manifest.qualities[-1] <= 255
+        and all(map(math.isfinite, manifest.thresholds))
+        and list(manifest.thresholds) == sorted(set(manifest.thresholds))
         and manifest.slices
         and min(manifest.slices) > 0
         and 0 <= manifest.halo <= 15
-        and len(manifest.identity) == 32
+        and manifest.hyper_channels > 0
+        and re.fullmatch("[0-9a-f]{32}", manifest.identity)
+        and all(math.isfinite(manifest.macs.get(part, math.nan)) for part in MAC_PARTS)
     )
     if not sound:
         raise ModelDamagedError(
-            f"{path} contradicts itself: classes, thresholds, qualities or slices do not fit together"
+            f"{path} contradicts itself: its classes, thresholds, qualities, slices, identity or macs are not "
+            "those of a model set; install it again."
         )
     return manifest

@@ -4,7 +4,6 @@ them.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +16,10 @@ from safetensors.numpy import load_file
 from ..entropy import ProbabilityTables
 from ..errors import ModelDamagedError, ModelNotFoundError
 from ..networks import FloatNetwork, IntegerNetwork
+from .checks import HYPER_MAX, RATE_INDICES, check_decoder, check_encoder
 from .identity import decoder_identity
 from .manifest import Manifest, read_manifest
 
-HYPER_MAX = 31
-RATE_INDICES = 256
 STEP_FRACTION = 32.0
 """Stored steps are multiples of 1/32 grey level."""
 
@@ -36,7 +34,8 @@ class ModelSet:
         folder: holds ``manifest.json``, ``graphs/``, ``decoder.safetensors`` and ``encoder.safetensors``.
     Raises:
         ModelNotFoundError: there is no set in the folder.
-        ModelDamagedError: the set's contents do not fit its manifest's hashes, or break a rule of the format.
+        ModelDamagedError: the set's contents do not fit its manifest's hashes, or break a rule of the format
+            (``checks``).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,9 +51,10 @@ class ModelSet:
         self._arrays = self._read_arrays("decoder.safetensors")
         if decoder_identity(self._graphs, self._arrays) != self.identity:
             raise ModelDamagedError(
-                f"model set {self.name} in {folder} is damaged: its decoder's hash is not "
-                f"{self.manifest.identity}; install it again"
+                f"Model set {self.name} in {folder} is damaged: its decoder's hash is not "
+                f"{self.manifest.identity}; install it again."
             )
+        check_decoder(self.manifest, self._arrays)
         self.classes = len(self.manifest.classes)
 
     def _read_graph(self, name: str) -> bytes:
@@ -62,24 +62,30 @@ class ModelSet:
             return (self.folder / "graphs" / f"{name}.onnx").read_bytes()
         except OSError as error:
             raise ModelNotFoundError(
-                f"model set {self.name} lacks graphs/{name}.onnx ({error.strerror})"
+                f"Model set {self.name} in {self.folder} lacks graphs/{name}.onnx ({error.strerror}); "
+                "install it again."
             ) from None
 
     def _read_arrays(self, name: str) -> dict[str, np.ndarray]:
         try:
             return load_file(self.folder / name)
         except OSError as error:
-            raise ModelNotFoundError(f"model set {self.name} lacks {name} ({error.strerror})") from None
-        except (SafetensorError, ValueError, KeyError) as error:
+            raise ModelNotFoundError(
+                f"Model set {self.name} in {self.folder} lacks {name} ({error.strerror}); install it again."
+            ) from None
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # the last two: types that numpy does not have
             raise ModelDamagedError(
-                f"{self.folder / name} is damaged ({error}); install the set again"
+                f"{self.folder / name} is damaged ({error}); install the model set again."
             ) from None
 
     def _array(self, name: str) -> np.ndarray:
         try:
             return self._arrays[name]
         except KeyError:
-            raise ModelDamagedError(f"model set {self.name} lacks the array {name}") from None
+            raise ModelDamagedError(
+                f"Model set {self.name} lacks the array {name}; install it again."
+            ) from None
 
     @cached_property
     def _encoder(self) -> tuple[dict[str, bytes], dict[str, np.ndarray]]:
@@ -87,9 +93,10 @@ class ModelSet:
         arrays = self._read_arrays("encoder.safetensors")
         if decoder_identity(graphs, arrays).hex() != self.manifest.encoder:
             raise ModelDamagedError(
-                f"model set {self.name} in {self.folder} is damaged: its encoder's hash is not "
-                f"{self.manifest.encoder}; install it again"
+                f"Model set {self.name} in {self.folder} is damaged: its encoder's hash is not "
+                f"{self.manifest.encoder}; install it again."
             )
+        check_encoder(self.manifest, arrays)
         return graphs, arrays
 
     # Tables
@@ -200,13 +207,15 @@ class ModelSet:
         Raises:
             ModelDamagedError: something does not hold.
         """
-        if len(self.symbol_tables) != 64 or self.hyper_tables is None or self.steps.shape[0] != RATE_INDICES:
-            raise ModelDamagedError(f"model set {self.name} has tables of the wrong size")
+        # shapes were checked on loading; building the tables checks their sums
+        assert len(self.symbol_tables) and len(self.hyper_tables)
         self.hyper_synthesis()
         for k in range(len(self.manifest.slices) + 1):
             self.context(k)
         for c in range(self.classes):
             self.synthesis(c), self.analysis(c), self.hyper_analysis(c)
+        if self.manifest.fusion:
+            self.fusion()
 
     def macs(self, tile: int = 256) -> dict[str, float]:
         """Thousand multiply-accumulates a pixel, by part, for a picture of many tiles; halo and fusion
@@ -233,7 +242,3 @@ class ModelSet:
     def bytes(self) -> int:
         """Size of the set's files on disk."""
         return sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
-
-    def card_hash(self) -> str:
-        """SHA-256 of the manifest file, to name an exact release of the set."""
-        return hashlib.sha256((self.folder / "manifest.json").read_bytes()).hexdigest()

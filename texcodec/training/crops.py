@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import os
+import pickle
 import signal
 import time
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class Stopped(Exception):
 class CropTrainer:
     """Optimises a codec on crops for a given time; continues from its checkpoint when there is one.
 
+    Raises ValueError when the checkpoint is damaged or belongs to other settings.
+
     The schedule runs over wall time, so the same settings anneal fully on any machine.
     """
 
@@ -90,11 +93,20 @@ class CropTrainer:
         self.shared = distributed.is_available() and distributed.is_initialized()
         """Whether several processes (torchrun) train together."""
         if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
-            codec.load_state_dict(state["codec"])
-            self.average.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.steps, self.elapsed = state["steps"], state["elapsed"]
+            try:
+                self._continue()
+            except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
+                raise ValueError(
+                    f"The checkpoint {self.checkpoint} is damaged or of a run with other settings; "
+                    "remove it, or name another folder for the work."
+                ) from error
+
+    def _continue(self) -> None:
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.codec.load_state_dict(state["codec"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.elapsed = state["steps"], state["elapsed"]
 
     @property
     def checkpoint(self) -> Path:
@@ -132,7 +144,7 @@ class CropTrainer:
             self.save()
         if self.stopping:
             raise Stopped(
-                f"stopped after {self.steps} steps; the same command continues from {self.checkpoint}"
+                f"Stopped after {self.steps} steps; the same command continues from {self.checkpoint}."
             )
         return self.average
 
@@ -213,7 +225,7 @@ class CropTrainer:
         if not torch.isfinite(norm):
             self.skipped += 1
             if self.skipped > 100:
-                raise FloatingPointError("the loss was not finite 100 times; lower the learning rate")
+                raise FloatingPointError("The loss was not finite 100 times; lower the learning rate.")
             return np.zeros(4)
         self.optimizer.step()
         decay = min(s.decay, (1 + self.steps) / (10 + self.steps))

@@ -21,7 +21,9 @@ def list_pictures(folders: list[Path]) -> list[Path]:
 
 
 def split_held_out(files: list[Path], every: int = 10) -> tuple[list[Path], list[Path]]:
-    """Training files and held-out files: one in ``every``, by file."""
+    """Training files and held-out files: one in ``every``, by file; a single file is trained on."""
+    if len(files) < 2:
+        return files, []
     return [f for i, f in enumerate(files) if i % every], files[::every]
 
 

@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 
 from ..entropy import quantise_probabilities
+from ..errors import ParameterError
 from ..registry.identity import decoder_identity
 from ..registry.manifest import ENTROPY_PROFILE, MANIFEST_VERSION
 from ..registry.model_set import STEP_FRACTION
@@ -28,6 +29,7 @@ from .entropy_model import SCALE_STEP, SliceContext, interpolate
 from .fixed_point import IntegerConv
 from .integer_export import export_conv
 
+OWN_FILES = {"manifest.json", "graphs", "decoder.safetensors", "encoder.safetensors", "master.safetensors"}
 HYPER_BANDS = 16
 MOST_SUPPORT = 255
 QUALITY_RANGE = (1, 251)
@@ -171,13 +173,16 @@ def export_set(
     fusion: nn.Module | None,
     card: dict[str, Any],
 ) -> None:
-    """Write a model set to ``folder``, replacing one that is there.
+    """Write a model set to ``folder``, replacing one that is there; other files in it are left alone.
 
     Args:
         codec: trained, specialised or not (a parent serves every class with the same weights).
         statistics: counted with this codec.
         fusion: the fusion network, or None for a set without one.
         card: what people should know of the set: data, command, seed, hardware, time, licence.
+    Raises:
+        ParameterError: the folder holds something else than a model set.
+        ValueError: an entropy network cannot be made integers.
     """
     a = codec.architecture
     codec = codec.float().eval()
@@ -263,6 +268,21 @@ def _master(codec: Codec) -> dict[str, np.ndarray]:
     return kept
 
 
+def check_out(folder: Path) -> None:
+    """Refuse to write a model set among files that are not one.
+
+    Raises:
+        ParameterError: ``folder`` is a file, or holds something but no model set.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError(f"{folder} is a file; name a folder for the model set.")
+    names = {p.name for p in folder.iterdir()} if folder.exists() else set()
+    if "manifest.json" not in names and not names <= OWN_FILES:
+        raise ParameterError(
+            f"The folder {folder} holds files but no model set; name an empty or new folder for it."
+        )
+
+
 def _write(
     folder: Path,
     files: dict[str, bytes],
@@ -271,7 +291,11 @@ def _write(
     manifest: dict[str, Any],
     master: dict[str, np.ndarray],
 ) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    check_out(folder)
+    # the manifest goes first and comes last: a folder half-written is no set, and nothing else is touched
+    (folder / "manifest.json").unlink(missing_ok=True)
+    if (folder / "graphs").is_dir():
+        shutil.rmtree(folder / "graphs")
     (folder / "graphs").mkdir(parents=True)
     for key, graph in files.items():
         (folder / "graphs" / f"{key}.onnx").write_bytes(graph)

@@ -67,7 +67,7 @@ def collect_seams(
     large = [a for a in arrays if min(a.shape[:2]) >= PICTURE_SIDE]
     if not large:
         raise ValueError(
-            f"no training picture has both sides of at least {PICTURE_SIDE} pixels, which fusion needs"
+            f"No training picture has both sides of at least {PICTURE_SIDE} pixels, which fusion needs."
         )
     coder = TileCoder(models)
     inputs: list[np.ndarray] = []

@@ -44,4 +44,7 @@ def export_conv(layer: IntegerConv, *, final_outputs: int = 0) -> tuple[np.ndarr
             weights, biases = w.astype(np.int16), b.astype(np.int32)
             check_bound(weights, biases, layer.input_max, "exported layer")
             return weights, biases, shift
-    raise ValueError(f"weights up to {np.abs(weight).max():.1f} cannot be made integers under the 2^24 bound")
+    raise ValueError(
+        f"Weights up to {np.abs(weight).max():.1f} cannot be made integers under the 2^24 bound; "
+        "train with a lower learning rate."
+    )

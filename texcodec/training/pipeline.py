@@ -15,14 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..codec.workers import available_cores
 from ..registry import load_set
+from ..registry.manifest import read_manifest
 from ..texture import classify, complexity
 from .architecture import Architecture
 from .codec import Codec
 from .crops import CropSettings, CropTrainer
 from .data import CropSampler, Pictures, list_pictures, split_held_out
-from .export import Statistics, export_set
-from .fusion import collect_seams, train_fusion
+from .export import Statistics, check_out, export_set
+from .fusion import PICTURE_SIDE, collect_seams, train_fusion
 from .restore import restore_architecture, restore_codec
 from .transforms import dct_basis
 
@@ -145,17 +147,25 @@ class Pipeline:
         say: Callable[[str], None] = print,
     ) -> None:
         if start is not None:
-            settings = replace(settings, architecture=restore_architecture(start))
+            known = read_manifest(start)
+            settings = replace(
+                settings,
+                architecture=restore_architecture(start),
+                class_names=known.classes,
+                thresholds=known.thresholds,
+                specialists=replace(settings.specialists, thresholds=known.thresholds),
+            )
         self.settings, self.work, self.say, self.start = settings, work, say, start
         training, held_out = split_held_out(list_pictures(pictures))
         smallest = max(settings.parent.crop, settings.specialists.crop)
         loaded = Pictures(training, smallest=smallest)
         for file, why in loaded.skipped:
-            say(f"skipped {file}: {why}")
+            say(f"{file} is left out, as it cannot be read: {why}.")
         if not loaded.arrays:
             folders = ", ".join(map(str, pictures))
             raise ValueError(
-                f"no picture in {folders} could be read ({len(training) + len(held_out)} files looked at)"
+                f"There is no picture in {folders} that can be read ({len(training) + len(held_out)} files were "
+                "looked at); name folders with PNG, JPEG, WebP, TIFF, BMP or PPM files."
             )
         self.arrays = loaded.arrays
         self.card: dict[str, Any] = {
@@ -167,12 +177,16 @@ class Pipeline:
         """Balanced crops for a stage."""
         return CropSampler(self.arrays, crop=settings.crop, seed=settings.seed)
 
-    def run(self, out: Path, *, name: str) -> None:
+    def run(self, out: Path, *, name: str, card: dict[str, Any] | None = None) -> None:
         """All stages, then the export to ``out``.
 
+        Args:
+            card: entries for the set's card besides those that the run itself knows.
         Raises:
             Stopped: the user interrupted; the same call continues.
+            ParameterError: ``out`` holds something else than a model set.
         """
+        check_out(out)
         if self.start is not None:
             codec = restore_codec(self.start)
             self.card["continued_from"] = self.start.name
@@ -181,7 +195,8 @@ class Pipeline:
             first = self.parent().specialise()
         settings = self.settings.specialists
         codec = self._crops("specialists", first, settings, self.sampler(settings))
-        self.export(codec, out, name=name, card={"settings": asdict(self.settings), "seed": settings.seed})
+        card = {**(card or {}), "settings": asdict(self.settings), "seed": self.settings.parent.seed}
+        self.export(codec, out, name=name, card=card)
 
     def parent(self) -> Codec:
         """Train (or continue) the parent; returns its averaged weights."""
@@ -210,13 +225,18 @@ class Pipeline:
             **card,
             **self.card,
             "processor": platform.processor() or platform.machine(),
+            "cores": available_cores(),
             "torch": torch.__version__,
         }
         common: dict[str, Any] = {"name": name, "class_names": s.class_names, "thresholds": s.thresholds}
         export_set(codec, statistics, folder, **common, fusion=None, card=card)
-        if s.fusion_minutes:
+        if s.fusion_minutes and not any(min(a.shape[:2]) >= PICTURE_SIDE for a in self.arrays):
+            self.say(
+                f"The set has no fusion network, which needs pictures of at least {PICTURE_SIDE} pixels a side."
+            )
+        elif s.fusion_minutes:
             seams = collect_seams(load_set(folder), self.arrays, blocks=s.fusion_blocks, seed=7)
             fusion, before, after = train_fusion(s.architecture, seams, minutes=s.fusion_minutes)
-            self.say(f"fusion: held-out squared error on seam bands {before:.4f} -> {after:.4f}")
+            self.say(f"Fusion: held-out squared error on seam bands {before:.4f} -> {after:.4f}.")
             card["fusion_minutes"] = s.fusion_minutes
             export_set(codec, statistics, folder, **common, fusion=fusion, card=card)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ..errors import ModelDamagedError, ModelNotFoundError
@@ -27,7 +28,7 @@ def restore_architecture(folder: Path) -> Architecture:
         return Architecture(**{**raw, "slices": tuple(raw["slices"])})
     except (TypeError, KeyError):
         raise ModelDamagedError(
-            f"{folder / 'manifest.json'} does not say how large its networks are"
+            f"{folder / 'manifest.json'} does not say how large its networks are; install the set again."
         ) from None
 
 
@@ -38,20 +39,28 @@ def restore_codec(folder: Path) -> Codec:
     Raises:
         ModelNotFoundError: the set has no ``master.safetensors``, which only training needs and wheels leave
             out.
+        ModelDamagedError: its arrays do not fit its manifest.
     """
     architecture = restore_architecture(folder)
     master = folder / "master.safetensors"
     if not master.is_file():
         raise ModelNotFoundError(
-            f"{folder} has no master.safetensors, without which training cannot continue from it"
+            f"{folder} has no master.safetensors, without which training cannot continue from it; take the set "
+            "from the repository."
         )
-    kept = load_file(master)
-    stored = load_file(folder / "decoder.safetensors") | load_file(folder / "encoder.safetensors")
-    codec = Codec(architecture, specialised=any(k.startswith("transforms.1.") for k in kept))
-    state = {}
-    for key, value in codec.state_dict().items():
-        source = kept[key] if key in kept else stored[_stored_name(key)]
-        state[key] = torch.from_numpy(source).float().reshape(value.shape)
+    try:
+        kept = load_file(master)
+        stored = load_file(folder / "decoder.safetensors") | load_file(folder / "encoder.safetensors")
+        codec = Codec(architecture, specialised=any(k.startswith("transforms.1.") for k in kept))
+        state = {}
+        for key, value in codec.state_dict().items():
+            source = kept[key] if key in kept else stored[_stored_name(key)]
+            state[key] = torch.from_numpy(source).float().reshape(value.shape)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise ModelDamagedError(
+            f"The arrays of the model set in {folder} are not those that its manifest tells of ({error}); "
+            "install it again."
+        ) from error
     codec.load_state_dict(state)
     return codec
 

@@ -1,0 +1,86 @@
+"""The rules that a model set's arrays keep, whoever made it: with them, no file can drive a set out of its tables.
+
+Source: docs/format.md, "Decoding a tile". Identity hashes show that a set is as it was made; these checks show
+that it can be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import ModelDamagedError
+from .manifest import Manifest
+
+HYPER_MAX = 31
+RATE_INDICES = 256
+SCALE_LEVELS = 64
+LARGEST_SUPPORT = 32_766
+"""An escaped symbol is one larger, and the largest symbol is 32,767."""
+
+
+def check_decoder(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
+    """Check the tables that decoding indexes, and that every float is a finite number.
+
+    Raises:
+        ModelDamagedError: an array is missing, has another type or shape than its part needs, or bad values.
+    """
+    check = _Check(manifest.name, arrays)
+    steps = check.array("tables.steps", np.uint16, (RATE_INDICES, manifest.latent_channels))
+    base = check.array("tables.base_steps", np.float32, (RATE_INDICES,))
+    check.array("tables.magnitudes", np.uint8, (None,))
+    support = check.array("tables.support", np.uint16, (SCALE_LEVELS,))
+    check.array("tables.symbols", np.uint32, (None,))
+    hyper = check.array("tables.hyper", np.uint32, (None, manifest.hyper_channels, 2 * HYPER_MAX + 1))
+    check.array("linear.synthesis", np.float16, (None, manifest.latent_channels, 1, 1))
+    for k in range(len(manifest.classes)):
+        check.array(f"synthesis.{k}.rate", np.float16, (RATE_INDICES, None))
+    check.require(steps.min() > 0, "tables.steps")
+    check.require(bool((base > 0).all()), "tables.base_steps")
+    check.require(support.max() <= LARGEST_SUPPORT, "tables.support")
+    check.require(len(hyper) <= RATE_INDICES, "tables.hyper")
+    check.finite()
+
+
+def check_encoder(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
+    """The same for the arrays of the encoder.
+
+    Raises:
+        ModelDamagedError: as ``check_decoder``.
+    """
+    check = _Check(manifest.name, arrays)
+    check.array("linear.analysis", np.float16, (manifest.latent_channels, 3, 16, 16))
+    for k in range(len(manifest.classes)):
+        check.array(f"hyper_analysis.{k}.rate", np.float16, (RATE_INDICES, None))
+    check.finite()
+
+
+class _Check:
+    def __init__(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        self.name, self.arrays = name, arrays
+
+    def array(self, key: str, dtype: type[np.generic], shape: tuple[int | None, ...]) -> np.ndarray:
+        """An array by name; ``None`` in its shape stands for any number but 0."""
+        array = self.arrays.get(key)
+        if array is None:
+            raise ModelDamagedError(f"Model set {self.name} lacks the array {key}; install it again.")
+        fits = len(array.shape) == len(shape) and all(
+            have == want or (want is None and have > 0) for have, want in zip(array.shape, shape)
+        )
+        if array.dtype != dtype or not fits:
+            raise ModelDamagedError(
+                f"The array {key} of model set {self.name} is {array.dtype} of shape {array.shape}, which "
+                "does not fit its manifest; install it again."
+            )
+        return array
+
+    def require(self, sound: bool, key: str) -> None:
+        if not sound:
+            raise ModelDamagedError(
+                f"The array {key} of model set {self.name} holds values out of range; install it again."
+            )
+
+    def finite(self) -> None:
+        for key, array in self.arrays.items():
+            self.require(array.dtype.kind in "iu" or bool(np.isfinite(array).all()), key)
