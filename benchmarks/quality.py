@@ -119,6 +119,9 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models")
+    parser.add_argument(
+        "--against", default="jpeg,webp,avif", help="codecs to measure, by the start of their names"
+    )
     parser.add_argument("--curve", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--range", nargs=2, type=float, default=(0.12, 1.4))
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
@@ -131,8 +134,10 @@ def main() -> None:
 
     name = f"texcodec ({options.models or 'std-1'})"
     curves = {name: measure(ours, [1, 5, *range(10, 101, 5)], files)}
+    wanted = tuple(part.strip().lower() for part in options.against.split(",") if part.strip())
     for codec, (code, qualities) in CODECS.items():
-        curves[codec] = measure(code, qualities, files)
+        if wanted and codec.lower().startswith(wanted):
+            curves[codec] = measure(code, qualities, files)
     for given in options.curve:
         label, file = given.split("=", 1)
         results = json.loads(Path(file).read_text("utf-8"))["results"]

@@ -45,7 +45,7 @@ class PipelineSettings:
 
     architecture: Architecture = field(default_factory=Architecture)
     parent: CropSettings = CropSettings(minutes=60)
-    specialists: CropSettings = CropSettings(minutes=30, rate=3e-4, noise=False, batch=9)
+    specialists: CropSettings = CropSettings(minutes=30, rate=4e-4, batch=9)
     fusion_minutes: float = 4
     fusion_blocks: int = 3000
     statistics_batches: int = 400
@@ -89,7 +89,7 @@ def preset_settings(
     return PipelineSettings(
         architecture=PRESETS[preset],
         parent=CropSettings(minutes=parent, rate=rate, last_rate=0.3 * rate, seed=seed),
-        specialists=CropSettings(minutes=specialists, rate=0.3 * rate, noise=False, batch=9, seed=seed + 1),
+        specialists=CropSettings(minutes=specialists, rate=0.4 * rate, batch=9, seed=seed + 1),
         fusion_minutes=shares["fusion"] * minutes,
         fusion_blocks=max(60, min(3000, int(minutes * 60))),
         statistics_batches=max(8, min(400, int(minutes * 8))),
