@@ -24,7 +24,7 @@ MEAN_MAX = 1 << 18
 CLASS_PLANE = 32.0
 LARGEST_SCALE = 63
 
-DISTORTION_WEIGHT = 20.0
+DISTORTION_WEIGHT = 40.0
 """Bits that a squared quantisation step is worth when the encoder rounds (docs/decisions/quantisation.md)."""
 
 

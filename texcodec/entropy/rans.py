@@ -41,18 +41,18 @@ class SymbolWriter:
         """
         order = np.argsort(indices.astype(np.uint8), kind="stable")
         counts = np.bincount(indices, minlength=len(tables))
-        symbols = symbols[order]
+        symbols, support = symbols[order], tables.support[indices[order]]
+        outside = np.abs(symbols) > support
+        shifted = np.where(outside, 2 * support + 1, symbols + support).astype(np.int32)
+        escapes = bool(outside.any())
         start = int(counts[0])
         for k in np.flatnonzero(counts[1:]) + 1:
-            segment = symbols[start : start + counts[k]]
-            start += int(counts[k])
-            support = int(tables.support[k])
-            outside = np.abs(segment) > support
-            shifted = segment + support
-            shifted[outside] = 2 * support + 1
-            self._segments.append((shifted.astype(np.int32), tables.model(int(k))))
-            if outside.any():
-                self._segments.append(((segment[outside] + ESCAPE_OFFSET).astype(np.int32), ESCAPE_MODEL))
+            end = start + int(counts[k])
+            self._segments.append((shifted[start:end], tables.model(int(k))))
+            if escapes and outside[start:end].any():
+                escaped = symbols[start:end][outside[start:end]] + ESCAPE_OFFSET
+                self._segments.append((escaped.astype(np.int32), ESCAPE_MODEL))
+            start = end
 
     def finish(self) -> bytes:
         """The stream: little-endian words, the zero bytes at its end left out."""
@@ -100,8 +100,8 @@ class SymbolReader:
             start += int(counts[k])
             segment[:] = self._coder.decode(tables.model(int(k)), len(segment))
             segment -= support
-            outside = np.flatnonzero(segment > support)
-            if len(outside):
+            if segment.max() > support:
+                outside = np.flatnonzero(segment > support)
                 segment[outside] = self._coder.decode(ESCAPE_MODEL, len(outside)) - ESCAPE_OFFSET
                 if segment[outside].min() < -SYMBOL_MAX:
                     raise CorruptError(

@@ -32,8 +32,8 @@ from .integer_export import export_conv
 OWN_FILES = {"manifest.json", "graphs", "decoder.safetensors", "encoder.safetensors", "master.safetensors"}
 HYPER_BANDS = 16
 MOST_SUPPORT = 255
-QUALITY_RANGE = (1, 251)
-"""Rate indices of quality 1 and quality 100; a few finer and coarser rows stay for rate control."""
+QUALITY_RANGE = (36, 251)
+"""Rate indices of quality 1 and quality 100; coarser and finer rows serve rate control."""
 
 
 class Statistics:
