@@ -15,6 +15,9 @@ import numpy as np
 STRIDE = 16
 """Pixels a latent in each direction."""
 
+DEFAULT_LOG2 = 8
+"""Tiles of 256 pixels unless the caller asks for another size (docs/decisions/tiles.md)."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -112,8 +115,3 @@ class Grid:
             for dx in (-1, 0, 1):
                 if (dy or dx) and 0 <= row + dy < self.rows and 0 <= column + dx < self.columns:
                     yield (row + dy) * self.columns + column + dx, dy, dx
-
-
-def default_log2(width: int, height: int) -> int:
-    """The tile size for a picture of this size: 256 pixels (see docs/decisions/tiles.md)."""
-    return 8

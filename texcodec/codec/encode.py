@@ -13,7 +13,7 @@ from ..errors import ParameterError
 from ..images import Picture, compress_alpha, from_array, from_image
 from ..limits import DEFAULT_LIMITS, Limits
 from ..registry import ModelSet, load_set
-from ..tiles import Grid, default_log2
+from ..tiles import DEFAULT_LOG2, Grid
 from .analysis import AnalysedPicture, analyse
 from .decoder import TileLatents, plan, render
 from .rate_control import DEFAULT_QUALITY, Target, index_of_quality, psnr, search_bytes, search_psnr
@@ -60,7 +60,7 @@ def encode(
         models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with
             texcodec.
         threads: default: the cores this process may use. The bytes do not depend on it.
-        tile: tile side, 128 or 256; default: chosen by the size of the picture.
+        tile: tile side, 128 or 256; default: 256.
         metadata: whether ICC profile, EXIF and XMP go into the file.
         limits: largest picture accepted.
         progress: called with (tiles done, tiles in all).
@@ -113,7 +113,7 @@ class _Encoding:
     ) -> None:
         self.picture, self.models, self.workers = picture, models, workers
         self.coder = TileCoder(models)
-        log2 = int(tile).bit_length() - 1 if tile else default_log2(picture.width, picture.height)
+        log2 = int(tile).bit_length() - 1 if tile else DEFAULT_LOG2
         grid = Grid(picture.width, picture.height, log2)
         self.counter = Counter(2 * len(grid), progress)
         self.analysed: AnalysedPicture = analyse(
