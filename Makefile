@@ -21,7 +21,7 @@ test-train: $(VENV)/train
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m train
 
 bench: $(VENV)/test
-	$(PIP) ".[bench]"
+	$(PIP) ".[evaluate]"
 	$(BIN)/python benchmarks/speed.py
 
 $(VENV)/base:

@@ -23,7 +23,7 @@ import texcodec.codec.analysis as analysis_module
 from texcodec.codec.analysis import AnalysedPicture, analyse
 from texcodec.codec.decoder import TileLatents, plan, render
 from texcodec.codec.rate_control import psnr
-from texcodec.codec.tile_coder import DISTORTION_WEIGHT, TileCoder
+from texcodec.codec.tile_coder import TileCoder
 from texcodec.codec.workers import Workers
 from texcodec.images import Picture, from_array
 from texcodec.registry import ModelSet, load_set
@@ -39,7 +39,7 @@ class Choice:
     Attributes:
         tile_log2: 8 or 7.
         encoder_halo: pixels of context that analysis sees.
-        weight: distortion weight of rounding.
+        scale: of what a squared symbol is worth when rounding.
         fusion: whether seams are repaired.
         cls: one class for all tiles, or None for texture.
         cheapest: try every class and keep the cheapest (bits + lambda * squared error of the tile).
@@ -47,7 +47,7 @@ class Choice:
 
     tile_log2: int = 8
     encoder_halo: int = 32
-    weight: float = DISTORTION_WEIGHT
+    scale: float = 1.0
     fusion: bool = True
     cls: int | None = None
     cheapest: bool = False
@@ -62,9 +62,8 @@ def choices(classes: tuple[str, ...]) -> dict[str, Choice]:
         "no encoder halo": replace(default, encoder_halo=0),
         "no fusion": replace(default, fusion=False),
         **{
-            f"rounding weight {w:g}": replace(default, weight=w)
-            for w in (0.0, 10.0, 20.0, 40.0)
-            if w != DISTORTION_WEIGHT
+            f"a squared symbol worth {s:g} times as much": replace(default, scale=s)
+            for s in (0.0, 0.5, 1.5, 2.0)
         },
         **{f"every tile as {name}": replace(default, cls=k) for k, name in enumerate(classes)},
         "cheapest class of each tile": replace(default, cheapest=True),
@@ -114,7 +113,7 @@ class Bench:
             best = (np.inf, 0.0, None)
             for version in versions:
                 cls = version.classes[i]
-                symbols = self.coder.quantise(version.latents[i], cls, rate, distortion_weight=choice.weight)
+                symbols = self.coder.quantise(version.latents[i], cls, rate, distortion_scale=choice.scale)
                 bits = self.coder.bits(symbols, rate)
                 latents = TileLatents(cls, rate, symbols.latents())
                 cost = 0.0

@@ -1,6 +1,6 @@
 """What fusion does to the seams: PSNR within 16 pixels of a seam and on whole pictures, with and without it.
 
-python benchmarks/seams.py FOLDER [--models SET] [--json OUT]
+python benchmarks/seams.py FOLDER [--models SET] [--json docs/results/fusion.json]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from texcodec.codec.decoder import TileLatents, plan, render
 from texcodec.codec.rate_control import index_of_quality
 from texcodec.codec.tile_coder import TileCoder
 from texcodec.codec.workers import Workers
-from texcodec.fusion import seam_blocks
+from texcodec.fusion import REACH, seam_blocks
 from texcodec.images import from_array
 from texcodec.registry import load_set
 
@@ -64,7 +64,15 @@ def main() -> None:
             f"| {off:.3f} | {on:.3f} | {on - off:+.3f} dB |"
         )
     if options.json:
-        options.json.write_text(json.dumps({"qualities": QUALITIES, "psnr": errors.tolist()}), "utf-8")
+        # psnr: by quality; fusion off, on; bands, whole pictures
+        piece = {
+            "models": models.name,
+            "pictures": len(files),
+            "band": REACH,
+            "qualities": QUALITIES,
+            "psnr": errors.round(4).tolist(),
+        }
+        options.json.write_text(json.dumps(piece, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

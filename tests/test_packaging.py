@@ -27,7 +27,10 @@ ORDER = {
     "networks": 3,
     "entropy": 3,
     "registry": 4,
+    "crop": 4,
+    "quantisation": 4,
     "codec": 5,
+    "evaluation": 6,
     "training": 6,
     "cli": 7,
 }

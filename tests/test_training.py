@@ -1,4 +1,4 @@
-"""Training: the modules, the export, and the whole command on a few pictures. Needs torch."""
+"""Training: the networks, their export, and the way back from a model set. Needs torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import photograph
-from PIL import Image
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
@@ -18,15 +17,14 @@ from texcodec.codec.tile_coder import TileCoder  # noqa: E402
 from texcodec.networks import check_bound  # noqa: E402
 from texcodec.registry import find_set, load_set  # noqa: E402
 from texcodec.training.codec import Codec  # noqa: E402
-from texcodec.training.crops import CropSettings, CropTrainer, Stopped  # noqa: E402
-from texcodec.training.data import CropSampler, Pictures, split_held_out  # noqa: E402
-from texcodec.training.entropy_model import logistic_bits  # noqa: E402
+from texcodec.training.data import CropSampler  # noqa: E402
 from texcodec.training.export import logistic_row, magnitude_table, symbol_tables  # noqa: E402
 from texcodec.training.fixed_point import IntegerConv, activation  # noqa: E402
 from texcodec.training.integer_export import export_conv  # noqa: E402
-from texcodec.training.pipeline import TINY, start_coefficients  # noqa: E402
 from texcodec.training.restore import restore_codec, restore_fusion  # noqa: E402
-from texcodec.training.transforms import dct_basis  # noqa: E402
+from texcodec.training.rounding import logistic_bits  # noqa: E402
+from texcodec.training.settings import TINY  # noqa: E402
+from texcodec.training.transforms import dct_basis, start_coefficients  # noqa: E402
 
 SET = "tiny-1"
 
@@ -39,7 +37,7 @@ def sampler() -> CropSampler:
 def started(sampler: CropSampler) -> Codec:
     torch.manual_seed(0)
     codec = Codec(TINY)
-    codec.linear.start_from(start_coefficients(sampler, TINY.latent_channels))
+    codec.linear.start_from(start_coefficients(sampler.batches(64), TINY.latent_channels))
     return codec
 
 
@@ -52,60 +50,8 @@ def test_untrained_codec_is_already_a_linear_transform_codec(sampler: CropSample
     codec = started(sampler)
     x = torch.from_numpy(next(sampler.batches(2))).permute(0, 3, 1, 2).float()
     with torch.no_grad():
-        coded = codec(x, torch.ones(2), torch.zeros(2, dtype=torch.long), halo=True, noise=False)
+        coded = codec(x, torch.ones(2), torch.zeros(2, dtype=torch.long), halo=True, rounding="nearest")
     assert psnr(x.numpy().astype(np.uint8), coded.pixels.clamp(0, 255).numpy().round().astype(np.uint8)) > 30
-
-
-def test_training_lowers_the_cost(sampler: CropSampler, tmp_path: Path) -> None:
-    trainer = CropTrainer(started(sampler), CropSettings(minutes=5, rate=2e-3), tmp_path, "t")
-    random = np.random.default_rng(0)
-    batches = sampler.batches(4)
-    costs = []
-    for _ in range(60):
-        trainer.elapsed = 60.0
-        costs.append(trainer._step(next(batches), random)[0])
-    assert np.mean(costs[-15:]) < 0.7 * np.mean(costs[:15])
-
-
-def test_training_stops_and_continues_from_its_checkpoint(sampler: CropSampler, tmp_path: Path) -> None:
-    settings = CropSettings(minutes=0.02, rate=1e-3)
-    first = CropTrainer(started(sampler), settings, tmp_path, "t")
-    first.run(sampler)
-    assert first.steps > 0
-    again = CropTrainer(started(sampler), CropSettings(minutes=first.elapsed / 30, rate=1e-3), tmp_path, "t")
-    assert (again.steps, again.elapsed) == (first.steps, first.elapsed)
-    for a, b in zip(again.codec.parameters(), first.codec.parameters(), strict=True):
-        assert torch.equal(a, b)
-    again.run(sampler)
-    assert again.steps > first.steps
-
-
-def test_interrupt_ends_in_a_checkpoint(sampler: CropSampler, tmp_path: Path) -> None:
-    import os
-    import signal
-    import threading
-
-    trainer = CropTrainer(started(sampler), CropSettings(minutes=5), tmp_path, "t")
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(Stopped, match="continues"):
-        trainer.run(sampler)
-    assert (tmp_path / "t.pt").exists()
-
-
-def test_loss_that_is_not_finite_is_skipped_and_then_stops(sampler: CropSampler, tmp_path: Path) -> None:
-    codec = started(sampler)
-    with torch.no_grad():
-        codec.log_steps.fill_(float("nan"))
-    trainer = CropTrainer(codec, CropSettings(minutes=5), tmp_path, "t")
-    batch, random = next(sampler.batches(1)), np.random.default_rng(0)
-    before = [p.clone() for p in codec.entropy.parameters()]
-    trainer._step(batch, random)
-    assert trainer.skipped == 1
-    assert all(torch.equal(a, b) for a, b in zip(before, codec.entropy.parameters(), strict=True))
-    trainer.skipped = 100
-    with pytest.raises(FloatingPointError, match="finite"):
-        trainer._step(batch, random)
 
 
 def test_logistic_bits_are_those_of_the_exported_rows() -> None:
@@ -194,7 +140,7 @@ def _hyper_in_torch(
 def test_runtime_codes_as_the_training_codec_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exported set gives nearly the bits and the pixels of the torch module it was made from."""
     # the encoder rounds with an eye on the bits; training rounds to the nearest symbol
-    monkeypatch.setitem(TileCoder.quantise.__kwdefaults__, "distortion_weight", 0.0)
+    monkeypatch.setitem(TileCoder.quantise.__kwdefaults__, "distortion_scale", 0.0)
     codec = restore_codec(find_set(SET))
     pixels = photograph(256, 256, seed=4)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
@@ -202,7 +148,7 @@ def test_runtime_codes_as_the_training_codec_does(monkeypatch: pytest.MonkeyPatc
     entry = texcodec.open(data).tiles[0]
     index = texcodec.open(data).header.rate_index
     with torch.no_grad():
-        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.cls]), halo=True, noise=False)
+        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.cls]), halo=True, rounding="nearest")
     ours = np.asarray(texcodec.decode(data)).astype(float)
     theirs = coded.pixels[0].permute(1, 2, 0).numpy()
     assert np.abs(ours - theirs).mean() < 1.0
@@ -216,57 +162,6 @@ def test_fusion_network_can_be_restored() -> None:
     with torch.no_grad():
         theirs = fusion(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(models.fusion()(blocks=x), theirs, atol=1e-4)
-
-
-def test_held_out_pictures_are_whole_files() -> None:
-    files = [Path(f"{i}.png") for i in range(25)]
-    training, held_out = split_held_out(files)
-    assert len(held_out) == 3 and not set(training) & set(held_out)
-
-
-def test_bad_pictures_are_named_and_skipped(tmp_path: Path) -> None:
-    Image.fromarray(photograph(50, 40)).save(tmp_path / "good.png")
-    (tmp_path / "bad.png").write_bytes(b"no picture")
-    pictures = Pictures([tmp_path / "bad.png", tmp_path / "good.png"], smallest=64)
-    assert [p.name for p, _ in pictures.skipped] == ["bad.png"]
-    assert pictures.arrays[0].shape == (64, 64, 3)
-
-
-def test_train_command_makes_a_set_that_the_codec_uses(tmp_path: Path) -> None:
-    from texcodec.cli.app import run
-
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for seed in range(3):
-        Image.fromarray(photograph(560, 540, seed=seed)).save(photos / f"{seed}.png")
-    out = tmp_path / "mine"
-    options = ["--preset", "tiny", "--time", "12s", "--licence", "CC0"]
-    assert run(["train", str(photos), "--out", str(out), *options]) == 0
-    load_set(out).verify()
-    pixels = photograph(300, 270, seed=8)
-    data = texcodec.encode(pixels, quality=60, models=out)
-    assert psnr(pixels, np.asarray(texcodec.decode(data, models=out))) > 22
-    card = load_set(out).manifest.card
-    assert card["settings"]["parent"]["minutes"] > 0
-    assert card["licence"] == "CC0" and card["data"] == "photos" and card["seed"] == 1
-    assert card["command"].startswith("texcodec ") and card["cores"] >= 1
-    assert (
-        run(["train", str(photos), "--out", str(tmp_path / "tuned"), "--from", str(out), "--time", "6s"]) == 0
-    )
-    assert load_set(tmp_path / "tuned").manifest.card["continued_from"] == "mine"
-
-
-def test_train_does_not_write_among_files_that_are_no_model_set(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from texcodec.cli.app import run
-
-    photo = tmp_path / "photo.png"
-    Image.fromarray(photograph(140, 130)).save(photo)
-    for out in (tmp_path, photo):
-        assert run(["train", str(tmp_path), "--out", str(out), "--preset", "tiny", "--time", "1s"]) == 2
-        assert "name a" in capsys.readouterr().err
-    assert photo.exists() and [p.name for p in tmp_path.iterdir()] == ["photo.png"]
 
 
 def test_export_replaces_a_set_and_leaves_other_files_alone(tmp_path: Path) -> None:
@@ -292,13 +187,6 @@ def test_export_replaces_a_set_and_leaves_other_files_alone(tmp_path: Path) -> N
     assert (tmp_path / "notes.txt").read_text() == "mine" and not (tmp_path / "graphs" / "old.onnx").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\3\4"])
-def test_damaged_checkpoint_is_named(sampler: CropSampler, tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "t.pt").write_bytes(content)
-    with pytest.raises(ValueError, match="t.pt is damaged"):
-        CropTrainer(started(sampler), CropSettings(minutes=1), tmp_path, "t")
-
-
 def test_damaged_master_weights_are_a_model_error(tmp_path: Path) -> None:
     import shutil
 
@@ -311,17 +199,3 @@ def test_damaged_master_weights_are_a_model_error(tmp_path: Path) -> None:
         with pytest.raises(texcodec.ModelDamagedError):
             restore_codec(copy)
         path.write_bytes(sound)
-
-
-def test_single_picture_is_trained_on() -> None:
-    assert split_held_out([Path("only.png")]) == ([Path("only.png")], [])
-
-
-def test_train_without_pictures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from texcodec.cli.app import run
-
-    assert (
-        run(["train", str(tmp_path), "--out", str(tmp_path / "mine"), "--preset", "tiny", "--time", "5s"])
-        == 1
-    )
-    assert "no picture" in capsys.readouterr().err

@@ -34,7 +34,7 @@ from .limits import Limits
 if TYPE_CHECKING:
     from .codec import TcxFile, decode, encode, open
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ChecksumError",

@@ -26,7 +26,8 @@ MARGIN = 3
 _OFFSETS = np.arange(-REACH, REACH) + 0.5
 WINDOW = (1 - (_OFFSETS / REACH) ** 2).astype(np.float32)
 """Weight of the correction by the position across the seam."""
-_DISTANCE = ((np.arange(-REACH - MARGIN, REACH + MARGIN) + 0.5) / REACH).astype(np.float32)
+DISTANCE = ((np.arange(-REACH - MARGIN, REACH + MARGIN) + 0.5) / REACH).astype(np.float32)
+"""What the network is told of a position across the seam, margins included."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,35 @@ class SeamBlock:
     seam: int
     horizontal: bool
 
+    @property
+    def cut_before(self) -> int:
+        """Pixels across the seam that lie beyond the picture's left or upper edge."""
+        return REACH - self.seam + (self.box.top if self.horizontal else self.box.left)
+
 
 def seam_blocks(grid: Grid) -> Iterator[SeamBlock]:
     """All blocks of a picture. They do not overlap: where seams cross, the vertical one has the pixels."""
-    for column in range(1, grid.columns):
-        x = column * grid.side
-        for y in range(0, grid.height, SEGMENT):
-            box = Box(x - REACH, y, min(x + REACH, grid.width), min(y + SEGMENT, grid.height))
-            yield SeamBlock(box, x, horizontal=False)
-    for row in range(1, grid.rows):
-        y = row * grid.side
-        for x in range(0, grid.width, SEGMENT):
-            left, right = x, min(x + SEGMENT, grid.width)
-            # the vertical bands end or begin at multiples of the segment, give or take their reach
-            if left % grid.side == 0 and left > 0:
+    upright, level = grid.seams()
+    for x in upright:
+        for top, bottom in _segments(grid.origin_y, grid.height):
+            yield SeamBlock(Box(max(x - REACH, 0), top, min(x + REACH, grid.width), bottom), x, horizontal=False)
+    for y in level:
+        for left, right in _segments(grid.origin_x, grid.width):
+            # the vertical bands end or begin where segments do, give or take their reach
+            if left in upright:
                 left += REACH
-            seam_at = -(-right // grid.side) * grid.side
+            seam_at = right + (grid.origin_x - right) % grid.side
             if seam_at < grid.width:
                 right = min(right, seam_at - REACH)
             if left < right:
-                yield SeamBlock(Box(left, y - REACH, right, min(y + REACH, grid.height)), y, horizontal=True)
+                box = Box(left, max(y - REACH, 0), right, min(y + REACH, grid.height))
+                yield SeamBlock(box, y, horizontal=True)
+
+
+def _segments(origin: int, extent: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of the stretches along a seam: whole ones at the origin, cut off at the picture's edges."""
+    for begin in range(-(-origin % SEGMENT), extent, SEGMENT):
+        yield max(begin, 0), min(begin + SEGMENT, extent)
 
 
 def needed_pixels(block: SeamBlock, picture: Box) -> Box:
@@ -89,7 +99,7 @@ def block_input(block: SeamBlock, canvas: np.ndarray, origin: Box, picture: Box,
         pixels = pixels.transpose(0, 2, 1)
     out = np.empty((1, 5, *pixels.shape[1:]), np.float32)
     out[0, :3] = (pixels - np.float32(128)) * np.float32(1 / 64)
-    out[0, 3] = _DISTANCE[: pixels.shape[2]]
+    out[0, 3] = DISTANCE[block.cut_before :][: pixels.shape[2]]
     out[0, 4] = rate
     return out
 
@@ -106,5 +116,5 @@ def correction(
     """
     rows, columns = (n - 2 * MARGIN for n in blocks.shape[2:])
     out = network((1, 3, rows, columns), blocks=blocks)[0]
-    out = out * (WINDOW[: out.shape[2]] * np.float32(base_step))
+    out = out * (WINDOW[block.cut_before :][: out.shape[2]] * np.float32(base_step))
     return out.transpose(0, 2, 1) if block.horizontal else out

@@ -1,8 +1,7 @@
-"""The grid of tiles: which pixels and which latents belong to which tile (docs/format.md, "Tiles").
+"""The grid of tiles: which pixels and which latents belong to which tile (docs/format.md, "The grid").
 
-Tiles are squares of ``1 << log2`` pixels in row-major order; those at the right and lower edge are as small
-as the picture
-leaves them, and their latents cover their size rounded up to the latent stride.
+Tiles are squares of ``1 << log2`` pixels in row-major order; those at the picture's edges are as small as it
+leaves them, and their latents cover them, rounded outwards to the lattice of latents.
 """
 
 from __future__ import annotations
@@ -14,6 +13,9 @@ import numpy as np
 
 STRIDE = 16
 """Pixels a latent in each direction."""
+
+ENCODER_HALO = 32
+"""Pixels around a tile that the analysis network sees where the picture has them; they cost no bits."""
 
 DEFAULT_LOG2 = 8
 """Tiles of 256 pixels unless the caller asks for another size (docs/decisions/tiles.md)."""
@@ -63,11 +65,18 @@ class Box:
 
 @dataclass(frozen=True)
 class Grid:
-    """The tiles of a picture of ``width`` x ``height`` pixels, each ``1 << log2`` pixels square."""
+    """The tiles of a picture of ``width`` x ``height`` pixels, each ``1 << log2`` pixels square.
+
+    Grid lines lie at x = ``origin_x`` and y = ``origin_y`` modulo the tile's side; both origins are at least 0
+    and below it. Latents lie on a lattice of ``STRIDE`` pixels that the grid lines belong to, so that those of
+    neighbouring tiles line up; where the picture cuts a tile, its outermost latents reach beyond the picture.
+    """
 
     width: int
     height: int
     log2: int
+    origin_x: int = 0
+    origin_y: int = 0
 
     @property
     def side(self) -> int:
@@ -76,11 +85,11 @@ class Grid:
 
     @property
     def columns(self) -> int:
-        return -(-self.width // self.side)
+        return self._cell(self.width - 1, self.origin_x) + 1
 
     @property
     def rows(self) -> int:
-        return -(-self.height // self.side)
+        return self._cell(self.height - 1, self.origin_y) + 1
 
     def __len__(self) -> int:
         return self.columns * self.rows
@@ -93,20 +102,43 @@ class Grid:
     def box(self, index: int) -> Box:
         """Pixels of one tile, clipped to the picture."""
         row, column = divmod(index, self.columns)
-        x, y = column * self.side, row * self.side
-        return Box(x, y, min(x + self.side, self.width), min(y + self.side, self.height))
+        # a grid line inside the picture before the first one has a cut tile to its left
+        x = self.origin_x + (column - (self.origin_x > 0)) * self.side
+        y = self.origin_y + (row - (self.origin_y > 0)) * self.side
+        return Box(max(x, 0), max(y, 0), min(x + self.side, self.width), min(y + self.side, self.height))
+
+    def snap(self, box: Box) -> Box:
+        """The smallest box of whole latents around ``box``; it may reach beyond the picture."""
+        x, y = self.origin_x % STRIDE, self.origin_y % STRIDE
+        return Box(
+            (box.left - x) // STRIDE * STRIDE + x,
+            (box.top - y) // STRIDE * STRIDE + y,
+            -((x - box.right) // STRIDE) * STRIDE + x,
+            -((y - box.bottom) // STRIDE) * STRIDE + y,
+        )
+
+    def latent_box(self, index: int) -> Box:
+        """Pixels that the latents of one tile cover; they reach beyond the picture where it cuts the tile."""
+        return self.snap(self.box(index))
 
     def latent_shape(self, index: int) -> tuple[int, int]:
         """Rows and columns of latents of one tile."""
-        box = self.box(index)
-        return -(-box.height // STRIDE), -(-box.width // STRIDE)
+        box = self.latent_box(index)
+        return box.height // STRIDE, box.width // STRIDE
 
     def touching(self, box: Box) -> list[int]:
         """Numbers of the tiles that share a pixel with ``box``, ascending."""
         box = box.clip(self.picture)
-        columns = range(box.left // self.side, (box.right - 1) // self.side + 1)
-        rows = range(box.top // self.side, (box.bottom - 1) // self.side + 1)
+        columns = range(self._cell(box.left, self.origin_x), self._cell(box.right - 1, self.origin_x) + 1)
+        rows = range(self._cell(box.top, self.origin_y), self._cell(box.bottom - 1, self.origin_y) + 1)
         return [r * self.columns + c for r in rows for c in columns]
+
+    def seams(self) -> tuple[range, range]:
+        """Positions of the vertical and of the horizontal grid lines inside the picture."""
+        return (
+            range(self.origin_x or self.side, self.width, self.side),
+            range(self.origin_y or self.side, self.height, self.side),
+        )
 
     def around(self, index: int) -> Iterator[tuple[int, int, int]]:
         """The up to eight neighbours of a tile: (number, rows down, columns right), each step -1, 0 or 1."""
@@ -115,3 +147,7 @@ class Grid:
             for dx in (-1, 0, 1):
                 if (dy or dx) and 0 <= row + dy < self.rows and 0 <= column + dx < self.columns:
                     yield (row + dy) * self.columns + column + dx, dy, dx
+
+    def _cell(self, position: int, origin: int) -> int:
+        """Column or row of a pixel, counted from the first one in the picture."""
+        return (position - origin) // self.side + (origin > 0)

@@ -4,14 +4,15 @@
 
 FOLDER is that of this script unless another is given. For each picture it writes NAME.tcx and NAME.png (what
 it decoded to here), and a line of golden.txt: name, SHA-256 of the file, hash of its symbols, CRC-32 of the
-decoded samples. It overwrites nothing and refuses to run where any of its files exists: golden files are
-never made again, a change of the format adds new ones.
+decoded samples. It makes only those pictures that golden.txt does not name yet and overwrites nothing: golden
+files are never made again, a change of the format adds new ones.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from texcodec.container import Reader, TileEntry, write
 
 HERE = Path(__file__).resolve().parent
 SET = HERE.parents[1] / "models" / "tiny-1"
+HEADING = "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -98,21 +100,25 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "rates": lambda: encode(scene(140, 150), bpp=0.6, tile=128),
     "gaps": lambda: with_gaps(encode(scene(130, 150), quality=55, tile=128)),
     "metadata": lambda: with_metadata(scene(24, 24), quality=50),
+    # since version 1.1
+    "crop": lambda: encode(scene(150, 300), quality=50, tile=128, crop=(37, 21, 150, 90)),
+    "coarse": lambda: encode(scene(140, 290), quality=45, tile=128, crop=(5, 3, 100, 120), outside="coarse"),
+    "finest": lambda: encode(scene(60, 150), quality=90, tile=128, crop=(90, 40, 60, 20), outside="coarse"),
 }
 
 
 def main(folder: Path) -> None:
-    """Write all golden files to a folder that has none of them."""
-    names = ["golden.txt", *(f"{name}.{kind}" for name in PICTURES for kind in ("tcx", "png"))]
-    present = [name for name in names if (folder / name).exists()]
-    if present:
-        sys.exit(f"{folder} already has {', '.join(present)}: golden files are never made again")
+    """Write the golden files that a folder does not have yet, and add their lines to its golden.txt."""
+    table = folder / "golden.txt"
+    known = table.read_text("ascii") if table.exists() else HEADING
+    wanted = {name: make for name, make in PICTURES.items() if not re.search(rf"^{name} ", known, re.M)}
+    present = [f"{name}.{kind}" for name in wanted for kind in ("tcx", "png") if (folder / f"{name}.{kind}").exists()]
+    if present or not wanted:
+        sys.exit(f"{folder} already has {', '.join(present) or 'all'}: golden files are never made again")
     models = second_decoder.ModelSet(SET)
-    lines = [
-        "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made"
-    ]
+    lines = []
     contents: dict[str, bytes] = {}
-    for name, make in PICTURES.items():
+    for name, make in wanted.items():
         data = make()
         with texcodec.open(data) as file:
             symbols = file.symbols_hash(models=SET)
@@ -129,11 +135,11 @@ def main(folder: Path) -> None:
         tiles = [(tile.texture, tile.rate) for tile in second.file.tiles]
         escapes = sum(tile.escapes for tile in second.symbols if tile)
         print(f"{name}: {samples.shape}, {len(data)} bytes, (class, rate) {tiles}, {escapes} escapes")
-    contents["golden.txt"] = ("\n".join(lines) + "\n").encode("ascii")
     for name, content in contents.items():
         with open(folder / name, "xb") as stream:
             stream.write(content)
-    print(f"{len(PICTURES)} golden files, {sum(map(len, contents.values()))} bytes with their pictures")
+    table.write_text(known + "\n".join(lines) + "\n", "ascii")
+    print(f"{len(wanted)} golden files, {sum(map(len, contents.values()))} bytes with their pictures")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 SIGNATURE = b"\x89TCX\r\n\x1a\n"
 ABSENT = 255
 LARGEST_PICTURE = 178_956_970
-ONCE = (b"TIDX", b"TDAT", b"ALPH", b"TEND", b"iccp", b"exif", b"xmpd", b"text", b"prev", b"psum")
+ONCE = (b"TIDX", b"TDAT", b"ALPH", b"TEND", b"iccp", b"exif", b"xmpd", b"text", b"prev", b"psum", b"crop")
 CRITICAL = (b"THDR", b"TIDX", b"TDAT", b"ALPH", b"FEAT", b"TEND")
 
 

@@ -46,7 +46,6 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
         f"the model set is the one that the file needs, {header.identity.hex()}",
     )
     require(header.stride == STRIDE, "the latent stride is 16")
-    require(header.origin == (0, 0), "the grid starts at the picture's corner")
     require(header.rate <= 255, "the header's rate index is from 0 to 255")
     require(header.halo == models.halo, "the halo is that of the model set")
     require(header.classes == models.classes, "the number of classes is that of the model set")
@@ -55,9 +54,12 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
     boxes = [
         (top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)
     ]
+    squares = _lattice(header)
     symbols = [
-        None if tile.texture == ABSENT else decode_tile(models, tile, bottom - top, right - left)
-        for tile, (top, left, bottom, right) in zip(file.tiles, boxes, strict=True)
+        None
+        if tile.texture == ABSENT
+        else decode_tile(models, tile, STRIDE * (bottom - top), STRIDE * (right - left))
+        for tile, (top, left, bottom, right) in zip(file.tiles, squares, strict=True)
     ]
     latents = _Latents(models, file, symbols)
     picture = np.full((3, header.height, header.width), 128, np.float32)
@@ -66,8 +68,9 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
             tile = _synthesise(
                 models, file.tiles[number].texture, file.tiles[number].rate, latents.patch(number)
             )
-            inside = slice(STRIDE * models.halo, None)
-            picture[:, top:bottom, left:right] = tile[:, inside, inside][:, : bottom - top, : right - left]
+            y = STRIDE * (models.halo - squares[number][0]) + top - header.origin[1]
+            x = STRIDE * (models.halo - squares[number][1]) + left - header.origin[0]
+            picture[:, top:bottom, left:right] = tile[:, y : y + bottom - top, x : x + right - left]
     if header.fusion:
         picture = _fused(models, header, picture, [tile is None for tile in symbols])
     if header.channels == 1:
@@ -76,16 +79,25 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
     return Decoded(file, pixels.transpose(1, 2, 0), file.alpha, symbols)
 
 
+def _lattice(header: Header) -> list[tuple[int, int, int, int]]:
+    """The lattice squares of every tile, as (top, left, bottom, right); square 0 begins at the origin."""
+    spans = []
+    for edges, origin in zip(header.edges(), reversed(header.origin), strict=True):
+        spans.append([((a - origin) // STRIDE, -((origin - b) // STRIDE)) for a, b in pairwise(edges)])
+    return [(top, left, bottom, right) for top, bottom in spans[0] for left, right in spans[1]]
+
+
 class _Latents:
     """Dequantised latents of all tiles, in grey levels, side by side as the tiles are."""
 
     def __init__(self, models: ModelSet, file: File, symbols: list[TileSymbols | None]) -> None:
         self.steps = models.arrays["tables.steps"].astype(np.float32) / 32
         self.rates, self.halo = [tile.rate for tile in file.tiles], models.halo
-        rows, columns = ([0, *np.cumsum(-(-np.diff(edges) // STRIDE))] for edges in file.header.edges())
-        self.boxes = [(y, x, bottom, right) for y, bottom in pairwise(rows) for x, right in pairwise(columns)]
-        n = self.halo
-        self.canvas = np.zeros((models.channels, rows[-1] + 2 * n, columns[-1] + 2 * n), np.float32)
+        squares = _lattice(file.header)
+        y, x = squares[0][:2]
+        self.boxes = [(top - y, left - x, low - y, right - x) for top, left, low, right in squares]
+        n, (bottom, right) = self.halo, self.boxes[-1][2:]
+        self.canvas = np.zeros((models.channels, bottom + 2 * n, right + 2 * n), np.float32)
         for (top, left, bottom, right), rate, tile in zip(self.boxes, self.rates, symbols, strict=True):
             if tile is not None:
                 values = tile.values.astype(np.float32) / 16 * self.steps[rate][:, None, None]
@@ -142,7 +154,7 @@ def _fused(models: ModelSet, header: Header, picture: np.ndarray, absent: list[b
     rows, columns = header.edges()
     gaps = np.array(absent).reshape(len(rows) - 1, len(columns) - 1)
     for c, x in enumerate(columns[1:-1]):
-        change = _seam(models, header.rate, picture, x)
+        change = _seam(models, header.rate, picture, x, header.origin[1])
         for r, (top, bottom) in enumerate(pairwise(rows)):
             if not gaps[r, c : c + 2].any():
                 result[:, top:bottom] += change[:, top:bottom]
@@ -150,7 +162,8 @@ def _fused(models: ModelSet, header: Header, picture: np.ndarray, absent: list[b
     for x in columns[1:-1]:
         upright[max(x - SEAM, 0) : x + SEAM] = True
     for r, y in enumerate(rows[1:-1]):
-        change = _seam(models, header.rate, picture.transpose(0, 2, 1), y).transpose(0, 2, 1)
+        turned = picture.transpose(0, 2, 1)
+        change = _seam(models, header.rate, turned, y, header.origin[0]).transpose(0, 2, 1)
         change = np.where(upright, 0, change)
         for c, (left, right) in enumerate(pairwise(columns)):
             if not gaps[r : r + 2, c].any():
@@ -158,8 +171,8 @@ def _fused(models: ModelSet, header: Header, picture: np.ndarray, absent: list[b
     return result
 
 
-def _seam(models: ModelSet, rate: int, picture: np.ndarray, seam: int) -> np.ndarray:
-    """What the blocks of the vertical seam at column `seam` add to the picture."""
+def _seam(models: ModelSet, rate: int, picture: np.ndarray, seam: int, origin: int) -> np.ndarray:
+    """What the blocks of the vertical seam at column `seam` add to the picture; `origin` is that of its rows."""
     _, height, width = picture.shape
     change = np.zeros_like(picture)
     left, right = max(seam - SEAM, 0), min(seam + SEAM, width)
@@ -167,8 +180,8 @@ def _seam(models: ModelSet, rate: int, picture: np.ndarray, seam: int) -> np.nda
     distance = ((columns - seam + 0.5) / SEAM).astype(np.float32)
     window = 1 - distance[MARGIN:-MARGIN] ** 2
     scale = models.arrays["tables.base_steps"][rate]
-    for top in range(0, height, BLOCK):
-        bottom = min(top + BLOCK, height)
+    for begin in range(origin % BLOCK - BLOCK if origin % BLOCK else 0, height, BLOCK):
+        top, bottom = max(begin, 0), min(begin + BLOCK, height)
         rows = np.clip(np.arange(top - MARGIN, bottom + MARGIN), 0, height - 1)
         colours = (picture[:, rows][:, :, np.clip(columns, 0, width - 1)] - 128) / 64
         planes = np.empty((2, *colours.shape[1:]), np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,18 +56,22 @@ class Console:
             names = f"{display_name(source)} -> {display_name(target, 'standard output')}"
             self._write(f"{names}: {size} bytes, {8 * size / pixels:.3f} bpp, {seconds:.2f} s")
 
-    @contextmanager
-    def tiles(self) -> Iterator[Progress | None]:
+    def tiles(self) -> AbstractContextManager[Progress | None]:
         """A progress function for one picture's tiles, or None where nobody would see it."""
+        return self.steps("tile", fewest=_FEWEST_STEPS)
+
+    @contextmanager
+    def steps(self, unit: str, *, fewest: int = 1) -> Iterator[Progress | None]:
+        """A progress function, or None where nobody would see it; ``fewest`` steps are worth a bar."""
         if self._bar is not None or not self._visible():
             yield None
             return
 
         def show(done: int, total: int) -> None:
-            if total < _FEWEST_STEPS:
+            if total < fewest:
                 return
             if self._bar is None:
-                self._bar = _new_bar(total, "tile")
+                self._bar = _new_bar(total, unit)
             self._bar.total = total
             self._bar.update(done - self._bar.n)  # a search over qualities may begin anew
 

@@ -33,6 +33,11 @@ from texcodec.limits import Limits
     help="Decode this rectangle only, in pixels from the left upper corner; no tiles but its own are read.",
 )
 @click.option(
+    "--crop-only",
+    is_flag=True,
+    help="Decode the region that the file was cropped to when it was encoded, and nothing around it.",
+)
+@click.option(
     "--salvage",
     is_flag=True,
     help="Decode the sound tiles of a damaged file, leave the others grey, and name them on standard error.",
@@ -49,6 +54,7 @@ def command(
     force: bool,
     extension: str | None,
     region: tuple[int, int, int, int] | None,
+    crop_only: bool,
     salvage: bool,
     no_metadata: bool,
     models: str | None,
@@ -64,6 +70,8 @@ def command(
 
     A file names the model set that it needs, which is found by itself if it is installed.
     """
+    if crop_only and region is not None:
+        raise click.UsageError("--crop-only and --region exclude each other.")
     suffix = _suffix(extension)
     places = plan(
         inputs,
@@ -89,7 +97,11 @@ def command(
         with opened(source) as file, texcodec.open(file, limits=limits, salvage=salvage) as tcx:
             with console.tiles() as progress:
                 picture = tcx.decode_picture(
-                    region=region, models=models, threads=threads, progress=progress, notice=notice
+                    region=tcx.crop_region() if crop_only else region,
+                    models=models,
+                    threads=threads,
+                    progress=progress,
+                    notice=notice,
                 )
             size, pixels = tcx.file_bytes, tcx.width * tcx.height
         if no_metadata:

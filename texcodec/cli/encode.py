@@ -51,6 +51,16 @@ _TARGETS = ("quality", "bpp", "size", "psnr")
     type=click.Choice(["128", "256"]),
     help="Cut the picture into tiles of this many pixels a side. By default the encoder chooses.",
 )
+@click.option(
+    "--crop",
+    metavar="PROFILE.json",
+    help="Code the part that this profile names (see texcodec crop); the rest becomes what --outside says.",
+)
+@click.option(
+    "--outside",
+    type=click.Choice(["drop", "coarse"]),
+    help="With --crop: leave out the tiles outside (the default), or code them at the coarsest rate.",
+)
 @click.option("--no-metadata", is_flag=True, help="Leave out the colour profile, EXIF and XMP.")
 @options.models
 @options.threads
@@ -66,6 +76,8 @@ def command(
     size: int | None,
     psnr: float | None,
     tile: str | None,
+    crop: str | None,
+    outside: str | None,
     no_metadata: bool,
     models: str | None,
     threads: int | None,
@@ -80,10 +92,14 @@ def command(
 
     At most one of --quality, --bpp, --size and --psnr can be given. Where the target cannot be reached, the
     nearest end of the range is used, and a notice says so.
+
+    With --crop, --size and --bpp are those of the whole file and picture, --psnr that of the region.
     """
     if sum(target is not None for target in (quality, bpp, size, psnr)) > 1:
         names = ", ".join(f"--{name}" for name in _TARGETS)
         raise click.UsageError(f"At most one of {names} can be given.")
+    if outside is not None and crop is None:
+        raise click.UsageError("--outside needs --crop, the profile of what is inside.")
     places = plan(
         inputs,
         output=output,
@@ -92,6 +108,11 @@ def command(
         default_name=lambda source: encoded_name(source, out_dir),
     )
     require_models(models)
+    profile = None
+    if crop is not None:
+        from texcodec.crop import read_profile
+
+        profile = read_profile(crop)  # fails once instead of once a file
 
     def encode_one(source: str) -> None:
         import texcodec
@@ -113,6 +134,8 @@ def command(
                 models=models,
                 threads=threads,
                 tile=int(tile) if tile else None,
+                crop=profile,
+                outside=outside,
                 metadata=not no_metadata,
                 limits=limits,
                 progress=progress,

@@ -14,7 +14,8 @@ import click
 from texcodec.cli import options
 from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console, display_name, emit, in_columns
-from texcodec.container import EXIF, ICCP, PREV, PSUM, TEXT, XMPD, Reader
+from texcodec.container import CROP, EXIF, ICCP, PREV, PSUM, TEXT, XMPD, Reader
+from texcodec.errors import CorruptError
 from texcodec.limits import Limits
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "columns": header.columns,
         "rows": header.rows,
         "origin": [header.origin_x, header.origin_y],
+        "crop": _crop(reader),
         "tiles": len(present),
         "absent_tiles": len(reader.tiles) - len(present),
         "classes": [
@@ -96,6 +98,15 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "alpha_bytes": len(reader.alpha) if reader.alpha is not None else 0,
         "metadata": _metadata(reader),
     }
+
+
+def _crop(reader: Reader) -> dict[str, Any] | None:
+    """The region that the file was cropped to; None without one, or where what it says cannot be."""
+    try:
+        crop = reader.crop
+    except CorruptError:
+        return None
+    return None if crop is None else {"region": list(crop.region), "outside": crop.outside}
 
 
 def _manifest_of(identity: bytes, models: str | None) -> Manifest | None:
@@ -150,6 +161,10 @@ def _as_text(facts: dict[str, Any]) -> str:
         halo = f"halo {facts['halo']} (latents a side)" if facts["halo"] else "no halo"
         lines["decoder"] = halo + (", fusion" if facts["fusion"] else ", no fusion")
         lines["models"] = f"{facts['models'] or 'not installed'}, identity {facts['identity']}"
+    if facts["crop"]:
+        x, y, width, height = facts["crop"]["region"]
+        rest = {"drop": "left out", "coarse": "coded coarsely"}[facts["crop"]["outside"]]
+        lines["crop"] = f"{width} x {height} at {x},{y}; the tiles outside are {rest}"
     if facts["alpha_bytes"]:
         lines["alpha"] = f"{facts['alpha_bytes']} bytes, lossless"
     lines["metadata"] = _metadata_line(facts)
@@ -177,6 +192,6 @@ def _metadata_line(facts: dict[str, Any]) -> str:
     parts = []
     for name, value in facts["metadata"].items():
         parts.append(f"{name} {json.dumps(value)}" if name == "text" else f"{name} {value} bytes")
-    known = {kind.decode("ascii") for kind in (*_METADATA, TEXT)}
+    known = {kind.decode("ascii") for kind in (*_METADATA, TEXT, CROP)}
     parts += [f"{c['type']} {c['bytes']} bytes" for c in facts["chunks"] if c["type"] not in known]
     return ", ".join(parts) or "none"

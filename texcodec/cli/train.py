@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 import click
 
 from texcodec.cli.console import Console
-from texcodec.errors import ParameterError, TexcodecError
+from texcodec.errors import ParameterError
 
-SHARES = {"parent": 0.6, "specialists": 0.32, "fusion": 0.08}
-"""How a run's time is shared between its stages."""
+STAGES = ("scan", "parent", "specialists", "entropy", "fusion", "end-to-end", "export", "self-check")
+OBJECTIVES = ("rate+lambda*distortion", "distortion+rate/lambda", "bound-rate", "bound-distortion")
+# The two lists are those of texcodec.training, which needs torch: the help shall not.
 
 
 class Minutes(click.ParamType[float]):
@@ -22,43 +22,30 @@ class Minutes(click.ParamType[float]):
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from texcodec.training.times import minutes
+
         if isinstance(value, float):
             return value
-        number = r"(\d+(?:\.\d*)?|\.\d+)"
-        match = re.fullmatch(f"(?:{number}h)?(?:{number}m?)?(?:{number}s)?", str(value))
-        if not match or not any(match.groups()):
-            self.fail(f"{value!r} is not a time such as 45m, 1h30m or 600s.", param, ctx)
-        hours, minutes, seconds = (float(g) if g else 0.0 for g in match.groups())
-        total = 60 * hours + minutes + seconds / 60
-        if total <= 0:
-            self.fail("The time must be longer than nothing.", param, ctx)
-        return total
+        try:
+            return minutes(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command("train", short_help="Train a model set on folders of pictures.")
 @click.argument("pictures", nargs=-1, required=True, metavar="FOLDER...", type=click.Path(path_type=Path))
 @click.option(
     "--out",
-    required=True,
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Where the model set goes.",
+    help="Where the model set goes; needed unless --stage leaves out export.",
 )
 @click.option("--name", metavar="NAME", help="Name of the set; default: the name of its folder.")
-@click.option(
-    "--time",
-    "minutes",
-    type=Minutes(),
-    default="60m",
-    show_default=True,
-    help="Time for all stages together.",
-)
+@click.option("--time", "minutes", type=Minutes(), help="Time for all stages together; default: 60m.")
 @click.option(
     "--preset",
     type=click.Choice(["tiny", "small", "full"]),
-    default="full",
-    show_default=True,
-    help="Sizes of the networks; tiny is for trying things out.",
+    help="Sizes of the networks; default: full; tiny is for trying things out.",
 )
 @click.option(
     "--from",
@@ -67,25 +54,57 @@ class Minutes(click.ParamType[float]):
     help="Continue from a model set (name or folder): longer training, or fine-tuning on pictures of a kind.",
 )
 @click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    type=click.Choice(STAGES),
+    help="Run this stage alone; may be repeated. Default: all.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(OBJECTIVES),
+    help="What is minimised; default: rate+lambda*distortion, for all rates. The bounded ones train one rate.",
+)
+@click.option(
+    "--bpp-bound",
+    "bpp",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="B",
+    help="Of bound-rate: at most B bits a pixel, on average over balanced crops.",
+)
+@click.option(
+    "--psnr-bound",
+    "psnr",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="P",
+    help="Of bound-distortion: a mean squared error of at most that of P dB.",
+)
+@click.option(
     "--work",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Checkpoints and logs; default: OUT.work.",
+    help="Checkpoints and curves; default: OUT.work.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of everything drawn at random.")
+@click.option(
+    "--settings",
+    metavar="FILE.json",
+    type=click.Path(path_type=Path),
+    help="Changes to any setting of the run, as in settings.json of the work folder.",
+)
+@click.option(
+    "--device", default="auto", show_default=True, metavar="D", help="auto, cpu, cuda or cuda:N for training."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Of everything drawn at random; default: 1.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of torch; default: all cores.")
 @click.option("--licence", metavar="TEXT", help="Licence of the set, for its card.")
 def command(
     pictures: tuple[Path, ...],
-    out: Path,
+    out: Path | None,
     name: str | None,
-    minutes: float,
-    preset: str,
-    start: str | None,
     work: Path | None,
-    seed: int,
-    threads: int | None,
     licence: str | None,
+    stages: tuple[str, ...],
+    **options: object,
 ) -> int:
     """Train a model set on all pictures in the FOLDERs.
 
@@ -93,47 +112,38 @@ def command(
     "texcodec[train]"`.
     """
     console = Console()
+    if out is None and (not stages or {"export", "self-check"} & set(stages)):
+        raise ParameterError("Training needs --out, a folder for the model set; or --stage and --work.")
+    if out is not None and out.name in ("", ".."):
+        out = out.resolve()
+    if out is None and work is None:
+        raise ParameterError("Without --out, name a folder for the checkpoints with --work.")
     try:
         import onnx  # noqa: F401
-        import torch
+        import torch  # noqa: F401
     except ImportError:
         raise ParameterError(
             'Training needs torch and onnx; install them with: pip install "texcodec[train]".'
         ) from None
-    from texcodec.registry import find_set
-    from texcodec.training.crops import Stopped
-    from texcodec.training.export import check_out
-    from texcodec.training.pipeline import Pipeline, preset_settings
+    from texcodec.training.command import Options, train
 
-    if threads:
-        torch.set_num_threads(threads)
-    missing = [p for p in pictures if not p.exists()]
-    if missing:
-        raise ParameterError(f"The folder {missing[0]} does not exist; check its name.")
-    if out.name in ("", ".."):
-        out = out.resolve()
-    check_out(out)  # now, and not after hours
+    if out is not None:
+        from texcodec.training.export import check_out
+
+        check_out(out)  # now, and not after hours
     card = {
         "command": shlex.join(["texcodec", *sys.argv[1:]]),
         "data": ", ".join(folder.name or str(folder) for folder in pictures),
     }
     card |= {"licence": licence} if licence else {}
-    settings = preset_settings(preset, minutes, SHARES, seed=seed, continued=start is not None)
-    try:
-        run = Pipeline(
-            list(pictures),
-            work or out.with_name(out.name + ".work"),
-            settings,
-            start=find_set(start) if start else None,
-            say=lambda sentence: console.error(None, sentence),
-        )
-        run.run(out, name=name or out.name, card=card)
-    except Stopped as stopped:
-        console.error(None, str(stopped))
-        return 130
-    except TexcodecError:
-        raise
-    except (ValueError, FloatingPointError) as error:
-        raise TexcodecError(str(error)) from error
-    console.error(None, f"{out} holds the model set; use it with --models {out}.")
-    return 0
+    folder = work or (out.with_name(out.name + ".work") if out else Path())
+    wanted = Options(pictures=pictures, work=folder, stages=stages, out=out, **options)  # type: ignore[arg-type]
+    code = train(
+        wanted,
+        say=lambda sentence: console.error(None, sentence),
+        name=name or (out.name if out else ""),
+        card=card,
+    )
+    if code == 0 and out is not None and (not stages or "export" in stages):
+        console.error(None, f"{out} holds the model set; use it with --models {out}.")
+    return code

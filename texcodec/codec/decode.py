@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import operator
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from ..container import EXIF, ICCP, TEXT, XMPD, Header, Reader, TileEntry, symbols_crc
+from ..container import EXIF, ICCP, TEXT, XMPD, Crop, Header, Reader, TileEntry, symbols_crc
 from ..errors import ChecksumError, CorruptError, FormatError, ParameterError, StreamError, UnsupportedError
 from ..images import Picture, decompress_alpha, to_image
 from ..limits import DEFAULT_LIMITS, Limits
 from ..registry import ModelSet, find_identity
 from ..registry.manifest import ENTROPY_PROFILE
 from ..registry.model_set import RATE_INDICES
-from ..tiles import STRIDE, Box, Grid
+from ..tiles import STRIDE, Grid
+from .cropping import region_box
 from .decoder import Plan, TileLatents, plan, render
 from .tile_coder import TileCoder, TileSymbols
 from .workers import Counter, Progress, Workers
@@ -36,6 +36,7 @@ def decode(
     data: bytes,
     *,
     region: Sequence[int] | None = None,
+    crop_only: bool = False,
     models: Models = None,
     threads: int | None = None,
     salvage: bool = False,
@@ -49,6 +50,7 @@ def decode(
         data: the file.
         region: (x, y, width, height) in displayed pixels; only the tiles it needs are decoded, and the result
             equals the same crop of the whole picture.
+        crop_only: decode the region that the file was cropped to when it was encoded.
         models: name or folder of the model set; default: the installed set that the file names.
         threads: default: the cores this process may use. The pixels do not depend on it.
         salvage: decode the sound tiles of a damaged file; ``notice`` names the others, which stay grey.
@@ -60,9 +62,13 @@ def decode(
         UnsupportedError: it needs a newer texcodec.
         LimitError: it declares more than ``limits`` allows.
         ModelError: its model set is missing or damaged.
-        ParameterError: the region is empty or outside the picture.
+        ParameterError: the region is empty or outside the picture, or the file has no crop.
     """
     with TcxFile(data, limits=limits, salvage=salvage) as file:
+        if crop_only:
+            if region is not None:
+                raise ParameterError("A region and the file's crop exclude each other; ask for one of them.")
+            region = file.crop_region()
         return file.decode(region, models=models, threads=threads, progress=progress, notice=notice)
 
 
@@ -167,6 +173,20 @@ class TcxFile:
         """(type, payload) of every ancillary chunk, in the file's order."""
         return list(self._reader.ancillary)
 
+    @property
+    def crop(self) -> Crop | None:
+        """The region that the file was cropped to, and what became of the rest; None if it was coded whole.
+
+        Raises CorruptError if the file says something impossible about it.
+        """
+        return self._reader.crop
+
+    def crop_region(self) -> tuple[int, int, int, int]:
+        """x, y, width and height of the crop, for ``decode``; raises ParameterError if the file has none."""
+        if self.crop is None:
+            raise ParameterError("The file has no crop: it was encoded whole; decode it whole or by a region.")
+        return self.crop.region
+
     def close(self) -> None:
         """Close the file if it was opened here."""
         if self._owned is not None:
@@ -214,7 +234,7 @@ class TcxFile:
         self._check_supported()
         say = notice or (lambda sentence: None)
         grid = self._grid()
-        box = _region_box(region, grid)
+        box = grid.picture if region is None else region_box(region, grid.width, grid.height)
         header = self.header
         loaded = self._models(models)
         wanted = plan(grid, box, fusion=header.fusion, halo=header.halo)
@@ -262,7 +282,8 @@ class TcxFile:
 
     # -- inside
     def _grid(self) -> Grid:
-        return Grid(self.width, self.height, self.header.tile_log2)
+        header = self.header
+        return Grid(header.width, header.height, header.tile_log2, header.origin_x, header.origin_y)
 
     def _check_supported(self) -> None:
         header = self.header
@@ -274,11 +295,6 @@ class TcxFile:
             raise UnsupportedError(
                 f"The file uses entropy profile {header.entropy_profile}, but this version of texcodec knows "
                 f"{ENTROPY_PROFILE} only; use a newer version."
-            )
-        if header.origin_x or header.origin_y:
-            raise UnsupportedError(
-                "The file's tile grid does not start at its corner, which this version of texcodec does not "
-                "know; use a newer version."
             )
 
     def _models(self, models: Models) -> ModelSet:
@@ -380,20 +396,3 @@ class TcxFile:
             if self.damaged and not tiles:
                 raise CorruptError("No tile of the file is sound, so there is nothing to salvage.")
         return tiles
-
-
-def _region_box(region: Sequence[int] | None, grid: Grid) -> Box:
-    if region is None:
-        return grid.picture
-    try:
-        x, y, width, height = (operator.index(v) for v in region)
-    except (TypeError, ValueError):
-        raise ParameterError(
-            f"A region is four whole numbers x, y, width and height, not {region!r}."
-        ) from None
-    if width < 1 or height < 1 or x < 0 or y < 0 or x + width > grid.width or y + height > grid.height:
-        raise ParameterError(
-            f"The region {x},{y},{width},{height} is empty or not inside the picture of "
-            f"{grid.width} x {grid.height} pixels."
-        )
-    return Box(x, y, x + width, y + height)

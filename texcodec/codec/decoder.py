@@ -75,25 +75,39 @@ def with_halo(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: 
     out[0, :, halo : halo + h, halo : halo + w] = own.values
     if not halo:
         return out
-    places = {-1: (slice(0, halo), slice(-halo, None)), 1: (slice(-halo, None), slice(0, halo))}
     for number, dy, dx in grid.around(index):
         other = tiles.get(number)
         if other is None:
             continue
-        rows_to, rows_from = places.get(dy, (slice(halo, halo + h), slice(None)))
-        columns_to, columns_from = places.get(dx, (slice(halo, halo + w), slice(None)))
+        rows_to, rows_from = _halo_part(dy, halo, h, other.values.shape[1])
+        columns_to, columns_from = _halo_part(dx, halo, w, other.values.shape[2])
         part = other.values[:, rows_from, columns_from]
         if other.rate_index != own.rate_index:
             part = part * (models.steps[other.rate_index] / models.steps[own.rate_index])[:, None, None]
-        # a narrow last tile may have fewer latents than the halo is wide
-        target = out[0][:, rows_to, columns_to]
-        target[:, : part.shape[1], : part.shape[2]] = part
+        out[0][:, rows_to, columns_to] = part
     return out
+
+
+def _halo_part(step: int, halo: int, own: int, other: int) -> tuple[slice, slice]:
+    """Where a neighbour's latents go along one axis, and which of them: those nearest to the tile.
+
+    Args:
+        step: the neighbour lies before (-1), beside (0) or behind (1) the tile.
+        own, other: latents of the tile and of the neighbour; a cut one may have fewer than the halo is wide.
+    """
+    n = min(halo, other)
+    if step < 0:
+        return slice(halo - n, halo), slice(other - n, other)
+    if step > 0:
+        return slice(halo + own, halo + own + n), slice(0, n)
+    return slice(halo, halo + own), slice(0, own)
 
 
 def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet) -> np.ndarray:
     """Unrounded pixels of one tile; float32 3 x height x width on the 0..255 scale."""
     own, halo, box = tiles[index], models.manifest.halo * STRIDE, grid.box(index)
+    covered = grid.latent_box(index)
+    x, y = halo + box.left - covered.left, halo + box.top - covered.top
     r, latents = own.rate_index, with_halo(grid, index, tiles, models)
     pixels = models.synthesis(own.cls)(
         (1, 3, STRIDE * latents.shape[2], STRIDE * latents.shape[3]),
@@ -102,7 +116,7 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models:
         base=models.base_steps[r].reshape(1, 1, 1, 1),
         rate_bias=models.synthesis_bias(own.cls, r),
     )[0]
-    own_pixels = pixels[:, halo : halo + box.height, halo : halo + box.width]
+    own_pixels = pixels[:, y : y + box.height, x : x + box.width]
     # latents that no encoder writes can overflow: minimum and maximum that drop NaN keep the rest in range
     return np.fmin(np.fmax(own_pixels, -LARGEST_LEVEL), LARGEST_LEVEL)
 

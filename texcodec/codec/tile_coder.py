@@ -6,6 +6,7 @@ order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,7 +26,11 @@ CLASS_PLANE = 32.0
 LARGEST_SCALE = 63
 
 DISTORTION_WEIGHT = 40.0
-"""Bits that a squared quantisation step is worth when the encoder rounds (docs/decisions/quantisation.md)."""
+"""Bits that a squared quantisation step is worth when the encoder rounds for a set that does not say more
+(docs/decisions/quantisation.md).
+"""
+WORTH_AT_BASE_STEP = 36 / (2 * math.log(2)) / 3
+"""Bits that a squared base step is worth: lambda * step^2 / 3 at the step where rate and distortion slopes meet."""
 
 
 @dataclass
@@ -64,7 +69,7 @@ class TileCoder:
     # Encoding
 
     def quantise(
-        self, latents: np.ndarray, cls: int, rate_index: int, *, distortion_weight: float = DISTORTION_WEIGHT
+        self, latents: np.ndarray, cls: int, rate_index: int, *, distortion_scale: float = 1.0
     ) -> TileSymbols:
         """Round the latents of a tile, slice by slice, around the means that the decoder will predict.
 
@@ -72,9 +77,8 @@ class TileCoder:
             latents: float32 C x h x w in grey levels.
             cls: class of the tile.
             rate_index: 0 (coarsest) to 255.
-            distortion_weight: bits that a squared quantisation step of distortion is worth when rounding; 0
-                rounds to the
-                nearest symbol.
+            distortion_scale: when rounding, a squared symbol is worth so many times what the set says; 0 rounds
+                to the nearest symbol.
         """
         models = self.models
         v = latents / models.steps[rate_index][:, None, None]
@@ -85,23 +89,39 @@ class TileCoder:
         raw = finite(models.hyper_analysis(cls)(shape, latents=padded, rate_bias=bias))[0]
         hyper = np.clip(np.floor(raw + 0.5), -HYPER_MAX, HYPER_MAX).astype(np.int32)
 
+        worth = self._worth(rate_index, distortion_scale)
+
         def choose(
             channels: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None
         ) -> np.ndarray:
             residual = v[channels] - means.astype(np.float32) / np.float32(MEAN_ONE)
-            symbols = self._rounded(residual, scales, distortion_weight)
+            symbols = self._rounded(residual, scales, None if worth is None else worth[channels])
             return symbols if mask is None else np.where(mask, symbols, 0)
 
         return self._walk(hyper, cls, rate_index, (h, w), choose)
 
-    def _rounded(self, residual: np.ndarray, scales: np.ndarray, distortion_weight: float) -> np.ndarray:
+    def _worth(self, rate_index: int, distortion_scale: float) -> np.ndarray | None:
+        """Bits that a squared symbol is worth, float32 by channel; None to round to the nearest symbol."""
+        models, factor = self.models, self.models.manifest.distortion_factor
+        if not distortion_scale:
+            return None
+        if factor is None:
+            return np.full(models.manifest.latent_channels, distortion_scale * DISTORTION_WEIGHT, np.float32)
+        relative = models.steps[rate_index] / models.base_steps[rate_index]
+        return np.float32(distortion_scale * factor * WORTH_AT_BASE_STEP) * np.square(relative)
+
+    def _rounded(self, residual: np.ndarray, scales: np.ndarray, worth: np.ndarray | None) -> np.ndarray:
         """Round to the nearest symbol, or to the one before it where that saves more bits than it costs
         distortion.
+
+        Args:
+            residual, scales: C x h x w.
+            worth: C, from ``_worth``.
         """
         size = np.abs(residual)
         magnitude = np.minimum(np.floor(size + np.float32(0.5)), SYMBOL_MAX).astype(np.int32)
         magnitude[scales == 0] = 0
-        if distortion_weight:
+        if worth is not None:
             tables = self.models.symbol_tables
             at = np.flatnonzero(magnitude)
             big, index, exact = magnitude.ravel()[at], scales.ravel()[at], size.ravel()[at]
@@ -112,7 +132,8 @@ class TileCoder:
             )
             # |r| - (m - 1) squared minus |r| - m squared, in squared steps
             worse = 2 * (exact - big) + 1
-            magnitude.ravel()[at] -= saved > np.float32(distortion_weight) * worse
+            channel = at // (residual.shape[1] * residual.shape[2])
+            magnitude.ravel()[at] -= saved > worth[channel] * worse
         return np.where(residual < 0, -magnitude, magnitude)
 
     def write(self, tile: TileSymbols, rate_index: int) -> bytes:

@@ -8,6 +8,7 @@ This package knows bytes only: what a tile's payload means is the business of th
 
 from texcodec.container.chunks import (
     ALPH,
+    CROP,
     EXIF,
     FEAT,
     FEAT_ANCILLARY,
@@ -19,6 +20,7 @@ from texcodec.container.chunks import (
     XMPD,
     is_critical,
 )
+from texcodec.container.crop import COARSE, DROP, Crop, pack_crop, unpack_crop
 from texcodec.container.header import MAJOR, MINOR, SRGB, Header
 from texcodec.container.index import ABSENT, TileEntry, symbols_crc, tile_crc, tile_entry
 from texcodec.container.reader import Reader, read_header
@@ -27,6 +29,9 @@ from texcodec.container.writer import write
 __all__ = [
     "ABSENT",
     "ALPH",
+    "COARSE",
+    "CROP",
+    "DROP",
     "EXIF",
     "FEAT",
     "FEAT_ANCILLARY",
@@ -39,13 +44,16 @@ __all__ = [
     "SRGB",
     "TEXT",
     "XMPD",
+    "Crop",
     "Header",
     "Reader",
     "TileEntry",
     "is_critical",
+    "pack_crop",
     "read_header",
     "symbols_crc",
     "tile_crc",
     "tile_entry",
+    "unpack_crop",
     "write",
 ]

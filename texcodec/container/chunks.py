@@ -27,10 +27,11 @@ XMPD = b"xmpd"  # XMP packet
 TEXT = b"text"  # JSON object: encoder, settings
 PREV = b"prev"  # preview, a small JPEG or PNG file
 PSUM = b"psum"  # checksum of the decoded pixels
+CROP = b"crop"  # the rectangle that a learned crop kept
 
 CRITICAL = frozenset({THDR, TIDX, TDAT, ALPH, FEAT, TEND})
 # These stand at most once in a file; feature streams and types this version does not know may repeat.
-SINGLE = (CRITICAL - {FEAT}) | {ICCP, EXIF, XMPD, TEXT, PREV, PSUM}
+SINGLE = (CRITICAL - {FEAT}) | {ICCP, EXIF, XMPD, TEXT, PREV, PSUM, CROP}
 KNOWN = CRITICAL | SINGLE | {FEAT_ANCILLARY}
 
 HEAD_BYTES = 8  # type and length

@@ -14,6 +14,7 @@ from texcodec.container.chunks import (
     ALPH,
     CRC_BYTES,
     CRITICAL,
+    CROP,
     FEAT,
     FEAT_ANCILLARY,
     HEAD_BYTES,
@@ -30,6 +31,7 @@ from texcodec.container.chunks import (
     pack_head,
     unpack_head,
 )
+from texcodec.container.crop import Crop, unpack_crop
 from texcodec.container.header import Header, unpack_header
 from texcodec.container.index import (
     TileEntry,
@@ -114,6 +116,12 @@ class Reader:
         for kind, payload in self.ancillary:
             self.chunks.setdefault(kind, payload)
         self._starts = list(accumulate((entry.length for entry in self.tiles), initial=0))
+
+    @property
+    def crop(self) -> Crop | None:
+        """What the chunk crop says; None without one.  Raises CorruptError if it does not fit the picture."""
+        payload = self.chunks.get(CROP)
+        return None if payload is None else unpack_crop(payload, self.header.width, self.header.height)
 
     @property
     def container_bytes(self) -> int:

@@ -30,6 +30,8 @@ class Manifest:
         halo: latents of neighbours that synthesis sees on every side of a tile.
         fusion: whether a fusion network repairs the seams.
         qualities: rate index of quality 1, 2, ... 100; encoder only.
+        distortion_factor: how much of lambda * squared step the encoder takes a squared symbol to be worth when it
+            rounds; None for sets from before there was a choice; encoder only.
         identity: hexadecimal identity of the decoder.
         encoder: SHA-256 of the encoder's graphs and arrays, hexadecimal.
         macs: thousand multiply-accumulates a pixel, by network and without halo (see ``ModelSet.macs``).
@@ -48,6 +50,7 @@ class Manifest:
     encoder: str
     macs: dict[str, float]
     card: dict[str, Any]
+    distortion_factor: float | None = None
 
     @property
     def latent_channels(self) -> int:
@@ -94,6 +97,7 @@ def read_manifest(folder: Path) -> Manifest:
             encoder=str(raw["encoder"]),
             macs={str(k): float(v) for k, v in raw["macs"].items()},
             card=dict(raw["card"]),
+            distortion_factor=None if raw.get("distortion_factor") is None else float(raw["distortion_factor"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelDamagedError(
@@ -107,6 +111,7 @@ def read_manifest(folder: Path) -> Manifest:
         and manifest.qualities[0] >= 0
         and manifest.qualities[-1] <= 255
         and all(map(math.isfinite, manifest.thresholds))
+        and (manifest.distortion_factor is None or 0 < manifest.distortion_factor < math.inf)
         and list(manifest.thresholds) == sorted(set(manifest.thresholds))
         and manifest.slices
         and min(manifest.slices) > 0

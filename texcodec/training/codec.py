@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,9 +15,16 @@ from torch import Tensor, nn
 from .architecture import HYPER_MAX, HYPER_STRIDE, LAMBDA_MAX, LAMBDA_MIN, LATENT_STRIDE, Architecture
 from .entropy_model import EntropyModel, interpolate
 from .fixed_point import round_through
+from .rounding import TRAINABLE
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
 
 STEP_ANCHORS = 10
+
+DISTORTION_FACTOR = 1.0
+"""Of what a squared symbol is worth when rounding (docs/decisions/quantisation.md)."""
+
+Groups = tuple[int, ...] | None
+"""The number of pictures of each class in a batch that is sorted by class; None for any other batch."""
 
 
 def lagrangian(t: Tensor) -> Tensor:
@@ -52,6 +62,24 @@ class Coded:
     hyper: Tensor
 
 
+@dataclass
+class Latents:
+    """What entropy coding makes of latents.
+
+    Attributes:
+        decoded: B x C x h x w in symbols, as synthesis reads them.
+        bits: B.
+        symbols, scales: B x C x h x w residual symbols and scale indices.
+        hyper: B x Z x ceil(h/4) x ceil(w/4) hyper latents.
+    """
+
+    decoded: Tensor
+    bits: Tensor
+    symbols: Tensor
+    scales: Tensor
+    hyper: Tensor
+
+
 class Codec(nn.Module):
     """Linear transform, quantisation steps and entropy model, with one set of transforms (parent) or one a
     class.
@@ -76,37 +104,72 @@ class Codec(nn.Module):
         """Whether each class has transforms of its own."""
         return len(self.transforms) > 1
 
-    def specialise(self) -> Codec:
-        """A codec whose classes all start as copies of this parent's transforms."""
+    def specialise(self, shared: Sequence[str] = ()) -> Codec:
+        """A codec whose classes all start as copies of this parent's transforms.
+
+        Args:
+            shared: modules of ``ClassTransforms``, as "synthesis.blocks", that stay one for all classes: what
+                need not differ learns from the crops of every class.
+        """
         child = Codec(self.architecture, specialised=True)
         child.linear.load_state_dict(self.linear.state_dict())
         child.entropy.load_state_dict(self.entropy.state_dict())
         child.log_steps.data.copy_(self.log_steps.data)
         for transforms in child.transforms:
             transforms.load_state_dict(self.transforms[0].state_dict())
+        child.share(shared)
         return child
+
+    def share(self, names: Sequence[str]) -> None:
+        """Make these modules of ``ClassTransforms`` one for all classes, where they are equal; a set and a
+        checkpoint hold a copy for each class, and say in this way which ones were trained as one.
+        """
+        first, *others = self.transforms
+        for name in names:
+            wanted = first.get_submodule(name).state_dict()
+            found = [t.get_submodule(name).state_dict() for t in others]
+            if all(torch.equal(wanted[k], f[k]) for f in found for k in wanted):
+                parent, _, leaf = name.rpartition(".")
+                for transforms in others:
+                    setattr(transforms.get_submodule(parent), leaf, first.get_submodule(name))
 
     def steps(self, t: Tensor) -> Tensor:
         """B rates to B x C quantisation steps in grey levels."""
         return torch.exp(interpolate(self.log_steps, t))
 
-    def analyse(self, x: Tensor, classes: Tensor) -> Tensor:
+    def worth(self, t: Tensor) -> Tensor:
+        """B rates to B x C: the bits that a squared symbol of distortion is worth, were the linear transform
+        orthonormal and all.
+        """
+        squares = self.steps(t).detach().square() / 3  # distortion is the mean over three colours
+        return DISTORTION_FACTOR * lagrangian(t)[:, None] * squares
+
+    def analyse(self, x: Tensor, classes: Tensor, groups: Groups = None) -> Tensor:
         """B x 3 x H x W grey levels to latents B x C x H/16 x W/16 in grey levels (before division by the
         step).
         """
         x = x - 128
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
-            net = self._by_class(classes, lambda k, i: self.transforms[k].analysis(x[i] / 64))
+            net = self._by_class(classes, groups, lambda k, i: self.transforms[k].analysis(x[i] / 64))
         return self.linear(x) + RESIDUAL_SCALE * net.float()
 
-    def synthesise(self, v: Tensor, t: Tensor, classes: Tensor) -> Tensor:
+    def synthesise(self, v: Tensor, t: Tensor, classes: Tensor, groups: Groups = None) -> Tensor:
         """Latents in symbols to pixels on the 0..255 scale."""
         with torch.autocast(v.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
-            net = self._by_class(classes, lambda k, i: self.transforms[k].synthesis(v[i], t[i]))
+            net = self._by_class(classes, groups, lambda k, i: self.transforms[k].synthesis(v[i], t[i]))
         base = high_rate_step(t)[:, None, None, None]
         return self.linear.inverse(v * self.steps(t)[:, :, None, None]) + base * net.float() + 128
 
-    def forward(self, x: Tensor, t: Tensor, classes: Tensor, *, halo: bool, noise: bool = True) -> Coded:
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        classes: Tensor,
+        *,
+        halo: bool,
+        rounding: str = "relaxed",
+        groups: Groups = None,
+    ) -> Coded:
         """Code B pictures.
 
         Args:
@@ -117,29 +180,48 @@ class Codec(nn.Module):
                 whole picture
                 has); without it the outermost latents serve as halo and the returned pixels lack 16 rows and
                 columns a side.
-            noise: additive noise in place of rounding where the rate is estimated.
+            rounding: one of ``rounding.ROUNDINGS``: how latents are rounded and gradients pass through it.
+            groups: how many pictures each class has, in a batch that is sorted by class: the same result with
+                shapes that are known before the batch is, as CUDA graphs need them.
         """
-        v = self.analyse(x, classes) / self.steps(t)[:, :, None, None]
+        v = self.analyse(x, classes, groups) / self.steps(t)[:, :, None, None]
+        coded = self.quantise(v, t, classes, rounding=rounding, groups=groups)
+        s = LATENT_STRIDE
+        seen = F.pad(coded.decoded, (1, 1, 1, 1)) if halo else coded.decoded
+        pixels = self.synthesise(seen, t, classes, groups)[..., s:-s, s:-s]
+        return Coded(pixels, coded.bits, coded.symbols, coded.scales, coded.hyper)
+
+    def quantise(
+        self, v: Tensor, t: Tensor, classes: Tensor, *, rounding: str, groups: Groups = None
+    ) -> Latents:
+        """Quantise the latents of B tiles and estimate their bits.
+
+        Args:
+            v: B x C x h x w latents in symbols, not yet rounded.
+            t, classes, rounding, groups: as for ``forward``.
+        """
         pad = (-v.shape[3] % HYPER_STRIDE, -v.shape[2] % HYPER_STRIDE)
         padded = F.pad(v, (0, pad[0], 0, pad[1]))
-        z = self._by_class(classes, lambda k, i: self.transforms[k].hyper_analysis(padded[i], t[i])).float()
+        z = self._by_class(
+            classes, groups, lambda k, i: self.transforms[k].hyper_analysis(padded[i], t[i])
+        ).float()
         z = torch.clamp(z, -HYPER_MAX, HYPER_MAX)
-        noisy_z = z + torch.rand_like(z) - 0.5 if noise else round_through(z)
+        # hyper latents are few and wide, which noise stands for well enough
+        noisy_z = z + torch.rand_like(z) - 0.5 if rounding in TRAINABLE else round_through(z)
         z = round_through(z)
         planes = torch.cat(
             [torch.floor(t * 255 + 0.5)[:, None] / 32, F.one_hot(classes, self.architecture.classes)], 1
         )
-        decoded, bits, symbols, scales = self.entropy(v, z, planes, noise=noise)
+        decoded, bits, symbols, scales = self.entropy(v, z, planes, self.worth(t), rounding=rounding)
         total = bits.sum((1, 2, 3)) + self.entropy.hyper_bits(noisy_z, t).sum((1, 2, 3))
-        s = LATENT_STRIDE
-        pixels = self.synthesise(F.pad(decoded, (1, 1, 1, 1)) if halo else decoded, t, classes)[
-            ..., s:-s, s:-s
-        ]
-        return Coded(pixels, total, symbols, scales, z)
+        return Latents(decoded, total, symbols, scales, z)
 
-    def _by_class(self, classes: Tensor, run) -> Tensor:  # type: ignore[no-untyped-def]
+    def _by_class(self, classes: Tensor, groups: Groups, run: Callable[[int, Any], Tensor]) -> Tensor:
         if not self.specialised:
             return run(0, slice(None))
+        if groups is not None:
+            ends = list(accumulate(groups))
+            return torch.cat([run(k, slice(e - n, e)) for k, (n, e) in enumerate(zip(groups, ends)) if n])
         parts, places = [], []
         for k in range(len(self.transforms)):
             index = torch.nonzero(classes == k)[:, 0]

@@ -13,30 +13,12 @@ from torch import Tensor, nn
 
 from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
 from .fixed_point import IntegerConv, activation, round_through
+from .rounding import code_residual, logistic_bits
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
 SCALE_OUTPUT = 8.0
 """Scale indices that one unit of a context network's output stands for."""
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)
-_LOGISTIC = math.sqrt(3) / math.pi
-
-
-def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
-    """Bits of residuals under a logistic distribution integrated over one symbol.
-
-    Args:
-        residual: symbols minus mean, any shape.
-        log_scale: natural logarithm of the standard deviation, same shape.
-    """
-    inverse = torch.exp(-log_scale) / _LOGISTIC
-    r = torch.abs(residual)
-    # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)): no cancellation far out in the tail
-    log_p = (
-        F.logsigmoid((0.5 - r) * inverse)
-        + F.logsigmoid((0.5 + r) * inverse)
-        + torch.log1p(-torch.exp(-inverse))
-    )
-    return log_p * (-1 / math.log(2))
 
 
 def features(v: Tensor, linear: bool) -> Tensor:
@@ -139,49 +121,48 @@ class EntropyModel(nn.Module):
         return logistic_bits(z - mean[:, :, None, None], scale[:, :, None, None].expand_as(z))
 
     def forward(
-        self, v: Tensor, z: Tensor, planes: Tensor, *, noise: bool
+        self, v: Tensor, z: Tensor, planes: Tensor, worth: Tensor, *, rounding: str
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Quantise latents slice by slice.
 
         Args:
             v: B x C x h x w latents in symbols, not yet rounded.
             z: B x Z x h/4 x w/4 rounded hyper latents.
-            noise: rate of noisy instead of rounded residuals.
+            worth: B x C, bits that a squared symbol of distortion is worth.
+            rounding: one of ``rounding.ROUNDINGS``.
         Returns:
             decoded latents in symbols, bits a latent, residual symbols, scale indices; all B x C x h x w.
         """
         h = self.hyper(z, planes)[:, :, : v.shape[2], : v.shape[3]]
-        rows = torch.arange(v.shape[2])[:, None] + torch.arange(v.shape[3])[None]
+        row, column = (torch.arange(n, device=v.device) for n in v.shape[2:])
+        rows = row[:, None] + column[None]
         even = (rows % 2 == 0).to(v)
-        first, *rest = v.split(self.architecture.slices, 1)
+        slices = self.architecture.slices
+        first, *rest = v.split(slices, 1)
+        first_worth, *worths = worth[:, :, None, None].split(slices, 1)
         mean_e, scale_e = self.steps[0](h, None)
-        half = (round_through(first - mean_e) + mean_e) * even
+        half = (self._code(first - mean_e, scale_e, first_worth, rounding)[0] + mean_e) * even
         mean_o, scale_o = self.steps[1](h, features(half, linear=True))
         mean = mean_o + (mean_e - mean_o) * even
         scale = scale_o + (scale_e - scale_o) * even
-        symbols, bits, scales = (
-            [round_through(first - mean)],
-            [self._bits(first - mean, scale, noise)],
-            [scale],
-        )
-        decoded = [symbols[0] + mean]
+        symbol, bit = self._code(first - mean, scale, first_worth, rounding)
+        symbols, bits, scales, decoded = [symbol], [bit], [scale], [symbol + mean]
         context = features(decoded[0], linear=True)
-        for step, part in zip(self.steps[2:], rest):
+        for step, part, own_worth in zip(self.steps[2:], rest, worths):
             mean, scale = step(h, context)
-            symbols.append(round_through(part - mean))
-            decoded.append(symbols[-1] + mean)
-            bits.append(self._bits(part - mean, scale, noise))
+            symbol, bit = self._code(part - mean, scale, own_worth, rounding)
+            symbols.append(symbol)
+            decoded.append(symbol + mean)
+            bits.append(bit)
             scales.append(scale)
             context = torch.cat([context, features(decoded[-1], linear=False)], 1)
         return torch.cat(decoded, 1), torch.cat(bits, 1), torch.cat(symbols, 1), torch.cat(scales, 1)
 
     @staticmethod
-    def _bits(residual: Tensor, scale_index: Tensor, noise: bool) -> Tensor:
-        if noise:
-            residual = residual + torch.rand_like(residual) - 0.5
-        else:
-            residual = round_through(residual)
-        return logistic_bits(residual, math.log(SCALE_MIN) + SCALE_STEP * scale_index)
+    def _code(
+        residual: Tensor, scale_index: Tensor, worth: Tensor, rounding: str
+    ) -> tuple[Tensor, Tensor]:
+        return code_residual(residual, math.log(SCALE_MIN) + SCALE_STEP * scale_index, worth, rounding)
 
 
 def interpolate(anchors: Tensor, t: Tensor) -> Tensor:

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from ..entropy import quantise_probabilities
 from ..errors import ParameterError
+from ..files import write_atomically
 from ..registry.identity import decoder_identity
 from ..registry.manifest import ENTROPY_PROFILE, MANIFEST_VERSION
 from ..registry.model_set import STEP_FRACTION
 from . import graphs
 from .architecture import HYPER_MAX, RATE_INDICES, SCALE_LEVELS, SCALE_MIN, Architecture
-from .codec import Codec, high_rate_step
+from .codec import DISTORTION_FACTOR, Codec, high_rate_step
 from .entropy_model import SCALE_STEP, SliceContext, interpolate
 from .fixed_point import IntegerConv
 from .integer_export import export_conv
@@ -68,7 +69,9 @@ class Statistics:
         random = np.random.default_rng(seed)
         for x, classes in batches:
             r = int(random.integers(RATE_INDICES))
-            coded = codec(x, torch.full((len(x),), r / (RATE_INDICES - 1)), classes, halo=True, noise=False)
+            coded = codec(
+                x, torch.full((len(x),), r / (RATE_INDICES - 1)), classes, halo=True, rounding="hard"
+            )
             self.add(coded.symbols, coded.scales, coded.hyper, r)
 
 
@@ -230,6 +233,7 @@ def export_set(
         "thresholds": thresholds,
         "halo": 1,
         "fusion": fusion is not None,
+        "distortion_factor": DISTORTION_FACTOR,
         "qualities": [round(low + (high - low) * q / 99) for q in range(100)],
         "identity": decoder_identity(files, decoder).hex(),
         "encoder": decoder_identity(encoder_files, encoder).hex(),
@@ -266,6 +270,14 @@ def _master(codec: Codec) -> dict[str, np.ndarray]:
         if exact:
             kept[key] = value.numpy().astype(np.float32)
     return kept
+
+
+def add_to_card(folder: Path, entries: dict[str, Any]) -> None:
+    """Tell more on the card of the set in ``folder``; no identity depends on it."""
+    file = folder / "manifest.json"
+    manifest = json.loads(file.read_text("utf-8"))
+    manifest["card"] |= entries
+    write_atomically(file, (json.dumps(manifest, indent=1) + "\n").encode(), force=True)
 
 
 def check_out(folder: Path) -> None:

@@ -1,28 +1,29 @@
-"""Training the fusion network on the seams that a model set really leaves (methods: codecs fixed, seams
-repaired).
+"""The fusion network: repairing the seams of stitched pictures, and training it on the seams of a fixed codec.
+
+``texcodec.fusion`` says where the seams are; the same network runs there after the decoder.
 """
 
 from __future__ import annotations
 
-import math
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..codec.analysis import analyse
-from ..codec.decoder import TileLatents, plan, stitch
-from ..codec.tile_coder import TileCoder
-from ..codec.workers import Workers
-from ..fusion import MARGIN, REACH, SEGMENT, WINDOW, block_input, seam_blocks
-from ..images import from_array
-from ..registry import ModelSet
+from ..fusion import DISTANCE, MARGIN, REACH, SEGMENT, WINDOW, block_input, seam_blocks
+from ..tiles import DEFAULT_LOG2, Grid
 from .architecture import RATE_INDICES, Architecture
+from .codec import high_rate_step
 
-PICTURE_SIDE = 512
-"""Pictures are cut to 2 x 2 tiles of 256, the fewest that have both kinds of seam and a crossing."""
+if TYPE_CHECKING:
+    from .pictures import PictureCodec
+
+PICTURE_SIDE = 2 << DEFAULT_LOG2
+"""Pictures are cut to 2 x 2 tiles, the fewest that have both kinds of seam and a crossing."""
 
 
 class Fusion(nn.Module):
@@ -42,6 +43,45 @@ class Fusion(nn.Module):
         return self.leave(torch.relu(self.middle(torch.relu(self.enter(blocks)))))
 
 
+def repair(network: Fusion, stitched: Tensor, side: int, t: Tensor) -> Tensor:
+    """Repair all seams of B pictures of one size; differentiable.
+
+    The network has no padding and every block reads the unfused picture, so whole bands along the seams
+    give the pixels that the blocks of ``texcodec.fusion`` give.
+
+    Args:
+        stitched: B x 3 x H x W on the 0..255 scale.
+        side: pixels a tile side.
+        t: B rates in [0, 1].
+    """
+    vertical = _corrections(network, stitched, side, t)
+    horizontal = _corrections(network, stitched.transpose(2, 3), side, t).transpose(2, 3)
+    own = torch.ones(stitched.shape[3]).to(stitched)
+    for x in range(side, stitched.shape[3], side):
+        own[x - REACH : x + REACH] = 0  # where seams cross, the vertical one has the pixels
+    return stitched + vertical + horizontal * own
+
+
+def _corrections(network: Fusion, stitched: Tensor, side: int, t: Tensor) -> Tensor:
+    """What to add to B x 3 x H x W pixels along their vertical seams; zeros elsewhere."""
+    height, width = stitched.shape[2:]
+    seams = range(side, width, side)
+    if not seams:
+        return torch.zeros_like(stitched)
+    # the last tile may be narrower than a seam's reach
+    padded = F.pad(stitched, (MARGIN, MARGIN + REACH, MARGIN, MARGIN), mode="replicate")
+    bands = torch.cat([padded[..., x - REACH : x + REACH + 2 * MARGIN] for x in seams])
+    distance = torch.from_numpy(DISTANCE).to(bands).expand(len(bands), 1, *bands.shape[2:])
+    rate = t.repeat(len(seams))[:, None, None, None]
+    seen = torch.cat([(bands - 128) / 64, distance, rate.expand_as(distance)], 1)
+    out = network(seen) * high_rate_step(rate) * torch.from_numpy(WINDOW).to(bands)
+    between = out.new_zeros(len(t), 3, height, side - 2 * REACH)
+    first = out.new_zeros(len(t), 3, height, REACH)
+    parts = [part for band in out.chunk(len(seams)) for part in (between, band)]
+    whole = torch.cat([first, *parts], 3)
+    return F.pad(whole, (0, width - whole.shape[3]))
+
+
 @dataclass
 class SeamData:
     """Blocks across seams: network inputs N x 5 x 70 x 38, what is missing N x 3 x 64 x 32 (grey levels),
@@ -53,15 +93,21 @@ class SeamData:
     base: np.ndarray
 
 
+@torch.no_grad()
 def collect_seams(
-    models: ModelSet, arrays: list[np.ndarray], *, blocks: int, seed: int, threads: int = 1
+    pictures: PictureCodec, arrays: Sequence[np.ndarray], *, blocks: int, seed: int
 ) -> SeamData:
-    """Code crops of training pictures at random rates with a set, and keep the blocks along their seams.
+    """Code crops of training pictures at random rates, and keep the blocks along their seams.
+
+    The codec is the trained one, before it is exported: its seams teach fusion as much as those that the
+    exported set leaves (docs/decisions/fusion.md).
 
     Args:
-        models: a set without fusion.
+        pictures: codec and thresholds; its fusion network is not used. It runs on its own device.
         arrays: uint8 H x W x 3; those smaller than 512 x 512 are left out.
         blocks: how many to collect at least.
+    Raises:
+        ValueError: no picture is large enough.
     """
     random = np.random.default_rng(seed)
     large = [a for a in arrays if min(a.shape[:2]) >= PICTURE_SIDE]
@@ -69,79 +115,25 @@ def collect_seams(
         raise ValueError(
             f"No training picture has both sides of at least {PICTURE_SIDE} pixels, which fusion needs."
         )
-    coder = TileCoder(models)
+    device = next(pictures.parameters()).device
+    grid = Grid(PICTURE_SIDE, PICTURE_SIDE, DEFAULT_LOG2)
     inputs: list[np.ndarray] = []
     missing: list[np.ndarray] = []
-    base: list[np.floating] = []
-    with Workers(threads) as workers:
-        while len(inputs) < blocks:
-            array = large[random.integers(len(large))]
-            y, x = (int(random.integers(n - PICTURE_SIDE + 1)) for n in array.shape[:2])
-            picture = from_array(np.ascontiguousarray(array[y : y + PICTURE_SIDE, x : x + PICTURE_SIDE]))
-            r = int(random.integers(RATE_INDICES))
-            analysed = analyse(picture, models, workers, tile_log2=8)
-            grid, tiles = analysed.grid, {}
-            for i, latents in enumerate(analysed.latents):
-                cls = analysed.classes[i]
-                tiles[i] = TileLatents(cls, r, coder.quantise(latents, cls, r).latents())
-            whole = plan(grid, grid.picture, fusion=False, halo=models.manifest.halo)
-            canvas = stitch(grid, whole, tiles, models, workers)[0]
-            target = picture.pixels.transpose(2, 0, 1).astype(np.float32) - canvas
-            for block in seam_blocks(grid):
-                seen = block_input(block, canvas, grid.picture, grid.picture, r / (RATE_INDICES - 1))
-                wrong = block.box.cut(target)
-                wrong = wrong.transpose(0, 2, 1) if block.horizontal else wrong
-                if wrong.shape[1:] == (SEGMENT, 2 * REACH):
-                    inputs.append(seen[0])
-                    missing.append(wrong)
-                    base.append(models.base_steps[r])
+    base: list[float] = []
+    while len(inputs) < blocks:
+        array = large[random.integers(len(large))]
+        top, left = (int(random.integers(n - PICTURE_SIDE + 1)) for n in array.shape[:2])
+        pixels = np.array(array[top : top + PICTURE_SIDE, left : left + PICTURE_SIDE])
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(device).float()
+        t = torch.tensor([int(random.integers(RATE_INDICES)) / (RATE_INDICES - 1)], device=device)
+        stitched = pictures(x, t, tile_log2=DEFAULT_LOG2, rounding="hard").stitched
+        canvas, target = stitched[0].cpu().numpy(), (x - stitched)[0].cpu().numpy()
+        for block in seam_blocks(grid):
+            wrong = block.box.cut(target)
+            wrong = wrong.transpose(0, 2, 1) if block.horizontal else wrong
+            if wrong.shape[1:] == (SEGMENT, 2 * REACH):
+                inputs.append(block_input(block, canvas, grid.picture, grid.picture, t.item())[0])
+                missing.append(wrong)
+                base.append(high_rate_step(t).item())
     assert inputs[0].shape == (5, SEGMENT + 2 * MARGIN, 2 * (REACH + MARGIN))
     return SeamData(np.stack(inputs), np.stack(missing), np.array(base, np.float32))
-
-
-def train_fusion(
-    architecture: Architecture,
-    data: SeamData,
-    *,
-    minutes: float,
-    rate: float = 2e-3,
-    batch: int = 16,
-    seed: int = 1,
-) -> tuple[Fusion, float, float]:
-    """Least squared error on the seam bands; one block in ten is held out.
-
-    Returns:
-        the network, and the held-out squared error in squared base steps before and after fusion.
-    """
-    torch.manual_seed(seed)
-    network = Fusion(architecture)
-    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
-    inputs, missing = torch.from_numpy(data.inputs), torch.from_numpy(data.missing)
-    missing = missing / torch.from_numpy(data.base)[:, None, None, None]
-    window = torch.from_numpy(WINDOW)
-    held = torch.arange(len(inputs)) % 10 == 0
-    training = torch.nonzero(~held)[:, 0]
-    start = time.monotonic()
-    while (done := (time.monotonic() - start) / (60 * minutes)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * done))
-        chosen = training[torch.randint(len(training), (batch,))]
-        error = missing[chosen] - window * network(inputs[chosen])
-        # blocks differ in squared error by orders of magnitude: each counts by how much of it is removed
-        loss = (error.square().mean((1, 2, 3)) / (missing[chosen].square().mean((1, 2, 3)) + 0.01)).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    with torch.no_grad():
-        before = missing[held].square().mean().item()
-        after = (
-            torch.cat(
-                [
-                    (missing[i] - window * network(inputs[i])).square().mean((1, 2, 3))
-                    for i in torch.nonzero(held)[:, 0].split(64)
-                ]
-            )
-            .mean()
-            .item()
-        )
-    return network, before, after

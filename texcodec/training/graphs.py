@@ -15,6 +15,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from .architecture import Architecture
+from .transforms import RESIDUAL_SCALE
 
 OPSET = 17
 
@@ -123,6 +124,7 @@ def analysis(a: Architecture) -> bytes:
     for i in range(a.analysis_blocks):
         h = _block(g, h, f"blocks.{i}", a.analysis_width)
     h = g.conv(h, "leave", a.analysis_width, a.latent_channels, 2, stride=2)
+    h = g.add("Mul", h, g.constant(RESIDUAL_SCALE))
     linear = g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False)
     return g.build(g.add("Add", linear, h), ["n", a.latent_channels, "h", "w"])
 

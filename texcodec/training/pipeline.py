@@ -1,13 +1,25 @@
-"""From a folder of pictures to a model set: parent, specialists, fusion, export.
+"""From a folder of pictures to a model set, stage by stage.
 
-Each stage writes a checkpoint in the work folder and continues from it when the same command is given again.
+    scan         how busy the pictures are                            -> stages.json
+    parent       one codec for all classes, on crops                  -> parent.pt
+    specialists  each class's own copy of its transforms              -> specialists.pt
+    entropy      the entropy networks alone, transforms fixed         -> entropy.pt
+    fusion       the fusion network, on the seams the codec leaves    -> fusion.pt
+    end-to-end   codec and fusion together, on whole pictures         -> end-to-end.pt
+    export       the model set                                        -> OUT
+    self-check   held-out pictures through the set                    -> its card
+
+Every stage takes what the stages before left in the work folder; a stopped one goes on from its checkpoint, a
+finished one is not repeated, and each can be run alone. What needs onnx is imported by the two last stages only,
+so the others run where there is torch alone.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,228 +27,363 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..codec.workers import available_cores
-from ..registry import load_set
+from ..errors import ParameterError
 from ..registry.manifest import read_manifest
-from ..texture import classify, complexity
-from .architecture import Architecture
+from . import processes
 from .codec import Codec
-from .crops import CropSettings, CropTrainer
-from .data import CropSampler, Pictures, list_pictures, split_held_out
-from .export import Statistics, check_out, export_set
-from .fusion import PICTURE_SIDE, collect_seams, train_fusion
-from .restore import restore_architecture, restore_codec
-from .transforms import dct_basis
+from .crops import CropTask
+from .data import CropSampler, DevicePictures, Pictures, fits_on, list_pictures, split_held_out
+from .fusion import PICTURE_SIDE, Fusion, collect_seams
+from .loop import Loop, Task
+from .pictures import PictureCodec, PictureTask
+from .restore import restore_architecture, restore_codec, restore_fusion
+from .scan import scan_textures
+from .seams import SeamTask
+from .settings import StageSettings, TrainingSettings, to_json
+from .transforms import start_coefficients
+from .work import WorkFolder, codec_of
 
-
-@dataclass(frozen=True)
-class PipelineSettings:
-    """What one training run does.
-
-    Attributes:
-        architecture: sizes of the networks.
-        parent, specialists: settings of the two stages on crops; 0 minutes leaves a stage out.
-        fusion_minutes: of training the fusion network (collecting its seams comes on top); 0 leaves it out.
-        fusion_blocks: seam blocks to collect.
-        statistics_batches: batches counted for the probability tables.
-        class_names: smoothest first.
-        thresholds: of texture complexity, mean |dx| + |dy|.
-    """
-
-    architecture: Architecture = field(default_factory=Architecture)
-    parent: CropSettings = CropSettings(minutes=60)
-    specialists: CropSettings = CropSettings(minutes=30, rate=4e-4, batch=9)
-    fusion_minutes: float = 4
-    fusion_blocks: int = 3000
-    statistics_batches: int = 400
-    class_names: tuple[str, ...] = ("smooth", "medium", "busy")
-    thresholds: tuple[float, ...] = (8.0, 18.0)
-
-
-TINY = Architecture(
-    slices=(8, 24, 32),
-    hyper_channels=12,
-    analysis_width=24,
-    analysis_blocks=1,
-    synthesis_width=24,
-    synthesis_blocks=1,
-    hyper_width=32,
-    feature_width=24,
-    context_width=16,
-    joint_width=32,
-    fusion_width=8,
-)
-SMALL = Architecture(
-    analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
-)
-PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
-
-
-def preset_settings(
-    preset: str, minutes: float, shares: dict[str, float], *, seed: int = 1, continued: bool = False
-) -> PipelineSettings:
-    """Settings for a run of ``minutes``.
-
-    Args:
-        preset: "tiny", "small" or "full".
-        shares: of the time, by stage: "parent", "specialists", "fusion".
-        continued: the run starts from a set, so the parent's time goes to the specialists.
-    """
-    parent, specialists = shares["parent"] * minutes, shares["specialists"] * minutes
-    if continued:
-        parent, specialists = 0.0, parent + specialists
-    rate = 2e-3 if preset == "tiny" else 1e-3
-    return PipelineSettings(
-        architecture=PRESETS[preset],
-        parent=CropSettings(minutes=parent, rate=rate, last_rate=0.3 * rate, seed=seed),
-        specialists=CropSettings(minutes=specialists, rate=0.4 * rate, batch=9, seed=seed + 1),
-        fusion_minutes=shares["fusion"] * minutes,
-        fusion_blocks=max(60, min(3000, int(minutes * 60))),
-        statistics_batches=max(8, min(400, int(minutes * 8))),
-    )
-
-
-def start_coefficients(sampler: CropSampler, count: int) -> np.ndarray:
-    """Numbers of the ``count`` DCT coefficients with the largest variance on training crops, largest
-    first.
-    """
-    basis, energy = dct_basis(), np.zeros(768)
-    batches = sampler.batches(64)
-    for _ in range(10):
-        x = next(batches).astype(np.float32) - 128
-        b, side = x.shape[0], x.shape[1] // 16 * 16
-        x = (
-            x[:, :side, :side]
-            .reshape(b, side // 16, 16, side // 16, 16, 3)
-            .transpose(0, 1, 3, 5, 2, 4)
-            .reshape(-1, 768)
-        )
-        energy += np.square(x @ basis.T).mean(0)
-    return np.argsort(-energy, kind="stable")[:count].copy()
-
-
-def statistics_batches(sampler: CropSampler, settings: PipelineSettings) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches for counting symbols."""
-    batches = sampler.batches(8)
-    for _ in range(settings.statistics_batches):
-        batch = next(batches)
-        classes = torch.tensor([classify(complexity(p), settings.thresholds) for p in batch])
-        yield torch.from_numpy(batch).permute(0, 3, 1, 2).float(), classes
+TORCH_STAGES = ("scan", "parent", "specialists", "entropy", "fusion", "end-to-end")
+STAGES = (*TORCH_STAGES, "export", "self-check")
+"""In their order."""
+STATISTICS_BATCH = 8
 
 
 class Pipeline:
     """One run over one collection of pictures.
 
     Args:
-        pictures: folders.
-        work: folder of checkpoints and logs.
-        start: folder of a model set to continue from; its networks decide the architecture, and no parent is
-            trained.
+        pictures: folders, or files.
+        work: folder of checkpoints and curves.
+        start: folder of a model set to continue from; its networks decide the architecture and the classes, and
+            no parent is trained.
+        device: where networks are trained.
         say: called with sentences on what goes on.
     Raises:
-        ValueError: there is no picture that can be read.
+        ModelNotFoundError, ModelDamagedError: there is no sound set in ``start``.
     """
 
     def __init__(
         self,
         pictures: list[Path],
         work: Path,
-        settings: PipelineSettings,
+        settings: TrainingSettings,
         *,
         start: Path | None = None,
+        device: torch.device | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
+        self.start_name = ""
         if start is not None:
             known = read_manifest(start)
+            self.start_name = f"{known.name} ({known.identity})"
             settings = replace(
                 settings,
                 architecture=restore_architecture(start),
-                class_names=known.classes,
-                thresholds=known.thresholds,
-                specialists=replace(settings.specialists, thresholds=known.thresholds),
+                classes=replace(settings.classes, names=known.classes, thresholds=known.thresholds),
             )
-        self.settings, self.work, self.say, self.start = settings, work, say, start
-        training, held_out = split_held_out(list_pictures(pictures))
-        smallest = max(settings.parent.crop, settings.specialists.crop)
-        loaded = Pictures(training, smallest=smallest)
+        self.pictures, self.settings, self.start = pictures, settings, start
+        self.work = WorkFolder(work)
+        self.device = device or torch.device("cpu")
+        self.say = say if not processes.rank() else lambda sentence: None
+
+    @cached_property
+    def _files(self) -> tuple[list[Path], list[Path]]:
+        return split_held_out(list_pictures(self.pictures), self.settings.data.held_out)
+
+    @property
+    def held_out(self) -> list[Path]:
+        """Pictures that are not trained on."""
+        return self._files[1]
+
+    @cached_property
+    def loaded(self) -> Pictures:
+        """The training pictures, decoded.
+
+        Raises:
+            ValueError: there is none that can be read.
+        """
+        s = self.settings
+        used = [
+            stage.crop for stage in (s.parent, s.specialists, s.entropy, s.end_to_end) if stage.minutes > 0
+        ]
+        loaded = Pictures(
+            self._files[0],
+            smallest=max([s.specialists.crop, *used]),
+            settings=s.data,
+            work=self.work.folder,
+            seed=s.seed,
+        )
         for file, why in loaded.skipped:
-            say(f"{file} is left out, as it cannot be read: {why}.")
+            self.say(f"{file} is left out, as it cannot be read: {why.rstrip('.')}.")
         if not loaded.arrays:
-            folders = ", ".join(map(str, pictures))
+            folders = ", ".join(map(str, self.pictures))
             raise ValueError(
-                f"There is no picture in {folders} that can be read ({len(training) + len(held_out)} files were "
-                "looked at); name folders with PNG, JPEG, WebP, TIFF, BMP or PPM files."
+                f"There is no picture in {folders} that can be read ({sum(map(len, self._files))} files were "
+                "looked at); name folders with PNG, JPEG, WebP, TIFF or other files that Pillow reads."
             )
-        self.arrays = loaded.arrays
-        self.card: dict[str, Any] = {
-            "pictures": len(training) - len(loaded.skipped),
-            "held_out": len(held_out),
-        }
+        return loaded
 
-    def sampler(self, settings: CropSettings) -> CropSampler:
-        """Balanced crops for a stage."""
-        return CropSampler(self.arrays, crop=settings.crop, seed=settings.seed)
-
-    def run(self, out: Path, *, name: str, card: dict[str, Any] | None = None) -> None:
-        """All stages, then the export to ``out``.
+    def run(
+        self,
+        stages: Sequence[str] | None = None,
+        *,
+        out: Path | None = None,
+        name: str = "",
+        card: dict[str, Any] | None = None,
+    ) -> None:
+        """Run stages in their order.
 
         Args:
+            stages: names out of ``STAGES``; None for all that have time.
+            out: folder of the model set, which export and self-check need.
+            name: of the set.
             card: entries for the set's card besides those that the run itself knows.
         Raises:
             Stopped: the user interrupted; the same call continues.
-            ParameterError: ``out`` holds something else than a model set.
+            ParameterError: ``out`` is missing or holds something else than a model set, a stage has nothing to
+                start from, or a checkpoint belongs to other settings.
+            ValueError: no picture can be read, or a checkpoint is damaged.
+            FloatingPointError: the loss was not finite for too many steps.
+            StreamError: the disk is full.
         """
-        check_out(out)
-        if self.start is not None:
-            codec = restore_codec(self.start)
-            self.card["continued_from"] = self.start.name
-            first = codec if codec.specialised else codec.specialise()
-        else:
-            first = self.parent().specialise()
-        settings = self.settings.specialists
-        codec = self._crops("specialists", first, settings, self.sampler(settings))
-        card = {**(card or {}), "settings": asdict(self.settings), "seed": self.settings.parent.seed}
-        self.export(codec, out, name=name, card=card)
+        named = stages is not None
+        chosen = [s for s in STAGES if stages is None or s in stages]
+        if out is None and {"export", "self-check"} & set(chosen):
+            raise ParameterError("Exporting needs a folder for the model set; name one.")
+        if named and "parent" in chosen and self.start is not None:
+            raise ParameterError(
+                "A run that continues from a model set trains no parent; leave that stage out."
+            )
+        self.work.folder.mkdir(parents=True, exist_ok=True)
+        if not processes.rank() and set(chosen) & set(TORCH_STAGES):
+            self.work.save_settings(self.settings)
+        processes.wait()
+        if processes.shared():
+            _ = self.loaded  # processes that share a memory map must all be there when it is made
+        for stage in chosen:
+            if stage == "scan":
+                self._scan(named=named)
+            elif stage in TORCH_STAGES:
+                self._train(stage, named=named)
+            elif not processes.rank() and out is not None:
+                if stage == "export":
+                    self._export(out, name or out.name, card or {})
+                else:
+                    self._self_check(out)
+            processes.wait()
 
-    def parent(self) -> Codec:
-        """Train (or continue) the parent; returns its averaged weights."""
-        s = self.settings.parent
-        sampler = self.sampler(s)
-        codec = Codec(self.settings.architecture)
-        codec.linear.start_from(start_coefficients(sampler, self.settings.architecture.latent_channels))
-        return self._crops("parent", codec, s, sampler)
+    def _scan(self, *, named: bool) -> None:
+        """Say how the pictures fall into the classes, and which thresholds would part them evenly."""
+        if "scan" in self.work.records() and not named:
+            return
+        found = scan_textures(self.loaded.arrays, self.settings.classes.thresholds)
+        self.say(found.sentence(self.settings.classes.names))
+        if not processes.rank():
+            self.work.finish("scan", found.to_json())
 
-    def _crops(self, name: str, codec: Codec, settings: CropSettings, sampler: CropSampler) -> Codec:
-        trainer = CropTrainer(codec, settings, self.work, name)
-        averaged = trainer.run(sampler) if trainer.elapsed < 60 * settings.minutes else trainer.average
-        self.card[f"{name}_minutes"], self.card[f"{name}_steps"] = (
-            round(trainer.elapsed / 60, 1),
-            trainer.steps,
-        )
-        return averaged
-
-    def export(self, codec: Codec, folder: Path, *, name: str, card: dict[str, Any]) -> None:
-        """Count statistics, write the set, train fusion on its seams, and write it again with fusion."""
+    def _stage_settings(self, stage: str) -> StageSettings:
         s = self.settings
+        if stage != "fusion":
+            found: StageSettings = getattr(s, stage.replace("-", "_"))
+            return found
+        return StageSettings(
+            minutes=s.fusion.minutes, batch=s.fusion.batch, rate=s.fusion.rate, seed=s.fusion.seed
+        )
+
+    def _train(self, stage: str, *, named: bool) -> None:
+        """One stage of gradient descent, unless it has no time or is finished already."""
+        settings, record = self._stage_settings(stage), self.work.records().get(stage)
+        if settings.minutes <= 0 or (stage == "parent" and self.start is not None):
+            if named:
+                raise ParameterError(
+                    f"The stage {stage} has no time; give it some with --time or --settings."
+                )
+            return
+        codec, source = self._before(stage)
+        if record and not (named and settings.minutes > record["minutes"] + 0.01):
+            self.say(f"The stage {stage} is finished ({record['minutes']} min, {record['steps']} steps).")
+            if record["from"] != source:
+                self.say(
+                    f"It started from {record['from']}, and would now start from {source}; to repeat it, remove "
+                    f"{self.work.checkpoint(stage)} and {self.work.folder / 'stages.json'}."
+                )
+            return
+        task = self._task(stage, settings, codec)
+        if task is None:
+            return
+        loop = Loop(
+            task,
+            settings,
+            self.work.folder,
+            stage,
+            device=self.device,
+            context={
+                "architecture": to_json(self.settings.architecture),
+                "thresholds": list(self.settings.classes.thresholds),
+                "from": source,
+            },
+            say=self.say,
+        )
+        try:
+            average = loop.run()
+        except torch.cuda.OutOfMemoryError as error:
+            raise ValueError(
+                f"The memory of {self.device} is too small for batches of {settings.batch}; lower "
+                f"{stage.replace('-', '_')}.batch with --settings."
+            ) from error
+        if isinstance(task, SeamTask):
+            before, after = task.held_out_error(average.cpu())
+            self.say(
+                f"Fusion: held-out squared error on seam bands {before:.4f} -> {after:.4f} squared steps."
+            )
+        if not processes.rank():
+            told = {"minutes": round(loop.elapsed / 60, 2), "steps": loop.steps, "skipped": loop.skipped}
+            self.work.finish(stage, {**told, "from": source})
+
+    def _task(self, stage: str, settings: StageSettings, codec: Codec | None) -> Task | None:
+        """What a stage optimises; None where the pictures do not allow it."""
+        s, arrays = self.settings, self.loaded.arrays
+        if stage == "fusion":
+            assert codec is not None
+            if not any(min(a.shape[:2]) >= PICTURE_SIDE for a in arrays):
+                self.say(
+                    f"Fusion is not trained: that needs pictures of at least {PICTURE_SIDE} pixels a side."
+                )
+                return None
+            torch.manual_seed(s.seed)
+            fusion = self._start_fusion() or Fusion(s.architecture)
+            codec.half_precision = False
+            whole = PictureCodec(codec, fusion, s.classes.thresholds).to(self.device)
+            seams = collect_seams(whole, arrays, blocks=s.fusion.blocks, seed=settings.seed)
+            return SeamTask(fusion, seams, settings.batch)
+        sampler = self._sampler(settings)
+        if codec is None:
+            torch.manual_seed(s.seed)
+            codec = Codec(s.architecture)
+            rows = start_coefficients(sampler.batches(64), s.architecture.latent_channels)
+            codec.linear.start_from(rows)
+        if codec.specialised:
+            codec.share(s.classes.shared)
+        elif stage != "parent":
+            codec = codec.specialise(s.classes.shared)
+        if stage == "end-to-end":
+            known = self.work.fusion(s.architecture, before=stage) or self._start_fusion()
+            known = known or Fusion(s.architecture)
+            return PictureTask(
+                PictureCodec(codec, known, s.classes.thresholds), sampler, settings, mode="joint"
+            )
+        resident = None
+        if fits_on(self.device, arrays):
+            resident = DevicePictures(arrays, settings.crop, self.device)
+        return CropTask(codec, sampler, settings, resident=resident)
+
+    def _sampler(self, settings: StageSettings) -> CropSampler:
+        return CropSampler(
+            self.loaded.arrays,
+            crop=settings.crop,
+            seed=settings.seed,
+            thresholds=self.settings.classes.thresholds,
+            balance=settings.balance,
+        )
+
+    def _before(self, stage: str) -> tuple[Codec | None, str]:
+        """The codec that a stage starts from, and what to call that; None for one that is to be made."""
+        if stage == "parent":
+            return None, "the DCT"
+        found = self.work.latest(stage)
+        if found is not None:
+            before, state = found
+            if before not in self.work.records():
+                self.say(f"The stage {before} is not finished; {stage} starts from what it has reached.")
+            return codec_of(state, self.work.checkpoint(before)), f"{before}, {state['steps']} steps"
+        if self.start is not None:
+            return restore_codec(self.start), self.start_name
+        if stage == "end-to-end":
+            return None, "the DCT"
+        raise ParameterError(
+            f"The stage {stage} starts from another one, of which {self.work.folder} has no checkpoint; run the "
+            "stage parent first, or name a model set with --from."
+        )
+
+    def _result(self) -> tuple[Codec, Fusion | None]:
+        """The networks that all stages of training have led to."""
+        found = self.work.latest()
+        if found is not None:
+            stage, state = found
+            codec = codec_of(state, self.work.checkpoint(stage))
+        elif self.start is not None:
+            codec = restore_codec(self.start)
+        else:
+            raise ParameterError(
+                f"There is no checkpoint in {self.work.folder} to make a model set of; train first."
+            )
         codec.half_precision = False
-        statistics = Statistics(s.architecture)
-        statistics.gather(codec, statistics_batches(self.sampler(s.specialists), s))
-        card = {
-            **card,
-            **self.card,
+        return codec, self.work.fusion(codec.architecture) or self._start_fusion()
+
+    def _start_fusion(self) -> Fusion | None:
+        return restore_fusion(self.start) if self.start is not None else None
+
+    def _export(self, out: Path, name: str, card: dict[str, Any]) -> None:
+        from .export import Statistics, check_out, export_set
+
+        check_out(out)
+        s = self.settings
+        codec, fusion = self._result()
+        statistics = Statistics(codec.architecture)
+        statistics.gather(codec, self._statistics_batches())
+        export_set(
+            codec,
+            statistics,
+            out,
+            name=name,
+            class_names=s.classes.names,
+            thresholds=s.classes.thresholds,
+            fusion=fusion,
+            card={**card, **self._card()},
+        )
+
+    def _statistics_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Crops and their classes, for counting symbols."""
+        s = self.settings
+        sampler = self._sampler(replace(s.specialists, balance="texture"))
+        random = np.random.default_rng([s.seed, 5])
+        for _ in range(s.export.statistics_batches):
+            places = sampler.draw(random, STATISTICS_BATCH)
+            pixels = torch.from_numpy(sampler.cut(places)).permute(0, 3, 1, 2).float()
+            yield pixels, torch.from_numpy(places.classes)
+
+    def _self_check(self, out: Path) -> None:
+        from .export import add_to_card
+        from .selfcheck import self_check
+
+        codec, fusion = self._result()
+        trained = PictureCodec(codec, fusion or Fusion(codec.architecture), self.settings.classes.thresholds)
+        found = self_check(out, trained, self.held_out)
+        if found is None:
+            self.say(
+                "There are no held-out pictures to check the set with; with ten pictures there would be one."
+            )
+            return
+        add_to_card(out, {"self_check": found.to_json()})
+        self.say(found.sentence())
+
+    def _card(self) -> dict[str, Any]:
+        """What the run knows of itself."""
+        card: dict[str, Any] = {
+            "settings": to_json(self.settings),
+            "seed": self.settings.seed,
+            "pictures": len(self._files[0]) - len(self.loaded.skipped),
+            "held_out": len(self.held_out),
             "processor": platform.processor() or platform.machine(),
-            "cores": available_cores(),
+            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
+            "cores": torch.get_num_threads(),
             "torch": torch.__version__,
         }
-        common: dict[str, Any] = {"name": name, "class_names": s.class_names, "thresholds": s.thresholds}
-        export_set(codec, statistics, folder, **common, fusion=None, card=card)
-        if s.fusion_minutes and not any(min(a.shape[:2]) >= PICTURE_SIDE for a in self.arrays):
-            self.say(
-                f"The set has no fusion network, which needs pictures of at least {PICTURE_SIDE} pixels a side."
-            )
-        elif s.fusion_minutes:
-            seams = collect_seams(load_set(folder), self.arrays, blocks=s.fusion_blocks, seed=7)
-            fusion, before, after = train_fusion(s.architecture, seams, minutes=s.fusion_minutes)
-            self.say(f"Fusion: held-out squared error on seam bands {before:.4f} -> {after:.4f}.")
-            card["fusion_minutes"] = s.fusion_minutes
-            export_set(codec, statistics, folder, **common, fusion=fusion, card=card)
+        if self.start is not None:
+            card["continued_from"] = self.start.name
+        for stage, record in self.work.records().items():
+            for key in ("minutes", "steps"):
+                if key in record:
+                    card[f"{stage}_{key}"] = record[key]
+        return card

@@ -9,6 +9,8 @@ start at zero, so training begins from a working codec.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -35,6 +37,23 @@ def dct_basis() -> np.ndarray:
     colours = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], float)
     colours /= np.linalg.norm(colours, axis=1, keepdims=True)
     return np.einsum("ac,ui,vj->auvcij", colours, one, one).reshape(3 * n * n, 3 * n * n).astype(np.float32)
+
+
+def start_coefficients(batches: Iterator[np.ndarray], count: int) -> np.ndarray:
+    """Numbers of the ``count`` DCT coefficients with the largest variance on training crops, largest
+    first.
+
+    Args:
+        batches: uint8 B x side x side x 3; ten are looked at.
+    """
+    basis, energy = dct_basis(), np.zeros(768)
+    n = LATENT_STRIDE
+    for x in islice(batches, 10):
+        rows = x.shape[1] // n
+        blocks = x[:, : rows * n, : rows * n].astype(np.float32) - 128
+        blocks = blocks.reshape(len(x), rows, n, rows, n, 3).transpose(0, 1, 3, 5, 2, 4).reshape(-1, 768)
+        energy += np.square(blocks @ basis.T).mean(0)
+    return np.argsort(-energy, kind="stable")[:count].copy()
 
 
 def compand(x: Tensor) -> Tensor:

@@ -1,0 +1,246 @@
+"""Writes docs/results.md from what was measured: JSON files in docs/results, each one a section if it is there.
+
+    python benchmarks/results.py [--pieces docs/results] [--out docs/results.md]
+
+    notes.md            free text for the top; its links are relative to its own folder
+    kodak.json          report.json of `texcodec evaluate`, against codecs and curves
+    multi-single.json   report.json of two sets, the multi-model one first, and "training": {name of the set:
+                        {"steps": N, "minutes": M}}, where either number may be missing
+    fusion.json         of benchmarks/seams.py
+    training.json       {"what": "BD-rate against ..., %", "hardware": "...", "points": [{"minutes": M, "bd" or
+                        "cost": X}, ...]}, or the list of points alone
+    tuning.json         report.json of two sets, the tuned one first, and "tuning": {"domain": "...", "minutes": M,
+                        "hardware": "..."}
+    cost.json           {"hardware": "...", "rows": [{"name": "...", "any column": number or text, ...}, ...]}
+
+Tables of docs/performance.md are quoted, and pages of docs/decisions listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from texcodec.evaluation import tables
+from texcodec.evaluation.plots import quality_over_rate
+from texcodec.evaluation.report_markdown import section_text, table_text
+
+ROOT = Path(__file__).resolve().parents[1]
+Piece = Any
+Plots = dict[str, bytes]
+
+
+def kodak(piece: Piece, plots: Plots) -> list[str]:
+    plots["kodak.png"] = quality_over_rate(piece)
+    return [
+        "## On the Kodak pictures",
+        *tables.summary(piece),
+        "![Quality over rate](results/kodak.png)",
+        *(section_text(table, level=3) for table in tables.sections(piece)),
+    ]
+
+
+def multi_single(piece: Piece, plots: Plots) -> list[str]:
+    plots["multi-single.png"] = quality_over_rate(piece)
+    training, (first, second) = piece.get("training", {}), two_sets(piece)
+    rows = []
+    for curve in (first, second):
+        about, trained = curve.get("about", {}), training.get(curve["name"], training.get(name_of(curve), {}))
+        cost = about.get("kmac_per_pixel", {}).get("decode")
+        values = (about.get("classes"), trained.get("steps"), trained.get("minutes"), cost)
+        rows.append([curve["name"], *("–" if value is None else f"{value:,}" for value in values)])
+    header = ["set", "classes", "training steps", "training minutes", "decoder, kMAC/pixel"]
+    used = [i for i in range(len(header)) if any(row[i] != "–" for row in rows)]
+    return [
+        "## Multi-model against single-model",
+        "Sets with networks of the same sizes; the single model has the steps of the parent and all classes.",
+        table_text([header[i] for i in used], [[row[i] for i in used] for row in rows]),
+        *saved(piece),
+        section_text(tables.bd_rates(piece), level=3),
+        "![Quality over rate](results/multi-single.png)",
+    ]
+
+
+def fusion(piece: Piece, plots: Plots) -> list[str]:
+    rows = []
+    for quality, ((band_off, off), (band_on, on)) in zip(piece["qualities"], piece["psnr"]):
+        gains = f"{band_on - band_off:+.3f}", f"{on - off:+.3f}"
+        rows.append(
+            [
+                f"{quality:g}",
+                f"{band_off:.3f}",
+                f"{band_on:.3f}",
+                gains[0],
+                f"{off:.3f}",
+                f"{on:.3f}",
+                gains[1],
+            ]
+        )
+    about = [f"{piece['pictures']} pictures" if "pictures" in piece else "", piece.get("models", "")]
+    return [
+        "## Fusion on and off",
+        f"PSNR in dB within {piece.get('band', 16)} pixels of a seam and on whole pictures"
+        + "".join(f", {text}" for text in about if text)
+        + " (`benchmarks/seams.py`).",
+        table_text(["quality", "bands, off", "bands, on", "gain", "whole, off", "whole, on", "gain"], rows),
+    ]
+
+
+def training(piece: Piece, plots: Plots) -> list[str]:
+    piece = {"points": piece} if isinstance(piece, list) else piece
+    points = sorted(piece["points"], key=lambda point: point["minutes"])
+    key = next(key for key in ("bd", "cost") if key in points[0])
+    what = piece.get("what", {"bd": "BD-rate, %", "cost": "held-out cost"}[key])
+    plots["training.png"] = plot([p["minutes"] for p in points], [p[key] for p in points], what)
+    rows = [[f"{p['minutes']:g}", f"{p[key]:+.1f}" if key == "bd" else f"{p[key]:.4f}"] for p in points]
+    return [
+        "## What short training costs",
+        *([f"Hardware: {piece['hardware']}."] if "hardware" in piece else []),
+        table_text(["minutes of training", what], rows),
+        f"![{what} over minutes of training](results/training.png)",
+    ]
+
+
+def tuning(piece: Piece, plots: Plots) -> list[str]:
+    about = piece.get("tuning", {})
+    facts = [
+        f"Pictures: {about['domain']}" if "domain" in about else "",
+        f"{about['minutes']:g} minutes of fine-tuning" if "minutes" in about else "",
+        about.get("hardware", ""),
+    ]
+    return [
+        "## Fine-tuning on one domain",
+        *(["; ".join(fact for fact in facts if fact) + "."] if any(facts) else []),
+        *saved(piece),
+        section_text(tables.bd_rates(piece), level=3),
+    ]
+
+
+def cost(piece: Piece, plots: Plots) -> list[str]:
+    rows = piece["rows"]
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    return [
+        "## Cost",
+        *([f"Hardware: {piece['hardware']}."] if "hardware" in piece else []),
+        table_text(header, [[shown(row.get(key)) for key in header] for row in rows]),
+    ]
+
+
+SECTIONS: dict[str, Callable[[Piece, Plots], list[str]]] = {
+    "kodak": kodak,
+    "multi-single": multi_single,
+    "fusion": fusion,
+    "training": training,
+    "tuning": tuning,
+    "cost": cost,
+}
+
+
+def two_sets(piece: Piece) -> list[Piece]:
+    found = [curve for curve in piece["curves"] if curve["kind"] == "texcodec"]
+    if len(found) != 2:
+        raise ValueError(f"it has {len(found)} texcodec sets and needs two")
+    return found
+
+
+def saved(piece: Piece) -> list[str]:
+    """What the first set needs against the second, as a sentence."""
+    first, second = two_sets(piece)
+    low, high = piece["range"]
+    sentences = []
+    for metric in piece["metrics"]:
+        rate = piece["bd_rate"]["against"][second["name"]].get(metric["key"])
+        if rate is not None:
+            more = "more" if rate > 0 else "fewer"
+            sentences.append(
+                f"At equal {metric['name']}, from {low:g} to {high:g} bits a pixel, {first['name']} needs "
+                f"{abs(rate):.1f} % {more} bits than {second['name']}."
+            )
+    return [" ".join(sentences)] if sentences else []
+
+
+def name_of(curve: Piece) -> str:
+    return str(curve.get("about", {}).get("set", curve["name"]))
+
+
+def shown(value: object) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def plot(x: list[float], y: list[float], label: str) -> bytes:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    axes.plot(x, y, marker="o")
+    axes.set(xlabel="minutes of training", ylabel=label)
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
+    pyplot.close(figure)
+    return buffer.getvalue()
+
+
+def performance(document: Path) -> list[str]:
+    """The tables of docs/performance.md."""
+    if not document.exists():
+        return []
+    blocks = [block for block in document.read_text("utf-8").split("\n\n") if block.startswith("|")]
+    return [
+        "## Time and memory",
+        "From [performance.md](performance.md), which says on what machine.",
+        *blocks,
+    ]
+
+
+def decisions(folder: Path) -> list[str]:
+    """Links to what was decided by measurement."""
+    pages = [page for page in sorted(folder.glob("*.md")) if page.name != "README.md"]
+    links = [
+        f"- [{page.read_text('utf-8').splitlines()[0].lstrip('# ')}](decisions/{page.name})" for page in pages
+    ]
+    return ["## Decisions", "Each with its tables:", "\n".join(links)] if links else []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pieces", type=Path, default=ROOT / "docs" / "results")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results.md")
+    options = parser.parse_args()
+    plots: Plots = {}
+    notes = options.pieces / "notes.md"
+    parts = ["# Results", "Written by `benchmarks/results.py` from the measurements in [results](results)."]
+    if notes.exists():
+        # a path of its own folder becomes one of the document's
+        parts.append(re.sub(r"\]\((?!\w+:|#)", f"]({options.pieces.name}/", notes.read_text("utf-8").strip()))
+    for name, section in SECTIONS.items():
+        file = options.pieces / f"{name}.json"
+        if not file.exists():
+            continue
+        try:
+            parts += section(json.loads(file.read_text("utf-8")), plots)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
+            sys.exit(
+                f"{file} is not what benchmarks/results.py expects there ({error!r}); see its first lines."
+            )
+    docs = options.out.parent
+    parts += performance(docs / "performance.md") + decisions(docs / "decisions")
+    for name, data in plots.items():
+        (options.pieces / name).write_bytes(data)
+    options.out.write_text("\n\n".join(parts) + "\n", "utf-8")
+    print(f"{options.out}: {len(parts)} parts, {len(plots)} plots")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""benchmarks/results.py: every piece is a section, and a piece that is not there is none."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_runs import SET, save_photograph, texcodec
+
+SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "results.py"
+pytest.importorskip("bjontegaard")
+pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the script is in the repository only")
+
+
+@pytest.fixture(scope="module")
+def two_sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The report of two sets on one picture."""
+    folder = tmp_path_factory.mktemp("sets")
+    picture = save_photograph(folder / "one.png", 176, 176)
+    arguments = ["--models", SET, "--models", "std-1", "--against", "none", "--qualities", "10,40,70"]
+    assert (
+        texcodec("evaluate", picture, "--out", folder / "out", *arguments, "--range", "0.01-5", "--quiet")
+        == 0
+    )
+    report: dict[str, Any] = json.loads((folder / "out" / "report.json").read_text("utf-8"))
+    return report
+
+
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch, **pieces: object) -> str:
+    """The text that the script writes from these pieces."""
+    spec = importlib.util.spec_from_file_location("results_script", SCRIPT)
+    assert spec and spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    (folder / "results").mkdir()
+    for name, piece in pieces.items():
+        (folder / "results" / f"{name.replace('_', '-')}.json").write_text(json.dumps(piece), "utf-8")
+    (folder / "results" / "notes.md").write_text(
+        "What people should know: ![](a.png), [b](https://b).", "utf-8"
+    )
+    arguments = ["--pieces", str(folder / "results"), "--out", str(folder / "results.md")]
+    monkeypatch.setattr(sys, "argv", ["results.py", *arguments])
+    script.main()
+    return (folder / "results.md").read_text("utf-8")
+
+
+def test_every_piece_is_a_section_with_its_numbers(
+    two_sets: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate = two_sets["bd_rate"]["against"]["texcodec (std-1)"]["psnr-rgb"]
+    text = write(
+        tmp_path,
+        monkeypatch,
+        kodak=two_sets,
+        multi_single=two_sets | {"training": {SET: {"steps": 12000}, "std-1": {"steps": 34567}}},
+        fusion={"pictures": 3, "qualities": [50], "psnr": [[[30.0, 31.0], [30.25, 31.01]]]},
+        training={
+            "what": "BD-rate against WebP, %",
+            "points": [{"minutes": 60, "bd": -3}, {"minutes": 5, "bd": 40}],
+        },
+        tuning=two_sets | {"tuning": {"domain": "streets", "minutes": 20}},
+        cost={"rows": [{"name": "x", "kMAC/pixel": 8.5}, {"name": "y", "encode, s": 1.25}]},
+    )
+    assert text.index("should know: ![](results/a.png), [b](https://b).") < text.index(
+        "## On the Kodak pictures"
+    )
+    more = "more" if rate > 0 else "fewer"
+    assert f"texcodec (tiny-1) needs {abs(rate):.1f} % {more} bits than texcodec (std-1)" in text
+    assert "| 12,000 |" in text and "| 34,567 |" in text
+    assert "| 50 | 30.000 | 30.250 | +0.250 | 31.000 | 31.010 | +0.010 |" in text
+    assert text.index("| 5 | +40.0 |") < text.index("| 60 | -3.0 |")
+    assert "Pictures: streets; 20 minutes of fine-tuning." in text
+    assert "| y | – | 1.25 |" in text
+    for plot in ("kodak", "multi-single", "training"):
+        assert f"(results/{plot}.png)" in text
+        assert (tmp_path / "results" / f"{plot}.png").stat().st_size > 1000
+
+
+def test_pieces_that_are_not_there_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = write(tmp_path, monkeypatch, training=[{"minutes": 1, "cost": 0.5}])
+    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## What short training costs"]
+    assert "| 1 | 0.5000 |" in text
+
+
+def test_a_piece_of_another_form_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="fusion.json is not what benchmarks/results.py expects"):
+        write(tmp_path, monkeypatch, fusion={"psnr": []})

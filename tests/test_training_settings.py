@@ -1,0 +1,137 @@
+"""The tree of settings: JSON and back, and what is refused. Needs torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.train
+
+from texcodec import ParameterError  # noqa: E402
+from texcodec.training import settings as tree  # noqa: E402
+from texcodec.training.settings import (  # noqa: E402
+    TINY,
+    ObjectiveSettings,
+    StageSettings,
+    TrainingSettings,
+    differences,
+    from_json,
+    preset_settings,
+    read_settings,
+    to_json,
+)
+from texcodec.training.times import minutes  # noqa: E402
+
+
+def test_settings_survive_json() -> None:
+    aim = ObjectiveSettings("bound-rate", bpp=0.4)
+    for settings in (TrainingSettings(), preset_settings("tiny", 12.5, seed=3, objective=aim)):
+        again = from_json(TrainingSettings(), json.loads(json.dumps(to_json(settings))))
+        assert again == settings
+
+
+def test_part_of_the_tree_changes_only_that_part() -> None:
+    base = preset_settings("small", 60)
+    changed = from_json(base, {"parent": {"batch": 32, "rate": 1}, "data": {"scales": [1.0]}})
+    assert (changed.parent.batch, changed.parent.rate, changed.data.scales) == (32, 1.0, (1.0,))
+    assert changed.parent.minutes == base.parent.minutes and changed.specialists == base.specialists
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (
+            {"parnet": {}},
+            r"'parnet' is not a setting of the settings; those that exist are: architecture, data",
+        ),
+        (
+            {"parent": {"bach": 3}},
+            r"'bach' is not a setting of parent; those that exist are: minutes, crop, batch",
+        ),
+        ({"parent": {"batch": 3.5}}, "parent.batch must be a whole number"),
+        ({"parent": {"batch": True}}, "parent.batch must be a whole number"),
+        ({"parent": {"freeze": "all"}}, "parent.freeze must be a list"),
+        ({"parent": {"freeze": [1]}}, "An entry of parent.freeze must be a text"),
+        ({"parent": 3}, "parent must be an object"),
+        ({"parent": {"crop": 100}}, "parent: crop must be a multiple of 16"),
+        ({"parent": {"balance": "none"}}, "balance must be one of texture, classes"),
+        ({"parent": {"rounding": "up"}}, "rounding must be one of relaxed, noise"),
+        ({"parent": {"objective": {"kind": "bound-rate"}}}, "bound-rate needs a bound"),
+        ({"parent": {"rate": 1e-4, "last_rate": 1e-3}}, "rate must be above last_rate"),
+        ({"classes": {"thresholds": [9.0, 3.0]}}, "thresholds must rise"),
+        ({"classes": {"names": ["a"], "thresholds": []}}, "1 class names for 3 classes"),
+        ({"data": {"scales": [2.0]}}, "factors above 0 and at most 1"),
+    ],
+)
+def test_wrong_settings_are_refused_with_a_sentence(changes: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        from_json(TrainingSettings(), changes)
+
+
+def test_settings_file_is_named_when_it_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    with pytest.raises(ParameterError, match="mine.json cannot be read"):
+        read_settings(file, TrainingSettings())
+    file.write_text("{")
+    with pytest.raises(ParameterError, match="mine.json are not JSON"):
+        read_settings(file, TrainingSettings())
+    file.write_text('{"x": 1}')
+    with pytest.raises(ParameterError, match="mine.json are wrong: 'x' is not a setting"):
+        read_settings(file, TrainingSettings())
+    file.write_text('{"seed": 4}')
+    assert read_settings(file, TrainingSettings()).seed == 4
+
+
+def test_differences_are_told_with_the_place_and_both_values() -> None:
+    before, now = to_json(StageSettings()), to_json(StageSettings(batch=9, minutes=3))
+    assert differences(before, now, frozenset({"minutes"})) == ["batch: 8 before, 9 now"]
+    assert differences({"a": {"b": 1}}, {"c": 2}, frozenset()) == [
+        "a.b: 1 before, nothing now",
+        "c: nothing before, 2 now",
+    ]
+
+
+def test_time_of_a_run_is_shared_out() -> None:
+    settings = preset_settings("tiny", 100)
+    stages = (settings.parent, settings.specialists, settings.entropy, settings.fusion, settings.end_to_end)
+    assert sum(s.minutes for s in stages) == pytest.approx(100)
+    assert settings.architecture == TINY and settings.end_to_end.minutes == 0
+    continued = preset_settings("tiny", 100, continued=True)
+    assert continued.parent.minutes == 0
+    assert continued.specialists.minutes == pytest.approx(
+        settings.parent.minutes + settings.specialists.minutes
+    )
+    assert continued.specialists.rate < settings.parent.rate
+
+
+def test_command_line_knows_the_stages_and_objectives_that_there_are() -> None:
+    from texcodec.cli import train as cli
+    from texcodec.training.pipeline import STAGES
+
+    assert cli.STAGES == STAGES and cli.OBJECTIVES == tree.OBJECTIVES
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("90", 90),
+        ("90m", 90),
+        ("1h30m", 90),
+        ("1h30", 90),
+        ("12s", 0.2),
+        ("600s", 10),
+        ("1.5h", 90),
+        ("1m30s", 1.5),
+    ],
+)
+def test_times_are_read_as_people_write_them(text: str, expected: float) -> None:
+    assert minutes(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "m", "0", "5 m", "3s2m", "-4", "1e3"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        minutes(text)

@@ -1,0 +1,98 @@
+"""What the tests of training share: the smallest networks, a clock that counts steps, small tasks. Needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pictures import photograph
+from torch import Tensor, nn
+
+from texcodec.training.architecture import Architecture
+from texcodec.training.codec import Codec
+from texcodec.training.crops import CropTask
+from texcodec.training.data import CropSampler
+from texcodec.training.loop import Loop, Terms
+from texcodec.training.settings import StageSettings
+from texcodec.training.transforms import start_coefficients
+
+SMALLEST = Architecture(
+    slices=(4, 8, 12),
+    hyper_channels=4,
+    analysis_width=8,
+    analysis_blocks=1,
+    synthesis_width=8,
+    synthesis_blocks=1,
+    hyper_width=8,
+    feature_width=8,
+    context_width=8,
+    joint_width=8,
+    fusion_width=8,
+)
+
+
+class StepClock:
+    """A second a call, and the loop calls once a step: a stage of N / 60 minutes takes N steps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def stage(steps: int, **changes: Any) -> StageSettings:
+    """Settings of a stage of so many steps of a ``StepClock``, on small crops."""
+    return StageSettings(**{"minutes": steps / 60, "crop": 64, "batch": 3, "rate": 2e-3, **changes})
+
+
+def photographs(count: int = 3, width: int = 200, height: int = 150) -> list[np.ndarray]:
+    return [photograph(width, height, seed=s) for s in range(count)]
+
+
+def sampler(settings: StageSettings | None = None, **changes: Any) -> CropSampler:
+    settings = settings or stage(1)
+    options = {"crop": settings.crop, "seed": settings.seed, "balance": settings.balance}
+    return CropSampler(photographs(), **{**options, **changes})
+
+
+def started(architecture: Architecture = SMALLEST, *, specialised: bool = False) -> Codec:
+    """An untrained codec: a linear transform."""
+    torch.manual_seed(0)
+    codec = Codec(architecture)
+    codec.linear.start_from(start_coefficients(sampler().batches(4), architecture.latent_channels))
+    return codec.specialise() if specialised else codec
+
+
+def crop_loop(folder: Path, settings: StageSettings, *, codec: Codec | None = None, **options: Any) -> Loop:
+    """A loop over crops with a clock that counts steps."""
+    task = CropTask(codec or started(), sampler(settings), settings)
+    return Loop(task, settings, folder, "t", **{"clock": StepClock(), **options})
+
+
+class Point(nn.Module):
+    """One number."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(value))
+
+
+class Parabola:
+    """A task of one number, whose loss is its square; ``poison`` says in which draws the loss is not finite."""
+
+    def __init__(self, poison: set[int] | None = None, value: float = 1.0) -> None:
+        self.modules = Point(value)
+        self.poison, self.drawn = poison or set(), 0
+
+    def draw(self, random: np.random.Generator) -> int:
+        self.drawn += 1
+        return self.drawn
+
+    def cost(self, batch: int, device: torch.device) -> Terms:
+        factor = float("nan") if batch in self.poison else 1.0
+        loss: Tensor = factor * self.modules.value.square()
+        return Terms(loss, loss, loss)

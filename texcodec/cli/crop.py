@@ -1,0 +1,309 @@
+"""``texcodec crop``: which part of a fixed camera's pictures a task needs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from texcodec.cli import options
+from texcodec.cli.batch import opened, process
+from texcodec.cli.console import Console
+from texcodec.cli.outputs import plan
+from texcodec.errors import ParameterError
+from texcodec.files import check_output, write_output
+from texcodec.limits import Limits
+
+
+class _Pair(click.ParamType):
+    """Two numbers from 0 to 1, X,Y."""
+
+    name = "X,Y"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            x, y = (float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not two numbers X,Y, as in 0.5,0.4.", param, ctx)
+        if not (0 <= x <= 1 and 0 <= y <= 1):
+            self.fail(f"{value!r} must be two numbers from 0 to 1, parts of the width and height.", param, ctx)
+        return x, y
+
+
+@click.group("crop", short_help="Learn which part of a camera's pictures matters.")
+def command() -> None:
+    """Learn which part of a fixed camera's pictures a task needs, and crop to it.
+
+    The result is a profile, a small file for texcodec encode --crop. It knows positions only: it is right for cameras
+    in whose pictures things stay in their places, and wrong for things that move about.
+    """
+
+
+@command.command("train")
+@click.argument("labels", metavar="LABELS.csv", type=click.Path(path_type=Path))
+@click.option("--out", required=True, metavar="PROFILE.json", type=click.Path(path_type=Path), help="The profile.")
+@click.option(
+    "--targets", metavar="NAME,NAME", help="Columns to learn; default: all that hold nothing but numbers."
+)
+@click.option(
+    "--budget",
+    type=options.FiniteRange(0, 1, min_open=True),
+    default=0.15,
+    show_default=True,
+    help="Largest part of the pixels to keep.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(["isotropic", "symmetric", "free"]),
+    default="symmetric",
+    show_default=True,
+    help="Chains of probabilities: one for all directions, one for each pair of opposite ones, or one for each.",
+)
+@click.option(
+    "--correction",
+    type=click.Choice(["none", "left-right", "up-down", "centre"]),
+    default="none",
+    show_default=True,
+    help="Make the region symmetric about a line through the reference pixel, or about that pixel.",
+)
+@click.option(
+    "--reference",
+    type=_Pair(),
+    default="0.5,0.5",
+    show_default=True,
+    help="Where the region grows from, in parts of width and height.",
+)
+@click.option(
+    "--side",
+    type=click.IntRange(min=16, max=1024),
+    default=97,
+    show_default=True,
+    help="Pixels of the longer side that pictures are reduced to for learning.",
+)
+@click.option("--steps", type=click.IntRange(min=7), default=2100, show_default=True, help="Steps of all phases.")
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Pictures a step.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of all random draws.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of torch; default: all cores.")
+@click.option(
+    "--work", metavar="FOLDER", type=click.Path(path_type=Path), help="Checkpoints, curve, pictures, network; "
+    "default: PROFILE.work."
+)  # fmt: skip
+@options.limits
+@options.verbosity
+def train(
+    labels: Path,
+    out: Path,
+    targets: str | None,
+    budget: float,
+    form: str,
+    correction: str,
+    reference: tuple[float, float],
+    side: int,
+    steps: int,
+    batch: int,
+    seed: int,
+    threads: int | None,
+    work: Path | None,
+    limits: Limits,
+    console: Console,
+) -> int:
+    """Learn a crop from labelled pictures.
+
+    LABELS.csv has a line of names first: file, and columns of numbers such as pitch and yaw. Files are relative to
+    its folder. A stopped run goes on from its last checkpoint when the same command is given again. Needs `pip
+    install "texcodec[train]"`.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise ParameterError('Learning needs torch; install it with: pip install "texcodec[train]".') from None
+    from texcodec.crop.labels import load_labels
+    from texcodec.crop.learner import CropSettings
+    from texcodec.crop.training import learn_crop
+
+    if threads:
+        torch.set_num_threads(threads)
+    names = [name.strip() for name in targets.split(",") if name.strip()] if targets else []
+    with console.steps("picture", fewest=100) as progress:
+        data = load_labels(labels, targets=names, side=side, limits=limits, progress=progress)
+    settings = CropSettings(
+        budget=budget,
+        form=form,
+        correction=correction,
+        reference=reference,
+        warm_up=steps // 7,
+        joint=4 * steps // 7,
+        finish=steps - steps // 7 - 4 * steps // 7,
+        batch=batch,
+        seed=seed,
+    )
+    folder = work or out.with_name(out.stem + ".work")
+    try:
+        with console.steps("step") as progress:
+            outcome = learn_crop(
+                data,
+                settings,
+                out=out,
+                work=folder,
+                provenance={"command": shlex.join(["texcodec", *sys.argv[1:]]), "labels": labels.name},
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        console.error(None, f"Interrupted; the same command goes on from {folder}.")
+        raise
+    if not console.quiet:
+        x, y, width, height = outcome.profile.region
+        console.error(
+            None,
+            f"{out} keeps {outcome.profile.area:.1%} of the pixels: {width:.1%} of the width from {x:.1%}, "
+            f"{height:.1%} of the height from {y:.1%}.",
+        )
+        for name, error in outcome.errors.items():
+            console.error(
+                None, f"{name}: mean error {error['hard']:.4g} on held-out pictures (by the mean: {error['mean']:.4g})."
+            )
+        console.error(None, f"{folder / 'probabilities.png'} shows what was learned.")
+    return 0
+
+
+@command.command("apply")
+@click.argument("profile", metavar="PROFILE.json")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
+@options.outputs
+@options.limits
+@options.verbosity
+def apply(
+    profile: str,
+    inputs: tuple[str, ...],
+    output: str | None,
+    out_dir: str | None,
+    force: bool,
+    limits: Limits,
+    console: Console,
+) -> int:
+    """Crop pictures to a profile's region, without coding them.
+
+    With two pictures, the second one is the output if it does not exist yet. Otherwise photo.png becomes photo.crop.png
+    beside it, or photo.png in the folder given with --out-dir.
+    """
+    return _each(profile, inputs, output, out_dir, force, limits, console, "crop", _cropped)
+
+
+@command.command("show")
+@click.argument("profile", metavar="PROFILE.json")
+@click.argument("inputs", nargs=-1, metavar="[INPUT... [OUTPUT]]")
+@click.option(
+    "--probabilities",
+    metavar="FILE.png",
+    help="Draw the learned probabilities into this picture, instead of or beside the region on pictures.",
+)
+@options.outputs
+@options.limits
+@options.verbosity
+def show(
+    profile: str,
+    inputs: tuple[str, ...],
+    probabilities: str | None,
+    output: str | None,
+    out_dir: str | None,
+    force: bool,
+    limits: Limits,
+    console: Console,
+) -> int:
+    """Draw a profile's region on pictures: photo.png becomes photo.shown.png, or goes into --out-dir."""
+    if probabilities is None and not inputs:
+        raise click.UsageError("Name pictures to draw the region on, or --probabilities and an output.")
+    if probabilities is not None:
+        from texcodec.crop import read_profile
+        from texcodec.crop.drawing import draw_probabilities
+        from texcodec.images import format_for, from_array, save_picture
+
+        check_output(probabilities, force=force)
+        drawn, kind = from_array(draw_probabilities(read_profile(profile))), format_for(probabilities)
+        write_output(probabilities, lambda to: save_picture(drawn, to, kind), force=force)
+    if not inputs:
+        return 0
+    return _each(profile, inputs, output, out_dir, force, limits, console, "shown", _shown)
+
+
+@command.command("faces")
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--count", type=click.IntRange(min=2), default=1000, show_default=True, help="Pictures.")
+@click.option("--people", type=click.IntRange(min=1), default=40, show_default=True, help="People among them.")
+@click.option("--width", type=click.IntRange(min=16), default=320, show_default=True, help="Pixels; 4:3.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of everything drawn.")
+def faces(folder: Path, count: int, people: int, width: int, seed: int) -> int:
+    """Draw faces with known gaze into FOLDER, with labels.csv, to try things out."""
+    from texcodec.crop.faces import draw_faces, save_labelled
+
+    table = save_labelled(draw_faces(count, width, width * 3 // 4, people=people, seed=seed), folder)
+    Console().error(None, f"{table} lists {count} pictures; learn from it with texcodec crop train {table}.")
+    return 0
+
+
+def _each(
+    profile: str,
+    inputs: tuple[str, ...],
+    output: str | None,
+    out_dir: str | None,
+    force: bool,
+    limits: Limits,
+    console: Console,
+    word: str,
+    change: Callable[[Any, Any], Any],
+) -> int:
+    """Read every picture, change it, and write it in the format of its output's name."""
+    from texcodec.crop import read_profile
+    from texcodec.images import format_for, read_picture, save_picture
+
+    learned = read_profile(profile)
+
+    def default_name(source: str) -> Path:
+        path = Path(source)
+        return Path(out_dir) / path.name if out_dir is not None else path.with_suffix(f".{word}{path.suffix}")
+
+    places = plan(
+        inputs,
+        output=output,
+        out_dir=out_dir,
+        is_output=lambda name: not Path(name).exists(),
+        default_name=default_name,
+    )
+    formats = {target: format_for(".png" if target == "-" else target) for target in places.values()}
+
+    def one(source: str) -> None:
+        target, notice = places[source], console.notices(source)
+        check_output(target, force=force)
+        with opened(source) as file:
+            picture = read_picture(file, limits, name="The picture")
+        for sentence in picture.notices:
+            notice(sentence)
+        changed, left_out = change(picture, learned.box(picture.width, picture.height)), []
+        write_output(target, lambda to: left_out.extend(save_picture(changed, to, formats[target])), force=force)
+        for sentence in left_out:
+            notice(sentence)
+
+    return process(console, list(places), one)
+
+
+def _cropped(picture: Any, box: Any) -> Any:
+    import dataclasses
+
+    import numpy as np
+
+    alpha = None if picture.alpha is None else np.ascontiguousarray(box.cut(picture.alpha))
+    pixels = np.ascontiguousarray(picture.pixels[box.top : box.bottom, box.left : box.right])
+    return dataclasses.replace(picture, pixels=pixels, alpha=alpha, notices=[])
+
+
+def _shown(picture: Any, box: Any) -> Any:
+    from texcodec.crop.drawing import draw_region
+    from texcodec.images import from_array
+
+    return from_array(draw_region(picture.pixels, box))

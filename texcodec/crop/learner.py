@@ -1,0 +1,270 @@
+"""Joint training of a task network and the chains of a crop (torch).
+
+    warm-up   the network alone, on whole pictures
+    joint     in turn: the network on masked pictures; the chains by the task's loss and the budget's
+    finish    the network alone, on the hard region
+
+Everything is computed on the part of the picture whose keep probability is not negligible, so steps become cheaper
+as the region shrinks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import ParameterError
+from ..tiles import Box
+from .chains import Chains, budget_loss, expected_cost
+from .labels import Labelled
+from .network import TaskNetwork
+from .profile import Profile
+from .region import hard_region, pixel_box, reference_pixel
+
+NEGLIGIBLE = 0.02
+"""Rows and columns whose keep probability is below it are not computed."""
+SHRINKING = 0.6
+"""Part of the joint steps in which the budget goes down from the whole picture to its final value."""
+EVALUATED = 512
+"""Pictures evaluated at a time."""
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """How a crop is learned.
+
+    Attributes:
+        budget: largest part of the pixels that may be kept, above 0 to 1.
+        form, correction, reference: of the chains, see ``Profile``.
+        warm_up, joint, finish: steps of the three phases.
+        batch: pictures a step.
+        rate, chain_rate: learning rates of the network and of the chains' logits (Adam).
+        cost_weight: of the budget's loss against the task's (mean squared error of standardised values).
+        noise: standard deviation of noise added to standardised pixels while training. As it comes after the mask, a
+            dimmed pixel tells less: the network cannot undo the mask by amplifying.
+        width: channels of the network.
+        seed: of everything drawn at random.
+    """
+
+    budget: float = 0.15
+    form: str = "symmetric"
+    correction: str = "none"
+    reference: tuple[float, float] = (0.5, 0.5)
+    warm_up: int = 300
+    joint: int = 1200
+    finish: int = 600
+    batch: int = 64
+    rate: float = 2e-3
+    chain_rate: float = 0.05
+    cost_weight: float = 0.1
+    noise: float = 0.1
+    width: int = 32
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.budget <= 1:
+            raise ParameterError(f"The budget must be above 0 and at most 1, not {self.budget:g}.")
+        if min(self.warm_up, self.joint, self.finish) < 0 or min(self.batch, self.width // 2) < 1:
+            raise ParameterError("Steps must be 0 or more, the batch 1 or more and the width 2 or more.")
+
+    @property
+    def steps(self) -> int:
+        """Of all phases."""
+        return self.warm_up + self.joint + self.finish
+
+
+class Learner:
+    """A network and the chains on their way; its state can be saved and restored between any two steps.
+
+    Args:
+        data: the pictures to learn from.
+        region: learn the network for this box of the working size alone; then the chains play no part.
+    """
+
+    def __init__(self, data: Labelled, settings: CropSettings, region: Box | None = None) -> None:
+        self.data, self.settings, self.size = data, settings, data.size
+        self.pixel = reference_pixel(settings.reference, self.size)
+        torch.manual_seed(settings.seed)
+        self.random = np.random.default_rng(settings.seed)
+        self.chains = Chains(self.pixel, self.size, settings.form, settings.correction)
+        self.network = TaskNetwork(data.pixels.shape[3], len(data.targets), settings.width)
+        self.weights_by = torch.optim.Adam(self.network.parameters(), settings.rate)
+        self.chains_by = torch.optim.Adam(self.chains.parameters(), settings.chain_rate)
+        self.pixels = torch.from_numpy(np.ascontiguousarray(data.pixels.transpose(0, 3, 1, 2)))
+        sample = data.pixels[:: max(1, len(data.pixels) // 256)].astype(np.float32)
+        self.level, self.contrast = float(sample.mean()), float(sample.std()) or 1.0
+        self.mean, self.spread = data.values.mean(0), data.values.std(0)
+        self.values = self._standardised(data.values)
+        self.step, self.worked = 0, 0
+        self.fixed = region
+        """``worked`` counts the pixels that went through the network in training."""
+
+    # -- training
+    def advance(self) -> dict[str, float]:
+        """One step; returns what a log shows: the phase, the losses and the cost."""
+        phase, part = self._phase()
+        self._set_rate(phase, part)
+        batch = torch.from_numpy(self.random.integers(0, len(self.values), self.settings.batch))
+        self.step += 1
+        if phase != "joint":
+            box = Box(0, 0, *self.size) if phase == "warm-up" else self.fixed or self.hard_box()
+            return {"task": self._teach_network(batch, *self._hard(box))}
+        if self.step % 2:
+            # half of the time as the chains may fall out, so that the network knows hard edges everywhere
+            with torch.no_grad():
+                rows, columns = self.chains.sample() if self.step % 4 == 1 else self.chains.axes()
+            return {"task": self._teach_network(batch, rows, columns)}
+        return self._teach_chains(batch, self._budget(part))
+
+    def _phase(self) -> tuple[str, float]:
+        """The phase of the next step, and how much of it is over, from 0 to 1."""
+        s, at = self.settings, self.step
+        if self.fixed is not None:
+            return "finish", at / max(s.steps, 1)
+        for name, steps in (("warm-up", s.warm_up), ("joint", s.joint)):
+            if at < steps:
+                return name, at / steps
+            at -= steps
+        return "finish", at / max(s.finish, 1)
+
+    def _budget(self, part: float) -> float:
+        return float(self.settings.budget ** min(part / SHRINKING, 1))
+
+    def _set_rate(self, phase: str, part: float) -> None:
+        # a network for a fixed region has no phases before; it gets the whole of its time on one slope
+        fall = part if phase == "finish" else 0.0
+        for group in self.weights_by.param_groups:
+            group["lr"] = self.settings.rate * (0.5 + 0.5 * math.cos(math.pi * min(fall, 1)))
+
+    def _teach_network(self, batch: Tensor, rows: Tensor, columns: Tensor) -> float:
+        loss = F.mse_loss(self._seen(batch, rows, columns), self.values[batch])
+        self.weights_by.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.weights_by.step()
+        return float(loss.detach())
+
+    def _teach_chains(self, batch: Tensor, budget: float) -> dict[str, float]:
+        rows, columns = self.chains.axes()
+        task = F.mse_loss(self._seen(batch, rows, columns), self.values[batch])
+        cost = expected_cost(rows, columns)
+        loss = task + self.settings.cost_weight * budget_loss(cost, budget)
+        self.chains_by.zero_grad()
+        loss.backward()
+        self.chains_by.step()
+        return {"task": float(task.detach()), "cost": float(cost.detach()), "budget": budget}
+
+    def _seen(self, batch: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """What the network makes of masked pictures with noise."""
+        box = _support(rows.detach(), columns.detach())
+        x = self._input(batch, box) * (rows[box.top : box.bottom, None] * columns[box.left : box.right])
+        x = x + self.settings.noise * torch.randn_like(x)
+        self.worked += len(batch) * box.width * box.height
+        out: Tensor = self.network(x, (box.left, box.top), self.size)
+        return out
+
+    # -- results
+    def hard_box(self) -> Box:
+        """The region that the chains amount to now, in the working size."""
+        return pixel_box(self._region(), *self.size)
+
+    def predict(self, data: Labelled, mask: str = "hard", box: Box | None = None) -> np.ndarray:
+        """Predictions for other pictures: float64 N x T, in the units of the labels.
+
+        Args:
+            mask: "hard" crops to the region (or to ``box``), "soft" multiplies by the keep probabilities.
+        """
+        with torch.no_grad():
+            chosen = self.chains.axes() if mask == "soft" else self._hard(box or self.fixed or self.hard_box())
+            rows, columns = chosen
+            inside = _support(rows, columns)
+            weight = rows[inside.top : inside.bottom, None] * columns[inside.left : inside.right]
+            pixels = torch.from_numpy(np.ascontiguousarray(data.pixels.transpose(0, 3, 1, 2)))
+            found = [
+                self.network(
+                    self._scaled(inside.cut(part)) * weight, (inside.left, inside.top), self.size  # type: ignore[arg-type]
+                )
+                for part in pixels.split(EVALUATED)
+            ]
+        return torch.cat(found).double().numpy() * self.spread + self.mean
+
+    def profile(self, provenance: dict[str, Any]) -> Profile:
+        """What was learned."""
+        with torch.no_grad():
+            keep = {name: tuple(p.double().clamp(0, 1).tolist()) for name, p in self.chains.keep().items()}
+        s = self.settings
+        return Profile(
+            region=self._region(),
+            size=self.size,
+            reference=s.reference,
+            keep=keep,
+            form=s.form,
+            correction=s.correction,
+            targets=self.data.targets,
+            budget=s.budget,
+            provenance=provenance,
+        )
+
+    # -- state
+    def state(self) -> dict[str, Any]:
+        """Everything that continuing needs, but for data and settings."""
+        return {
+            "network": self.network.state_dict(),
+            "chains": self.chains.state_dict(),
+            "weights_by": self.weights_by.state_dict(),
+            "chains_by": self.chains_by.state_dict(),
+            "step": self.step,
+            "worked": self.worked,
+            "torch": torch.get_rng_state(),
+            "numpy": self.random.bit_generator.state,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a saved state."""
+        for name in ("network", "chains", "weights_by", "chains_by"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step, self.worked = state["step"], state["worked"]
+        torch.set_rng_state(state["torch"])
+        self.random.bit_generator.state = state["numpy"]
+
+    # -- inside
+    def _region(self) -> tuple[float, float, float, float]:
+        with torch.no_grad():
+            keep = {name: p.double().tolist() for name, p in self.chains.keep().items()}
+        return hard_region(keep, self.pixel, self.size, self.settings.correction)
+
+    def _hard(self, box: Box) -> tuple[Tensor, Tensor]:
+        rows, columns = torch.zeros(self.size[1]), torch.zeros(self.size[0])
+        rows[box.top : box.bottom] = 1
+        columns[box.left : box.right] = 1
+        return rows, columns
+
+    def _input(self, batch: Tensor, box: Box) -> Tensor:
+        return self._scaled(self.pixels[batch][:, :, box.top : box.bottom, box.left : box.right])
+
+    def _scaled(self, pixels: Tensor) -> Tensor:
+        return (pixels.float() - self.level) / self.contrast
+
+    def _standardised(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy((values - self.mean) / self.spread).float()
+
+
+def run(learner: Learner, until: int, log: Callable[[int, dict[str, float]], None] | None = None) -> None:
+    """Advance to a step."""
+    while learner.step < until:
+        facts = learner.advance()
+        if log:
+            log(learner.step, facts)
+
+
+def _support(rows: Tensor, columns: Tensor) -> Box:
+    """The box of all rows and columns that are not negligible; the reference pixel's always are among them."""
+    y, x = (torch.nonzero(axis > NEGLIGIBLE).flatten() for axis in (rows, columns))
+    return Box(int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)

@@ -1,0 +1,139 @@
+"""Training a quantised network, with helpers or without: an optimiser, a schedule, and the rule that ends it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .convergence import Convergence
+from .conversion import Inputs
+from .joint import Criterion, Distance, Losses, losses
+from .quantisers import LearnedStep
+from .settings import LossWeights, check
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to train.
+
+    Attributes:
+        rate: peak learning rate of weights (Adam).
+        step_rate: learning rate of the logarithms of steps, as a fraction of ``rate``.
+        warm_up: share of the training in which the learning rate rises; then it falls as a cosine, to nothing.
+        clip: largest norm of the gradient.
+    """
+
+    rate: float = 1e-3
+    step_rate: float = 1.0
+    warm_up: float = 0.05
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        check(
+            0 < self.rate <= 1 and self.step_rate >= 0,
+            "rate must be above 0 and at most 1, step_rate not negative.",
+        )
+        check(0 < self.warm_up < 1 and self.clip > 0, "warm_up must be between 0 and 1, clip above 0.")
+
+
+class Trainer:
+    """Takes steps of gradient descent.
+
+    Args:
+        network: a ``JointNetwork``, or a quantised (or float) network by itself.
+        criterion: outputs and targets to a loss.
+        weights: of the losses.
+        distance: for the distillation loss.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        criterion: Criterion,
+        *,
+        weights: LossWeights | None = None,
+        distance: Distance = F.mse_loss,
+        settings: FitSettings | None = None,
+    ) -> None:
+        self.network, self.criterion, self.distance = network, criterion, distance
+        self.weights, self.settings = weights or LossWeights(), settings or FitSettings()
+        steps = {id(m.log2) for m in network.modules() if isinstance(m, LearnedStep)}
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        self._groups = [
+            ([p for p in parameters if id(p) not in steps], 1.0),
+            ([p for p in parameters if id(p) in steps], self.settings.step_rate),
+        ]
+        self._optimizer = torch.optim.Adam([{"params": group} for group, _ in self._groups if group])
+        self._parameters = parameters
+
+    def learning_rate(self, progress: float) -> float:
+        """Of weights, after a share ``progress`` (0 to 1) of the training."""
+        s = self.settings
+        if progress < s.warm_up:
+            return s.rate * max(progress, 1e-3) / s.warm_up
+        return s.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - s.warm_up) / (1 - s.warm_up))))
+
+    def step(self, inputs: Inputs, target: Any, progress: float) -> Losses:
+        """One step on one batch; returns its losses, detached.
+
+        Raises:
+            FloatingPointError: the loss or its gradient is not finite.
+        """
+        rate = self.learning_rate(progress)
+        factors = [factor for group, factor in self._groups if group]
+        for group, factor in zip(self._optimizer.param_groups, factors):
+            group["lr"] = rate * factor
+        found = losses(self.network, inputs, target, self.criterion, self.weights, self.distance)
+        self._optimizer.zero_grad(set_to_none=True)
+        found.total.backward()
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.clip)
+        if not math.isfinite(float(norm)):
+            raise FloatingPointError("The loss or its gradient is not finite; lower the learning rate.")
+        self._optimizer.step()
+        return Losses(
+            *(t.detach() for t in (found.total, found.quantised, found.auxiliary, found.distillation))
+        )
+
+
+def fit(
+    trainer: Trainer,
+    samples: Callable[[int], Iterable[tuple[Inputs, Any]]],
+    *,
+    iterations: int,
+    convergence: Convergence | None = None,
+) -> list[dict[str, float]]:
+    """Pass over the training samples again and again until the total loss has converged.
+
+    Args:
+        samples: the number of a pass to its batches (inputs, target).
+        iterations: most passes; the learning rate falls over all of them.
+        convergence: the rule; None trains for all iterations.
+    Returns:
+        mean losses of each pass: "total", "quantised", "auxiliary", "distillation".
+    Raises:
+        ParameterError: there is no sample.
+        FloatingPointError: a loss is not finite.
+    """
+    check(iterations >= 1, "Training needs at least one pass over the samples.")
+    history = []
+    trainer.network.train()
+    for i in range(iterations):
+        sums, count = dict.fromkeys(("total", "quantised", "auxiliary", "distillation"), 0.0), 0
+        batches = list(samples(i))
+        check(bool(batches), "There are no training samples.")
+        for k, (inputs, target) in enumerate(batches):
+            found = trainer.step(inputs, target, (i + k / len(batches)) / iterations)
+            size = len(inputs[0] if isinstance(inputs, tuple) else inputs)
+            count += size
+            for name in sums:
+                sums[name] += float(getattr(found, name)) * size
+        history.append({name: value / count for name, value in sums.items()})
+        if convergence is not None and convergence.update(history[-1]["total"]):
+            break
+    return history

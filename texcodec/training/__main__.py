@@ -1,0 +1,68 @@
+"""``python -m texcodec.training``: the stages of gradient descent where there is torch alone, as on a GPU machine.
+
+It leaves checkpoints, of which ``texcodec train`` makes a model set elsewhere (docs/training.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..errors import TexcodecError
+from .command import Options, train
+from .pipeline import TORCH_STAGES
+from .settings import OBJECTIVES, PRESETS
+from .times import minutes
+
+
+def _time(text: str) -> float:
+    try:
+        return minutes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def main() -> int:
+    """Parse the arguments and train; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m texcodec.training", description=__doc__)
+    parser.add_argument("pictures", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--work", type=Path, required=True, help="folder of checkpoints and curves")
+    parser.add_argument("--from", dest="start", metavar="MODELS", help="model set to continue from")
+    parser.add_argument(
+        "--stage", dest="stages", action="append", choices=TORCH_STAGES, help="may be repeated"
+    )
+    parser.add_argument("--time", dest="minutes", type=_time, help="of all stages together, such as 90m")
+    parser.add_argument("--preset", choices=PRESETS)
+    parser.add_argument("--objective", choices=OBJECTIVES)
+    parser.add_argument("--bpp-bound", dest="bpp", type=float)
+    parser.add_argument("--psnr-bound", dest="psnr", type=float)
+    parser.add_argument("--settings", type=Path, metavar="FILE.json")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--threads", type=int)
+    found = vars(parser.parse_args())
+    found["pictures"] = tuple(found["pictures"])
+    found["stages"] = tuple(found["stages"] or _all_stages(found["start"]))
+
+    def say(sentence: str) -> None:
+        print(sentence, file=sys.stderr, flush=True)
+
+    try:
+        return train(Options(**found), say=say)
+    except TexcodecError as error:
+        say(str(error))
+        return error.exit_code
+    except OSError as error:
+        say(f"{error.filename}: {error.strerror}." if error.filename else str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _all_stages(start: str | None) -> tuple[str, ...]:
+    return tuple(s for s in TORCH_STAGES if not (start and s == "parent"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

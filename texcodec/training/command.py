@@ -1,0 +1,135 @@
+"""What ``texcodec train`` and ``python -m texcodec.training`` have in common: from options to a pipeline's run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ParameterError, TexcodecError
+from ..registry import find_set
+from . import processes
+from .loop import Stopped
+from .pipeline import Pipeline
+from .settings import SHARES, ObjectiveSettings, TrainingSettings, preset_settings, read_settings
+from .work import WorkFolder
+
+DEFAULT_MINUTES = 60.0
+DEFAULT_PRESET = "full"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for; None is not given.
+
+    Attributes:
+        pictures: folders or files.
+        work: folder of checkpoints and curves.
+        stages: to be run; none for all.
+        out: folder of the model set.
+        start: name or folder of the set to continue from.
+        minutes, preset, seed: of the run.
+        settings: JSON file of changes to the settings.
+        device: as for ``processes.find_device``.
+        threads: of torch.
+        objective, bpp, psnr: as in ``ObjectiveSettings``.
+    """
+
+    pictures: tuple[Path, ...]
+    work: Path
+    stages: tuple[str, ...] = ()
+    out: Path | None = None
+    start: str | None = None
+    minutes: float | None = None
+    preset: str | None = None
+    seed: int | None = None
+    settings: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    objective: str | None = None
+    bpp: float | None = None
+    psnr: float | None = None
+
+
+def chosen_settings(options: Options) -> TrainingSettings:
+    """The settings of a run: those of the preset, or of the run that the work folder is of, with changes.
+
+    Raises:
+        ParameterError: an option or the settings file is wrong.
+        ValueError: the settings in the work folder are damaged.
+    """
+    saved = WorkFolder(options.work).saved_settings()
+    told = (options.minutes, options.preset, options.objective, options.seed)
+    if saved is not None and all(value is None for value in told):
+        base = saved
+    else:
+        base = preset_settings(
+            options.preset or DEFAULT_PRESET,
+            options.minutes or DEFAULT_MINUTES,
+            seed=1 if options.seed is None else options.seed,
+            shares=_shares(options.stages),
+            continued=options.start is not None and not options.stages,
+            objective=_objective(options),
+        )
+    return read_settings(options.settings, base) if options.settings else base
+
+
+def _shares(stages: tuple[str, ...]) -> dict[str, float] | None:
+    """All of the time for the stages that are named, in the usual proportions."""
+    if not stages:
+        return None
+    usual = {**SHARES, "end_to_end": 0.3}
+    whole = sum(v for k, v in usual.items() if k.replace("_", "-") in stages) or 1.0
+    return {k: v / whole if k.replace("_", "-") in stages else 0.0 for k, v in usual.items()}
+
+
+def _objective(options: Options) -> ObjectiveSettings:
+    kind = options.objective or ObjectiveSettings().kind
+    for name, value, owner in (
+        ("bpp", options.bpp, "bound-rate"),
+        ("psnr", options.psnr, "bound-distortion"),
+    ):
+        if value is not None and kind != owner:
+            raise ParameterError(f"--{name}-bound belongs to --objective {owner}; give both or neither.")
+        if value is None and kind == owner:
+            raise ParameterError(f"--objective {owner} needs a bound: give it with --{name}-bound.")
+    return replace(ObjectiveSettings(), kind=kind, bpp=options.bpp or 0.0, psnr=options.psnr or 0.0)
+
+
+def train(
+    options: Options, *, say: Callable[[str], None], name: str = "", card: dict[str, Any] | None = None
+) -> int:
+    """Run the pipeline; returns the exit code: 0, or 130 after the user has stopped it.
+
+    Raises:
+        TexcodecError: with a sentence for the user, whatever went wrong with pictures, checkpoints, options or
+            the training itself.
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    for place in options.pictures:
+        if not place.exists():
+            raise ParameterError(f"The folder {place} does not exist; check its name.")
+    with processes.group(processes.find_device(options.device)) as device:
+        try:
+            run = Pipeline(
+                list(options.pictures),
+                options.work,
+                chosen_settings(options),
+                start=find_set(options.start) if options.start else None,
+                device=device,
+                say=say,
+            )
+            run.run(options.stages or None, out=options.out, name=name, card=card)
+        except Stopped as stopped:
+            if not processes.rank():
+                say(str(stopped))
+            return 130
+        except TexcodecError:
+            raise
+        except (ValueError, FloatingPointError) as error:
+            raise TexcodecError(str(error)) from error
+    return 0

@@ -1,0 +1,271 @@
+"""Whole pictures through the codec as one differentiable module: tiles, classes, codes, stitching, fusion.
+
+It computes what encoder and decoder compute of a picture (docs/format.md, "Decoding a tile" and "Fusion"), so
+that the fusion network is trained on the seams that the codec really leaves, and the codec on what fusion
+makes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import ParameterError
+from ..texture import classify, complexity
+from ..tiles import ENCODER_HALO, STRIDE, Box, Grid
+from .architecture import RATE_INDICES, Architecture
+from .codec import Codec
+from .data import CropSampler
+from .fusion import Fusion, repair
+from .loop import Terms
+from .objectives import Objective
+from .settings import StageSettings
+
+
+@dataclass
+class CodedPictures:
+    """What one pass over B pictures of T tiles gives.
+
+    Attributes:
+        pixels: B x 3 x H x W on the 0..255 scale, fused, neither rounded nor clipped.
+        stitched: the same before fusion.
+        bits: B x T, of the tiles' payloads.
+        classes: B x T.
+        latents: B x C x ceil(H/16) x ceil(W/16) decoded latents in symbols.
+    """
+
+    pixels: Tensor
+    stitched: Tensor
+    bits: Tensor
+    classes: Tensor
+    latents: Tensor
+
+
+def tile_classes(pixels: np.ndarray, grid: Grid, thresholds: Sequence[float]) -> list[int]:
+    """The texture class of every tile, as the encoder decides it; pixels: uint8 H x W x 3."""
+    boxes = [grid.box(i) for i in range(len(grid))]
+    return [classify(complexity(pixels[b.top : b.bottom, b.left : b.right]), thresholds) for b in boxes]
+
+
+class PictureCodec(nn.Module):
+    """Codec and fusion network applied to whole pictures.
+
+    Args:
+        thresholds: of texture complexity between the classes.
+    """
+
+    def __init__(self, codec: Codec, fusion: Fusion, thresholds: Sequence[float]) -> None:
+        super().__init__()
+        self.codec, self.fusion = codec, fusion
+        self.thresholds = tuple(thresholds)
+
+    @classmethod
+    def untrained(
+        cls, architecture: Architecture, coefficients: np.ndarray, thresholds: Sequence[float]
+    ) -> PictureCodec:
+        """Where training end to end starts: a linear transform in every class, and fusion that changes
+        nothing.
+
+        Args:
+            coefficients: numbers of the DCT coefficients, as for ``LinearTransform.start_from``.
+        """
+        codec = Codec(architecture)
+        codec.linear.start_from(coefficients)
+        return cls(codec.specialise(), Fusion(architecture), thresholds)
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        *,
+        tile_log2: int,
+        classes: Tensor | None = None,
+        rounding: str = "relaxed",
+    ) -> CodedPictures:
+        """Code B pictures of one size.
+
+        Args:
+            x: B x 3 x H x W, grey levels (whole numbers), any sides.
+            t: B rates in [0, 1] on the grid of rate indices.
+            tile_log2: 7 or 8 for tiles of 128 or 256 pixels; smaller ones serve experiments.
+            classes: B x T from ``tile_classes``; measured here if left out.
+            rounding: as for ``Codec.forward``.
+        """
+        grid = Grid(x.shape[3], x.shape[2], tile_log2)
+        if classes is None:
+            arrays = x.detach().cpu().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            classes = torch.tensor([tile_classes(a, grid, self.thresholds) for a in arrays], device=x.device)
+        batches = _Batches(t, classes)
+
+        def code(v: Tensor, t: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+            coded = self.codec.quantise(v, t, k, rounding=rounding)
+            return coded.decoded, coded.bits
+
+        coded = batches.run(self._analyse(x, grid, batches), code)
+        latents = _assemble([decoded for decoded, _ in coded], grid)
+        stitched, pixels = self.render(latents, t, grid, classes)
+        return CodedPictures(pixels, stitched, torch.stack([b for _, b in coded], 1), classes, latents)
+
+    def render(self, latents: Tensor, t: Tensor, grid: Grid, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """The decoder's part: stitched and fused pixels of decoded latents, all as in ``CodedPictures``."""
+        stitched = self._synthesise(latents, grid, _Batches(t, classes))
+        return stitched, repair(self.fusion, stitched, grid.side, t)
+
+    def _analyse(self, x: Tensor, grid: Grid, batches: _Batches) -> list[Tensor]:
+        """Latents of every tile in symbols, not rounded: B x C x h x w."""
+        padded = F.pad(x, (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE), mode="replicate")
+        bounds = Box(0, 0, padded.shape[3], padded.shape[2])
+        seen = [grid.box(i).grow(ENCODER_HALO).clip(bounds) for i in range(len(grid))]
+        out = batches.run(
+            [box.cut(padded) for box in seen],
+            lambda p, t, k: (self.codec.analyse(p, k) / self.codec.steps(t)[:, :, None, None],),
+        )
+        latents = []
+        for i, (v,) in enumerate(out):
+            box, (h, w) = grid.box(i), grid.latent_shape(i)
+            top, left = (box.top - seen[i].top) // STRIDE, (box.left - seen[i].left) // STRIDE
+            latents.append(v[..., top : top + h, left : left + w])
+        return latents
+
+    def _synthesise(self, latents: Tensor, grid: Grid, batches: _Batches) -> Tensor:
+        """Stitched pixels; every tile sees one latent of its neighbours, and zeros beyond the picture."""
+        bordered = F.pad(latents, (1, 1, 1, 1))
+        pieces = []
+        for i in range(len(grid)):
+            box, (h, w) = grid.box(i), grid.latent_shape(i)
+            top, left = box.top // STRIDE, box.left // STRIDE
+            pieces.append(bordered[..., top : top + h + 2, left : left + w + 2])
+        out = batches.run(pieces, lambda v, t, k: (self.codec.synthesise(v, t, k),))
+        own = []
+        for i, (pixels,) in enumerate(out):
+            box = grid.box(i)
+            own.append(pixels[..., STRIDE : STRIDE + box.height, STRIDE : STRIDE + box.width])
+        return _assemble(own, grid)
+
+
+@dataclass
+class _Batches:
+    """Runs all tiles of one shape, of all pictures, as one batch; the codec sorts them by class.
+
+    Attributes:
+        t: B rates.
+        classes: B x T.
+    """
+
+    t: Tensor
+    classes: Tensor
+
+    def run(
+        self, pieces: list[Tensor], network: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]
+    ) -> list[tuple[Tensor, ...]]:
+        """``network(tiles, rates, classes)`` of T pieces (each with B in front), split up by tile again."""
+        shapes: dict[torch.Size, list[int]] = {}
+        for i, piece in enumerate(pieces):
+            shapes.setdefault(piece.shape, []).append(i)
+        found: dict[int, tuple[Tensor, ...]] = {}
+        for members in shapes.values():
+            n = len(members)
+            tiles, classes = torch.cat([pieces[i] for i in members]), self.classes[:, members].T.flatten()
+            results = network(tiles, self.t.repeat(n), classes)
+            found |= zip(members, zip(*(r.chunk(n) for r in results)))
+        return [found[i] for i in range(len(pieces))]
+
+
+def _assemble(pieces: list[Tensor], grid: Grid) -> Tensor:
+    """T tiles side by side and one below the other."""
+    n = grid.columns
+    return torch.cat([torch.cat(pieces[i : i + n], 3) for i in range(0, len(pieces), n)], 2)
+
+
+MODES = ("fusion", "joint", "end-to-end")
+"""What is trained on whole pictures: the fusion network, with the codec fixed; fusion and a trained codec
+together; both from the start.
+"""
+
+
+@dataclass
+class PictureBatch:
+    """uint8 B x 3 x H x W pixels, B rates in [0, 1], int64 B x T classes."""
+
+    pixels: Tensor
+    t: Tensor
+    classes: Tensor
+
+
+class PictureTask:
+    """Rate of the tiles' codes and distortion of the fused picture, on crops that are coded as whole pictures.
+
+    "joint" and "end-to-end" compute the same; they differ in where they start, a trained codec or
+    ``PictureCodec.untrained``.
+
+    Args:
+        pictures: trained in place.
+        sampler: of crops with a side of ``settings.crop`` pixels, larger than a tile.
+        mode: one of ``MODES``.
+        tile_log2: as for ``PictureCodec.forward``; default: the largest with at least two tiles a side.
+    Attributes:
+        modules: what is trained: all of ``pictures``, or its fusion network alone.
+    Raises:
+        ParameterError: there is no such mode, or the crops have a single tile, so no seams.
+    """
+
+    def __init__(
+        self,
+        pictures: PictureCodec,
+        sampler: CropSampler,
+        settings: StageSettings,
+        *,
+        mode: str,
+        tile_log2: int | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise ParameterError(
+                f"There is no way {mode!r} of training on pictures, only {', '.join(MODES)}."
+            )
+        if tile_log2 is None:
+            tile_log2 = 8 if settings.crop > 1 << 8 else 7
+        if settings.crop <= 1 << tile_log2:
+            raise ParameterError(
+                f"Pictures of {settings.crop} pixels a side have no seams between tiles of {1 << tile_log2}; "
+                "set crop to twice as much."
+            )
+        self.pictures, self.sampler, self.settings = pictures, sampler, settings
+        self.tile_log2 = tile_log2
+        self.objective = Objective(settings.objective)
+        self.modules: nn.Module = pictures.fusion if mode == "fusion" else pictures
+        # the loop decides on gradients of the modules it trains, and of these alone
+        pictures.codec.requires_grad_(mode != "fusion")
+        pictures.codec.half_precision = mode != "fusion"  # a fixed codec is to leave exactly its seams
+
+    def draw(self, random: np.random.Generator) -> PictureBatch:
+        """Crops, each at a rate of its own, and the classes of their tiles."""
+        size = self.settings.batch
+        pixels = self.sampler.cut(self.sampler.draw(random, size))
+        grid = Grid(pixels.shape[2], pixels.shape[1], self.tile_log2)
+        return PictureBatch(
+            torch.from_numpy(pixels).permute(0, 3, 1, 2),
+            torch.from_numpy(self.objective.draw(random, size)).float() / (RATE_INDICES - 1),
+            torch.tensor([tile_classes(p, grid, self.pictures.thresholds) for p in pixels]),
+        )
+
+    def cost(self, batch: PictureBatch, device: torch.device) -> Terms:
+        """Mean over the pictures; "fusion_gain" is what fusion adds to the PSNR of whole pictures, in dB."""
+        self.pictures.to(device)  # the loop moves what it trains, which may be fusion alone
+        x, t = batch.pixels.to(device).float(), batch.t.to(device)
+        rounding = self.settings.rounding
+        coded = self.pictures(
+            x, t, tile_log2=self.tile_log2, classes=batch.classes.to(device), rounding=rounding
+        )
+        rate = coded.bits.sum(1) / (x.shape[2] * x.shape[3])
+        error = (coded.pixels - x).square().mean((1, 2, 3))
+        psnr, unfused = (
+            10 * torch.log10(255.0**2 / (p.detach() - x).square().mean((1, 2, 3)).clamp(min=1e-3))
+            for p in (coded.pixels, coded.stitched)
+        )
+        extras = {"psnr": psnr.mean(), "fusion_gain": (psnr - unfused).mean()}
+        return Terms(self.objective(rate, error, t), rate.mean(), error.mean(), extras)

@@ -1,0 +1,83 @@
+"""What a training run shows: a progress bar on terminals, a CSV file, and TensorBoard curves where installed."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Report:
+    """Curves of one stage, in ``folder/name.csv`` and ``folder/tensorboard/name``.
+
+    Args:
+        minutes: of the stage; the bar runs over them.
+        visible: whether this process may show and write anything (of several processes one does).
+        say: called with a sentence when a file cannot be written; training goes on.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, *, minutes: float, visible: bool, say: Callable[[str], None]
+    ) -> None:
+        self.file, self.visible, self.say = folder / f"{name}.csv", visible, say
+        self._bar = _bar(name, minutes) if visible else None
+        self._curves = _curves(folder / "tensorboard" / name) if visible else None
+        self._told = False
+
+    def show(self, elapsed: float, *, rate: float, psnr: float, loss: float) -> None:
+        """Move the bar: ``elapsed`` seconds of the stage are over."""
+        if self._bar is not None and not self._bar.disable:
+            left = max(0, round(self._bar.total - elapsed))
+            hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
+            time = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+            self._bar.set_postfix_str(
+                f"{rate:.3f} bpp, {psnr:.2f} dB, loss {loss:.4f}, {time} left", refresh=False
+            )
+            self._bar.n = min(elapsed, self._bar.total)
+            self._bar.refresh()
+
+    def add(self, row: Mapping[str, float]) -> None:
+        """Append one row; its keys are the header of the file and the names of the curves."""
+        if not self.visible:
+            return
+        try:
+            with self.file.open("a", newline="") as file:
+                writer = csv.writer(file)
+                if not file.tell():
+                    writer.writerow(row)
+                writer.writerow(f"{v:.7g}" for v in row.values())
+            if self._curves is not None:
+                for key, value in row.items():
+                    if key != "step":
+                        self._curves.add_scalar(key, value, int(row["step"]))
+        except OSError as error:
+            if not self._told:
+                self.say(f"{self.file} cannot be written ({error.strerror}); training goes on without it.")
+            self._told = True
+
+    def close(self) -> None:
+        """Take the bar off the screen and finish the curves."""
+        if self._bar is not None:
+            self._bar.close()
+        if self._curves is not None:
+            self._curves.close()
+
+
+def _bar(name: str, minutes: float) -> Any:
+    try:
+        from tqdm import tqdm
+    except ImportError:  # a GPU machine needs torch alone
+        return None
+    form = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
+    # disable=None: only terminals get a bar
+    return tqdm(total=60 * minutes, desc=name, file=sys.stderr, disable=None, leave=False, bar_format=form)
+
+
+def _curves(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder))

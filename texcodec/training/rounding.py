@@ -1,0 +1,100 @@
+"""Rounding that can be trained through: real symbols, real bits, and a gradient that says where symbols change.
+
+Additive noise (Balle et al., 2017) overestimates the bits of latents that are mostly zero: in a codec whose
+channels are cosines, where most latents of a low rate are, by a quarter of the whole cost. The gradient of the
+identity (straight-through) is wrong for them in the other direction: it says that a larger latent gives a larger
+picture where it still rounds to zero. Here both come from one relaxed choice between the two nearest symbols, as
+in stochastic Gumbel annealing (Yang et al., 2020), whose temperature follows the predicted scale: narrow
+distributions get the sharp choice that rounding is, wide ones the gradient of the identity, which is right for
+them and has less variance (docs/decisions/quantisation.md).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .fixed_point import round_through
+
+TRAINABLE = ("relaxed", "noise")
+"""Ways of rounding that pass gradients: a relaxed choice between two symbols by their cost; the nearest symbol with
+the gradient of the identity, whose bits are those of a noisy one.
+"""
+ROUNDINGS = (*TRAINABLE, "hard", "nearest")
+"""Those, and without useful gradients: the choice by cost, which is what encoders do; the nearest symbol."""
+
+TEMPERATURE = 0.5
+"""Temperature of the choice, in symbols, for a predicted standard deviation of one symbol."""
+TEMPERATURE_MIN = 0.1
+TEMPERATURE_MAX = 1.0
+
+_LOGISTIC = math.sqrt(3) / math.pi
+
+
+def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
+    """Bits of residuals under a logistic distribution integrated over one symbol.
+
+    Args:
+        residual: symbols minus mean, any shape.
+        log_scale: natural logarithm of the standard deviation, same shape.
+    """
+    inverse = torch.exp(-log_scale) / _LOGISTIC
+    r = torch.abs(residual)
+    # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)): no cancellation far out in the tail
+    log_p = (
+        functional.logsigmoid((0.5 - r) * inverse)
+        + functional.logsigmoid((0.5 + r) * inverse)
+        + torch.log1p(-torch.exp(-inverse))
+    )
+    return log_p * (-1 / math.log(2))
+
+
+def code_residual(
+    residual: Tensor, log_scale: Tensor, worth: Tensor, rounding: str
+) -> tuple[Tensor, Tensor]:
+    """Round residuals and estimate their bits.
+
+    Args:
+        residual: latents minus their means, in symbols, any shape.
+        log_scale: natural logarithm of the predicted standard deviation in symbols, same shape.
+        worth: bits that a squared symbol of distortion is worth; broadcasts to that shape.
+        rounding: one of ``ROUNDINGS``.
+    Returns:
+        rounded residuals and their bits, same shape.
+    Raises:
+        ValueError: an unknown way of rounding.
+    """
+    if rounding in ("relaxed", "hard"):
+        return chosen_symbols(residual, log_scale, worth)
+    symbols = round_through(residual)
+    if rounding == "noise":
+        return symbols, logistic_bits(residual + torch.rand_like(residual) - 0.5, log_scale)
+    if rounding == "nearest":
+        return symbols, logistic_bits(symbols, log_scale)
+    raise ValueError(f"{rounding!r} is not a way of rounding; those that exist are: {', '.join(ROUNDINGS)}.")
+
+
+def chosen_symbols(residual: Tensor, log_scale: Tensor, worth: Tensor) -> tuple[Tensor, Tensor]:
+    """The cheaper one of the two symbols around each residual, by bits + worth * squared error, and its bits.
+
+    Args:
+        residual, log_scale, worth: as for ``code_residual``.
+    Returns:
+        symbols and bits. The gradient of both in the residual is that of a sigmoid between the two symbols, at the
+        place where the choice changes; the gradient of the bits in the scale is exact.
+    """
+    below = torch.floor(residual).detach()
+    offset = residual - below
+    low, high = logistic_bits(below, log_scale), logistic_bits(below + 1, log_scale)
+    dearer = (high - low).detach()
+    # worth * offset^2 + low < worth * (1 - offset)^2 + high, solved for the offset
+    beyond = offset - 0.5 - dearer / (2 * worth)
+    temperature = torch.clamp(TEMPERATURE * torch.exp(log_scale.detach()), TEMPERATURE_MIN, TEMPERATURE_MAX)
+    # normalised so that the choice runs from 0 to 1 between the symbols at any temperature
+    soft = torch.sigmoid(beyond / temperature) / (1 - 2 * torch.sigmoid(-0.5 / temperature))
+    slope = soft - soft.detach()
+    upper = (beyond.detach() >= 0).to(residual)
+    return below + upper + slope, low + (high - low) * upper + dearer * slope

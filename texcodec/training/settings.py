@@ -1,0 +1,400 @@
+"""Everything that a training run can be told, as one tree of dataclasses with a JSON form.
+
+The tree is saved in the work folder and with the model set (docs/training.md has it as a table).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from ..errors import ParameterError
+from .architecture import RATE_INDICES, Architecture
+from .rounding import TRAINABLE
+
+OBJECTIVES = ("rate+lambda*distortion", "distortion+rate/lambda", "bound-rate", "bound-distortion")
+BALANCES = ("texture", "classes")
+
+
+def _check(sound: bool, sentence: str) -> None:
+    if not sound:
+        raise ParameterError(sentence)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The training pictures.
+
+    Attributes:
+        scales: factors by which pictures are kept; a reduced one is left out if it would be smaller than two
+            crops.
+        spread: every reduced scale is drawn between ``scale * (1 - spread)`` and ``scale * (1 + spread)``, for
+            each picture anew.
+        held_out: one file in so many is not trained on; 0 trains on all of them.
+        memory_share: share of the machine's memory that decoded pictures may take; more of them go to a memory
+            map in the work folder.
+    """
+
+    scales: tuple[float, ...] = (1.0, 0.7, 0.5)
+    spread: float = 0.1
+    held_out: int = 10
+    memory_share: float = 0.4
+
+    def __post_init__(self) -> None:
+        _check(
+            bool(self.scales) and all(0 < s <= 1 for s in self.scales),
+            "data.scales must be factors above 0 and at most 1.",
+        )
+        _check(0 <= self.spread < 1, "data.spread must be at least 0 and below 1.")
+        _check(self.held_out != 1 and self.held_out >= 0, "data.held_out must be 0, or 2 or more.")
+        _check(0 <= self.memory_share <= 1, "data.memory_share must be between 0 and 1.")
+
+
+@dataclass(frozen=True)
+class ClassSettings:
+    """The texture classes.
+
+    Attributes:
+        names: smoothest first.
+        thresholds: of texture complexity (mean |dx| + |dy| of a tile) between neighbouring classes.
+        shared: parts of the transforms that are one for all classes and learn from all crops
+            (docs/decisions/classes.md); the others are the classes' own.
+    """
+
+    names: tuple[str, ...] = ("smooth", "medium", "busy")
+    thresholds: tuple[float, ...] = (8.0, 18.0)
+    shared: tuple[str, ...] = (
+        "analysis.enter",
+        "analysis.blocks",
+        "hyper_analysis.enter",
+        "hyper_analysis.down",
+        "synthesis.blocks",
+    )
+
+    def __post_init__(self) -> None:
+        _check(
+            len(self.names) == len(self.thresholds) + 1,
+            "classes.names must be one more than classes.thresholds.",
+        )
+        _check(
+            list(self.thresholds) == sorted(set(self.thresholds)),
+            "classes.thresholds must rise from each to the next.",
+        )
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """What training minimises; rate is in bits a pixel, distortion is the mean squared error of 0..255.
+
+    Attributes:
+        kind: "rate+lambda*distortion" or "distortion+rate/lambda", each over all rates; "bound-rate": the least
+            distortion at a mean rate of at most ``bpp``; "bound-distortion": the least rate at a mean squared
+            error of at most that of ``psnr``. The bounded forms train one rate index only.
+        bpp: bound in bits a pixel.
+        psnr: bound in dB.
+        rate_index: of the bounded forms, 0..255; -1 takes the one whose usual result is nearest to the bound.
+        usual_share: share of the crops whose rate is drawn from those of about 0.1 to 1.5 bits a pixel; the
+            others' rates are drawn from the whole axis.
+        speed: of the multiplier's dual ascent, in learning rates of the weights: a bound missed by a factor of e
+            changes its logarithm by that much a step. So both come to rest together.
+    """
+
+    kind: str = OBJECTIVES[0]
+    bpp: float = 0.0
+    psnr: float = 0.0
+    rate_index: int = -1
+    usual_share: float = 0.7
+    speed: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self.kind in OBJECTIVES, f"objective.kind must be one of {', '.join(OBJECTIVES)}.")
+        _check(
+            self.kind != "bound-rate" or self.bpp > 0, "The objective bound-rate needs a bound: bpp above 0."
+        )
+        _check(
+            self.kind != "bound-distortion" or self.psnr > 0,
+            "The objective bound-distortion needs a bound: psnr above 0.",
+        )
+        _check(
+            -1 <= self.rate_index < RATE_INDICES, f"objective.rate_index must be -1 or 0..{RATE_INDICES - 1}."
+        )
+        _check(0 < self.speed <= 100, "objective.speed must be above 0 and at most 100.")
+        _check(0 <= self.usual_share <= 1, "objective.usual_share must be between 0 and 1.")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a bound, so a multiplier to learn and one rate only."""
+        return self.kind.startswith("bound-")
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """One stage of gradient descent. The schedule runs over wall time, so it anneals fully on any machine.
+
+    Attributes:
+        minutes: of training; 0 leaves the stage out.
+        crop: side of the crops (or pictures) in pixels.
+        batch: crops a step, of each process.
+        balance: crops are drawn equally often from bins of "texture", or a fixed number from each of the
+            "classes" (which gives a step fixed shapes, as CUDA graphs need).
+        rate: peak learning rate.
+        last_rate: learning rate at the end; above zero for a stage that another one continues.
+        warm_up: share of the time in which the learning rate rises; then it falls as a cosine.
+        linear_rate: learning rate of the linear transform as a fraction of ``rate``.
+        clip: largest norm of the gradient.
+        decay: of the moving average of the weights, which is what is kept.
+        rounding: how gradients pass through rounding: "relaxed", or additive "noise" in the rate.
+        objective: what is minimised.
+        freeze: prefixes of the parameters that stay as they are.
+        checkpoint_seconds: between two checkpoints.
+        seed: of everything drawn.
+    """
+
+    minutes: float = 0.0
+    crop: int = 128
+    batch: int = 8
+    balance: str = "texture"
+    rate: float = 8e-4
+    last_rate: float = 0.0
+    warm_up: float = 0.02
+    linear_rate: float = 0.02
+    clip: float = 1.0
+    decay: float = 0.999
+    rounding: str = "relaxed"
+    objective: ObjectiveSettings = ObjectiveSettings()
+    freeze: tuple[str, ...] = ()
+    checkpoint_seconds: float = 90.0
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _check(self.minutes >= 0, "The minutes of a stage must not be negative.")
+        _check(
+            self.crop >= 64 and self.crop % 16 == 0, "crop must be a multiple of 16 of at least 64 pixels."
+        )
+        _check(self.batch >= 1, "batch must be at least 1.")
+        _check(self.balance in BALANCES, f"balance must be one of {', '.join(BALANCES)}.")
+        _check(self.rounding in TRAINABLE, f"rounding must be one of {', '.join(TRAINABLE)}.")
+        _check(
+            0 < self.rate <= 1 and 0 <= self.last_rate <= self.rate,
+            "rate must be above last_rate and at most 1.",
+        )
+        _check(0 < self.warm_up < 1, "warm_up must be between 0 and 1.")
+        _check(
+            self.clip > 0 and 0 <= self.decay < 1, "clip must be above 0, and decay at least 0 and below 1."
+        )
+
+
+ENTROPY_ONLY = ("linear.", "transforms.", "log_steps")
+"""Frozen where the entropy networks alone are trained."""
+
+
+@dataclass(frozen=True)
+class FusionSettings:
+    """Training the fusion network on the seams that the codec leaves.
+
+    Attributes:
+        minutes: of training (collecting the seams comes on top); 0 leaves it out.
+        blocks: seam blocks to collect.
+        batch: blocks a step.
+        rate: peak learning rate.
+        seed: of everything drawn.
+    """
+
+    minutes: float = 0.0
+    blocks: int = 3000
+    batch: int = 16
+    rate: float = 2e-3
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """Making a model set of the trained networks.
+
+    Attributes:
+        statistics_batches: batches of 8 crops that are counted for the probability tables.
+    """
+
+    statistics_batches: int = 200
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """One training run: sizes, data, classes, and one part for each stage."""
+
+    architecture: Architecture = field(default_factory=Architecture)
+    data: DataSettings = DataSettings()
+    classes: ClassSettings = ClassSettings()
+    parent: StageSettings = StageSettings(minutes=60)
+    specialists: StageSettings = StageSettings(minutes=30, rate=4e-4, batch=9, balance="classes")
+    entropy: StageSettings = StageSettings(rate=2e-4, batch=9, balance="classes", freeze=ENTROPY_ONLY)
+    fusion: FusionSettings = FusionSettings(minutes=4)
+    end_to_end: StageSettings = StageSettings(rate=1e-4, crop=512, batch=1)
+    export: ExportSettings = ExportSettings()
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _check(
+            len(self.classes.names) == self.architecture.classes,
+            f"There are {len(self.classes.names)} class names for {self.architecture.classes} classes; "
+            "change classes.names or architecture.classes.",
+        )
+
+
+T = TypeVar("T")
+
+
+def to_json(settings: Any) -> dict[str, Any]:
+    """A settings dataclass as what JSON can hold: dictionaries, lists, numbers, strings."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(settings)))
+    return plain
+
+
+def from_json(base: T, changes: Mapping[str, Any], where: str = "") -> T:
+    """The settings ``base`` with the changes that a (partial) JSON form asks for.
+
+    Raises:
+        ParameterError: an unknown key, or a value of the wrong type or out of its range.
+    """
+    place = where or "the settings"
+    _check(isinstance(changes, Mapping), f"{place} must be an object with names and values.")
+    hints, values = get_type_hints(type(base)), {}
+    for key, value in changes.items():
+        _check(
+            key in hints,
+            f"{key!r} is not a setting of {place}; those that exist are: {', '.join(hints)}.",
+        )
+        name = f"{where}.{key}" if where else key
+        if dataclasses.is_dataclass(hints[key]):
+            values[key] = from_json(getattr(base, key), value, name)
+        else:
+            values[key] = _value(value, hints[key], name)
+    try:
+        return dataclasses.replace(base, **values)  # type: ignore[type-var]
+    except ParameterError as error:
+        raise ParameterError(f"{place}: {error}" if where else str(error)) from None
+
+
+def _value(value: Any, kind: Any, name: str) -> Any:
+    if get_origin(kind) is tuple:
+        _check(isinstance(value, list | tuple), f"{name} must be a list.")
+        return tuple(_value(v, get_args(kind)[0], f"An entry of {name}") for v in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    _check(
+        isinstance(value, kind) and not (kind is int and isinstance(value, bool)),
+        f"{name} must be {words[kind]}.",
+    )
+    return value
+
+
+def read_settings(file: Path, base: TrainingSettings) -> TrainingSettings:
+    """``base`` with the changes in a JSON file.
+
+    Raises:
+        ParameterError: it cannot be read, is not JSON, or holds what ``from_json`` refuses.
+    """
+    try:
+        changes = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ParameterError(
+            f"The settings {file} cannot be read ({error.strerror}); check the name."
+        ) from None
+    except ValueError as error:
+        raise ParameterError(f"The settings {file} are not JSON ({error}); correct them.") from None
+    try:
+        return from_json(base, changes)
+    except ParameterError as error:
+        raise ParameterError(f"The settings {file} are wrong: {error}") from None
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], ignored: frozenset[str]) -> list[str]:
+    """What differs between two JSON forms: "crop: 128 before, 256 now" and so on; nested names have dots."""
+    old, new = _flat(before), _flat(now)
+    return [
+        f"{key}: {old.get(key, 'nothing')} before, {new.get(key, 'nothing')} now"
+        for key in [*old, *(k for k in new if k not in old)]
+        if old.get(key) != new.get(key) and key.rsplit(".", 1)[-1] not in ignored
+    ]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in tree.items():
+        out |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return out
+
+
+TINY = Architecture(
+    slices=(8, 24, 32),
+    hyper_channels=12,
+    analysis_width=24,
+    analysis_blocks=1,
+    synthesis_width=24,
+    synthesis_blocks=1,
+    hyper_width=32,
+    feature_width=24,
+    context_width=16,
+    joint_width=32,
+    fusion_width=8,
+)
+SMALL = Architecture(
+    analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
+)
+PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
+SHARES = {"parent": 0.56, "specialists": 0.3, "entropy": 0.07, "fusion": 0.07, "end_to_end": 0.0}
+"""How a run's time is shared between its stages."""
+
+
+def preset_settings(
+    preset: str,
+    minutes: float,
+    *,
+    shares: Mapping[str, float] | None = None,
+    seed: int = 1,
+    continued: bool = False,
+    objective: ObjectiveSettings | None = None,
+) -> TrainingSettings:
+    """Settings for a run of ``minutes``.
+
+    Args:
+        preset: "tiny", "small" or "full".
+        shares: of the time, by stage, instead of those in ``SHARES``.
+        continued: the run starts from a set, so the parent's time goes to the specialists.
+        objective: of all stages.
+    """
+    share = {**SHARES, **(shares or {})}
+    if continued:
+        share |= {"parent": 0.0, "specialists": share["parent"] + share["specialists"]}
+    aim = objective or ObjectiveSettings()
+    rate = 2e-3 if preset == "tiny" else 1e-3
+    base = TrainingSettings()
+    # crops of the size of a tile: on smaller ones the hyper latents see little but their border
+    sizes = {} if preset == "tiny" else {"crop": 256}
+    one, three = ({}, {}) if preset == "tiny" else ({"batch": 4}, {"batch": 6})
+    stages: dict[str, dict[str, Any]] = {
+        "parent": {"rate": rate, "last_rate": 0.3 * rate, "seed": seed, **sizes, **one},
+        "specialists": {"rate": 0.3 * rate, "seed": seed + 1, **sizes, **three},
+        "entropy": {"rate": 0.1 * rate, "seed": seed + 2, **sizes, **three},
+        "end_to_end": {"rate": 0.1 * rate, "seed": seed + 3},
+    }
+    parts = {
+        name: dataclasses.replace(
+            getattr(base, name), minutes=share[name] * minutes, objective=aim, **changes
+        )
+        for name, changes in stages.items()
+    }
+    return TrainingSettings(
+        architecture=PRESETS[preset],
+        **parts,
+        fusion=FusionSettings(
+            share["fusion"] * minutes, max(60, min(3000, int(minutes * 60))), seed=seed + 6
+        ),
+        export=ExportSettings(max(8, min(200, int(minutes * 8)))),
+        seed=seed,
+    )
