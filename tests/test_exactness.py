@@ -144,7 +144,7 @@ def test_layer_that_could_pass_the_exact_range_is_refused() -> None:
 
 
 def test_every_integer_layer_of_the_released_sets_meets_the_bound() -> None:
-    for name in (SET, "std-1"):
+    for name in (SET, "std-1", "std-2"):
         models = ModelSet(find_set(name))
         layers = [k for k in models._arrays if k.endswith(".weight") and models._arrays[k].dtype == np.int16]
         assert layers

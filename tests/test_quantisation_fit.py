@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,10 +81,9 @@ def teacher() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 2, 3, padding=1), nn.Tanh())
 
 
-def samples(number: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for part in pictures(16).split(8):
-        with torch.no_grad():
-            yield part, teacher()(part) * 3
+def samples(number: int) -> list[tuple[Tensor, Tensor]]:
+    with torch.no_grad():
+        return [(part, teacher()(part) * 3) for part in pictures(16).split(8)]
 
 
 @pytest.mark.parametrize("kind", ["plain", "each", "one"])
@@ -131,7 +129,7 @@ def test_learning_rates_rise_then_fall_and_steps_have_their_own() -> None:
     assert max(rates) == rates[2] == pytest.approx(0.01) and rates[-1] == pytest.approx(0)
     assert rates[2:] == sorted(rates[2:], reverse=True)
     before = {name: p.clone() for name, p in network.named_parameters()}
-    trainer.step(*next(samples(0)), progress=0.5)
+    trainer.step(*samples(0)[0], progress=0.5)
     for name, p in network.named_parameters():
         assert torch.equal(p, before[name]) == name.endswith(".log2"), name
 
@@ -145,6 +143,20 @@ def test_losses_that_are_not_finite_stop_training() -> None:
 def test_training_without_samples_is_refused() -> None:
     with pytest.raises(ParameterError, match="no training samples"):
         fit(Trainer(quantise(chain(), pictures()), F.mse_loss), lambda i: [], iterations=1)
+
+
+def test_batches_of_unknown_number_are_refused() -> None:
+    with pytest.raises(ParameterError, match="make a list"):
+        fit(Trainer(quantise(chain(), pictures()), F.mse_loss), lambda i: iter([]), iterations=1)
+
+
+def test_example_of_the_guide_runs() -> None:
+    guide = (ROOT / "docs" / "quantisation.md").read_text("utf-8")
+    code = guide.split("```python\n")[1].split("```")[0]
+    torch.manual_seed(0)
+    names = {"float_network": chain(4), "batches": samples, "batch_of_inputs": pictures()}
+    exec(code, names)
+    assert set(names["layers"]) == {"0", "2", "4"}
 
 
 def test_needs_torch_and_numpy_only() -> None:

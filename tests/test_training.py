@@ -13,7 +13,6 @@ pytestmark = pytest.mark.train
 
 import texcodec  # noqa: E402
 from texcodec.codec.rate_control import psnr  # noqa: E402
-from texcodec.codec.tile_coder import TileCoder  # noqa: E402
 from texcodec.networks import check_bound  # noqa: E402
 from texcodec.registry import find_set, load_set  # noqa: E402
 from texcodec.training.codec import Codec  # noqa: E402
@@ -137,22 +136,23 @@ def _hyper_in_torch(
     return layer(h, "leave").float().numpy()
 
 
-def test_runtime_codes_as_the_training_codec_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exported set gives nearly the bits and the pixels of the torch module it was made from."""
-    # the encoder rounds with an eye on the bits; training rounds to the nearest symbol
-    monkeypatch.setitem(TileCoder.quantise.__kwdefaults__, "distortion_scale", 0.0)
-    codec = restore_codec(find_set(SET))
+@pytest.mark.parametrize("quality", [10, 50, 90])
+def test_runtime_codes_as_the_training_codec_does(quality: int) -> None:
+    """The released set chooses symbols by cost and gives the bits and pixels of the module it was made from."""
+    codec = restore_codec(find_set("std-2"))
     pixels = photograph(256, 256, seed=4)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
-    data = texcodec.encode(pixels, quality=50, models=SET)
+    data = texcodec.encode(pixels, quality=quality, models="std-2")
     entry = texcodec.open(data).tiles[0]
     index = texcodec.open(data).header.rate_index
     with torch.no_grad():
-        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.cls]), halo=True, rounding="nearest")
+        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.cls]), halo=True, rounding="hard")
     ours = np.asarray(texcodec.decode(data)).astype(float)
     theirs = coded.pixels[0].permute(1, 2, 0).numpy()
-    assert np.abs(ours - theirs).mean() < 1.0
-    assert 8 * entry.length == pytest.approx(coded.bits.item(), rel=0.06)
+    # a few latents round otherwise (integer entropy networks, float16 weights), so squared errors are compared
+    error = np.square(ours - pixels).mean()
+    assert error == pytest.approx(np.square(theirs.round() - pixels).mean(), rel=0.03)
+    assert 8 * entry.length == pytest.approx(coded.bits.item(), rel=0.03)
 
 
 def test_fusion_network_can_be_restored() -> None:

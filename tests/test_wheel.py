@@ -26,7 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_carries_the_models_without_their_masters(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("std-1", "tiny-1"):
+    for name in ("std-1", "std-2", "tiny-1"):
         files = {n.rsplit("/", 1)[1] for n in names if f"texcodec/models/{name}/" in n}
         assert {"manifest.json", "decoder.safetensors", "encoder.safetensors", "synthesis.onnx"} <= files
         assert "master.safetensors" not in files
@@ -73,4 +73,5 @@ def test_installed_wheel_encodes_and_decodes_without_torch(wheel: Path, tmp_path
     run("decode", "out.tcx", "back.png")
     with Image.open(tmp_path / "back.png") as image:
         assert image.size == (300, 200)
-    assert "std-1" in run("models", "list")
+    listed = run("models", "list")
+    assert "std-1" in listed and "std-2" in listed

@@ -64,7 +64,7 @@ class Run:
 
 
 def all_runs(protocol: dict[str, Any]) -> list[Run]:
-    """All runs in an order in which each one finds what it needs: the float network, and the run it takes as long as."""
+    """All runs, each after those that it needs: the float network, and the run that it takes as long as."""
     main, runs = protocol["main"], []
     for seed in protocol["seeds"]:
         runs.append(Run(seed, 32))
@@ -83,12 +83,12 @@ def all_runs(protocol: dict[str, Any]) -> list[Run]:
 def train_float(task: Task) -> tuple[nn.Module, dict[str, Any]]:
     """The float network that the others start from."""
     torch.manual_seed(task.seed)
-    network, t = task.network(), task.training
+    network, t, start = task.network(), task.training, time.thread_time()
     trainer = Trainer(network, F.mse_loss, settings=FitSettings(t["float_rate"]))
     for step in range(t["float_steps"]):
         trainer.step(*task.batch(FLOAT_STAGE, step), step / t["float_steps"])
-    found = {"psnr": task.psnr(network.eval()), "steps": t["float_steps"], "psnr_of_input": task.psnr_of_input()}
-    return network, found
+    found = {"psnr": task.psnr(network.eval()), "psnr_of_input": task.psnr_of_input()}
+    return network, found | {"steps": t["float_steps"], "seconds": time.thread_time() - start}
 
 
 def train(run: Run, task: Task, network: nn.Module, seconds: float | None = None) -> dict[str, Any]:
@@ -112,10 +112,14 @@ def train(run: Run, task: Task, network: nn.Module, seconds: float | None = None
     elif run.helpers == "one":
         trained = OneModuleNetwork(quantised, example)
     weights = LossWeights(distillation=run.distillation)
-    trainer = Trainer(trained, F.mse_loss, weights=weights, settings=FitSettings(t["rate"], step_rate=t["step_rate"]))
+    trainer = Trainer(
+        trained, F.mse_loss, weights=weights, settings=FitSettings(t["rate"], step_rate=t["step_rate"])
+    )
     wall, start, step, used = time.monotonic(), time.thread_time(), 0, 0.0
     while step < t["steps"] if seconds is None else used < seconds:
-        trainer.step(*task.batch(QUANTISED_STAGE, step), step / t["steps"] if seconds is None else used / seconds)
+        trainer.step(
+            *task.batch(QUANTISED_STAGE, step), step / t["steps"] if seconds is None else used / seconds
+        )
         step += 1
         used = time.thread_time() - start
     exported = freeze(quantised)

@@ -24,7 +24,8 @@ def leaves(side: int, random: np.random.Generator) -> np.ndarray:
         # density of sizes ~ size^-3 between 3 pixels and the picture
         size = 1 / np.sqrt(random.uniform(1 / side**2, 1 / 3**2))
         left, top = random.uniform(-size, side + size, 2)
-        angle, disc, shade, slope = random.uniform(0, np.pi), random.random() < 0.5, *random.uniform(0.05, 0.95, 2)
+        angle, disc = random.uniform(0, np.pi), random.random() < 0.5
+        shade, slope = random.uniform(0.05, 0.95, 2)
         striped, contrast, pitch = random.random() < 0.3, random.uniform(0.03, 0.15), random.uniform(0.3, 2.0)
         # the square that holds the leaf
         rows, columns = (
@@ -33,7 +34,9 @@ def leaves(side: int, random: np.random.Generator) -> np.ndarray:
         free = empty[rows, columns]
         if not free.any():
             continue
-        y, x = np.mgrid[rows.start : rows.start + free.shape[0], columns.start : columns.start + free.shape[1]]
+        y, x = np.mgrid[
+            rows.start : rows.start + free.shape[0], columns.start : columns.start + free.shape[1]
+        ]
         dx, dy = x - left, y - top
         u, v = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
         inside = free & (u**2 + v**2 < size**2 if disc else (abs(u) < size) & (abs(v) < size / 2))

@@ -124,7 +124,7 @@ def train(
     except ImportError:
         raise ParameterError('Learning needs torch; install it with: pip install "texcodec[train]".') from None
     from texcodec.crop.labels import load_labels
-    from texcodec.crop.learner import CropSettings
+    from texcodec.crop.learner import CropSettings, chain_rate
     from texcodec.crop.training import learn_crop
 
     if threads:
@@ -132,14 +132,16 @@ def train(
     names = [name.strip() for name in targets.split(",") if name.strip()] if targets else []
     with console.steps("picture", fewest=100) as progress:
         data = load_labels(labels, targets=names, side=side, limits=limits, progress=progress)
+    joint = 4 * steps // 7
     settings = CropSettings(
         budget=budget,
         form=form,
         correction=correction,
         reference=reference,
         warm_up=steps // 7,
-        joint=4 * steps // 7,
-        finish=steps - steps // 7 - 4 * steps // 7,
+        joint=joint,
+        finish=steps - steps // 7 - joint,
+        chain_rate=chain_rate(joint),
         batch=batch,
         seed=seed,
     )

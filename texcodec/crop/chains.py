@@ -34,7 +34,7 @@ class Chains(nn.Module):
     """
 
     def __init__(
-        self, pixel: tuple[int, int], size: tuple[int, int], form: str, correction: str, start: float = 5.0
+        self, pixel: tuple[int, int], size: tuple[int, int], form: str, correction: str, start: float = 4.5
     ) -> None:
         super().__init__()
         self.lengths, self.pairs, self.chain_of = chain_lengths(pixel, size), mirrored_pairs(correction), _CHAINS[form]
@@ -52,10 +52,23 @@ class Chains(nn.Module):
         """Keep probabilities of the rows (height) and of the columns (width)."""
         return _axes(self.keep())
 
-    def sample(self) -> tuple[Tensor, Tensor]:
-        """Rows and columns kept by one draw of the chains: 1 up to where each ends, then 0."""
-        kept = {name: (torch.rand_like(a) < torch.sigmoid(a)).to(a.dtype).cumprod(0).sum()
-                for name, a in self.logits.items()}  # fmt: skip
+    def spread(self) -> Tensor:
+        """Standard deviation of the place where a chain ends, in parts of its length; the mean over the directions."""
+        spreads = []
+        for p in self.keep().values():
+            if len(p):
+                # the mean of a length is the sum of P_k, that of its square the sum of (2k - 1) P_k
+                odd = 2 * torch.arange(len(p)) + 1
+                variance = (odd * p).sum() - p.sum() ** 2
+                spreads.append((variance.clamp(min=0) + 0.01).sqrt() / len(p))
+        return torch.stack(spreads).mean() if spreads else torch.zeros(())
+
+    def sample(self, draws: int) -> tuple[Tensor, Tensor]:
+        """Rows and columns kept by draws of the chains, a draw a line: 1 up to where each ends, then 0."""
+        kept = {}
+        for name, a in self.logits.items():
+            stays = torch.rand(draws, len(a)) < torch.sigmoid(a)
+            kept[name] = stays.to(a.dtype).cumprod(1).sum(1, keepdim=True)
         steps = {name: torch.clamp(kept[self.chain_of[name]], max=self.lengths[name]) for name in DIRECTIONS}
         for one, other in self.pairs:
             mean = (steps[one] + steps[other]) / 2
@@ -74,10 +87,10 @@ class Chains(nn.Module):
 
 
 def _axes(keep: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    one = torch.ones(1)
+    one = torch.ones(*keep["up"].shape[:-1], 1)
     return (
-        torch.cat([keep["up"].flip(0), one, keep["down"]]),
-        torch.cat([keep["left"].flip(0), one, keep["right"]]),
+        torch.cat([keep["up"].flip(-1), one, keep["down"]], -1),
+        torch.cat([keep["left"].flip(-1), one, keep["right"]], -1),
     )
 
 

@@ -22,16 +22,25 @@ from torch.nn import functional as F
 
 from ..errors import ParameterError
 from ..tiles import Box
-from .chains import Chains, budget_loss, expected_cost
+from .chains import BAND, Chains, budget_loss, expected_cost
 from .labels import Labelled
-from .network import TaskNetwork
-from .profile import Profile
+from .network import TaskNetwork, aligned
+from .profile import FORMS, Profile
 from .region import hard_region, pixel_box, reference_pixel
 
 NEGLIGIBLE = 0.02
 """Rows and columns whose keep probability is below it are not computed."""
 SHRINKING = 0.6
-"""Part of the joint steps in which the budget goes down from the whole picture to its final value."""
+"""Part of the joint steps in which the budget goes down from the first cost to its final value."""
+DRAWS = 32
+"""Draws of the chains that the pictures of a step are shared out among."""
+SHARPENING = 0.4
+"""Part of the joint steps after which the chains' ends are drawn together, ever more."""
+MOST_PRESSURE = 1000.0
+"""How much weight the budget's loss can gain. It gains it within half of the joint phase if the cost is above the
+budget all the time: slowly, so that what the task does not need goes first."""
+SETTLING = 1000
+"""Most steps of the chains, by the budget alone, that end the joint phase."""
 EVALUATED = 512
 """Pictures evaluated at a time."""
 
@@ -46,9 +55,12 @@ class CropSettings:
         warm_up, joint, finish: steps of the three phases.
         batch: pictures a step.
         rate, chain_rate: learning rates of the network and of the chains' logits (Adam).
-        cost_weight: of the budget's loss against the task's (mean squared error of standardised values).
-        noise: standard deviation of noise added to standardised pixels while training. As it comes after the mask, a
-            dimmed pixel tells less: the network cannot undo the mask by amplifying.
+        cost_weight: of the budget's loss against the task's (mean squared error of standardised values); it grows
+            while the cost is above the budget.
+        sharpness: weight that is reached in the end by the spread of the places where the chains end, in parts of
+            their lengths. A chain whose end is certain is as good hard as soft.
+        noise: standard deviation of noise added to standardised pixels in the joint phase. As it comes after the mask,
+            a dimmed pixel tells less: the network cannot undo the mask by amplifying.
         width: channels of the network.
         seed: of everything drawn at random.
     """
@@ -63,12 +75,15 @@ class CropSettings:
     batch: int = 64
     rate: float = 2e-3
     chain_rate: float = 0.05
-    cost_weight: float = 0.1
-    noise: float = 0.1
+    cost_weight: float = 0.01
+    sharpness: float = 1.0
+    noise: float = 0.2
     width: int = 32
     seed: int = 1
 
     def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ParameterError(f"The form must be one of {', '.join(FORMS)}, not {self.form!r}.")
         if not 0 < self.budget <= 1:
             raise ParameterError(f"The budget must be above 0 and at most 1, not {self.budget:g}.")
         if min(self.warm_up, self.joint, self.finish) < 0 or min(self.batch, self.width // 2) < 1:
@@ -80,30 +95,39 @@ class CropSettings:
         return self.warm_up + self.joint + self.finish
 
 
+def chain_rate(joint: int) -> float:
+    """A learning rate of the chains that suits so many joint steps: fewer steps must be larger."""
+    return 0.05 * math.sqrt(1200 / max(joint, 1))
+
+
 class Learner:
     """A network and the chains on their way; its state can be saved and restored between any two steps.
 
     Args:
         data: the pictures to learn from.
         region: learn the network for this box of the working size alone; then the chains play no part.
+        soft_finish: end on the keep probabilities as a mask instead of on the hard region, for comparison.
     """
 
-    def __init__(self, data: Labelled, settings: CropSettings, region: Box | None = None) -> None:
+    def __init__(
+        self, data: Labelled, settings: CropSettings, region: Box | None = None, *, soft_finish: bool = False
+    ) -> None:
         self.data, self.settings, self.size = data, settings, data.size
         self.pixel = reference_pixel(settings.reference, self.size)
         torch.manual_seed(settings.seed)
         self.random = np.random.default_rng(settings.seed)
         self.chains = Chains(self.pixel, self.size, settings.form, settings.correction)
-        self.network = TaskNetwork(data.pixels.shape[3], len(data.targets), settings.width)
+        self.network = TaskNetwork(data.pixels.shape[3], len(data.targets), self.size, settings.width)
+        self.opening = max(float(expected_cost(*self.chains.axes()).detach()), settings.budget)
         self.weights_by = torch.optim.Adam(self.network.parameters(), settings.rate)
-        self.chains_by = torch.optim.Adam(self.chains.parameters(), settings.chain_rate)
+        self.chains_by = torch.optim.Adam(self.chains.parameters(), settings.chain_rate, (0.9, 0.99))
         self.pixels = torch.from_numpy(np.ascontiguousarray(data.pixels.transpose(0, 3, 1, 2)))
         sample = data.pixels[:: max(1, len(data.pixels) // 256)].astype(np.float32)
         self.level, self.contrast = float(sample.mean()), float(sample.std()) or 1.0
         self.mean, self.spread = data.values.mean(0), data.values.std(0)
         self.values = self._standardised(data.values)
-        self.step, self.worked = 0, 0
-        self.fixed = region
+        self.fixed, self.soft_finish = region, soft_finish
+        self.step, self.worked, self.pressure = 0, 0, 1.0
         """``worked`` counts the pixels that went through the network in training."""
 
     # -- training
@@ -115,13 +139,19 @@ class Learner:
         self.step += 1
         if phase != "joint":
             box = Box(0, 0, *self.size) if phase == "warm-up" else self.fixed or self.hard_box()
-            return {"task": self._teach_network(batch, *self._hard(box))}
+            rows, columns = self._hard(box)
+            if phase == "finish" and self.soft_finish:
+                with torch.no_grad():
+                    rows, columns = self.chains.axes()
+            return {"task": self._teach_network(batch, rows, columns, noise=0.0)}
+        if self.step == self.settings.warm_up + self.settings.joint:
+            self._settle()
         if self.step % 2:
             # half of the time as the chains may fall out, so that the network knows hard edges everywhere
             with torch.no_grad():
-                rows, columns = self.chains.sample() if self.step % 4 == 1 else self.chains.axes()
-            return {"task": self._teach_network(batch, rows, columns)}
-        return self._teach_chains(batch, self._budget(part))
+                rows, columns = self.chains.sample(DRAWS) if self.step % 4 == 1 else self.chains.axes()
+            return {"task": self._teach_network(batch, rows, columns, noise=self.settings.noise)}
+        return self._teach_chains(batch, part)
 
     def _phase(self) -> tuple[str, float]:
         """The phase of the next step, and how much of it is over, from 0 to 1."""
@@ -135,7 +165,8 @@ class Learner:
         return "finish", at / max(s.finish, 1)
 
     def _budget(self, part: float) -> float:
-        return float(self.settings.budget ** min(part / SHRINKING, 1))
+        gone = min(part / SHRINKING, 1)
+        return float(self.opening ** (1 - gone) * self.settings.budget**gone)
 
     def _set_rate(self, phase: str, part: float) -> None:
         # a network for a fixed region has no phases before; it gets the whole of its time on one slope
@@ -143,31 +174,57 @@ class Learner:
         for group in self.weights_by.param_groups:
             group["lr"] = self.settings.rate * (0.5 + 0.5 * math.cos(math.pi * min(fall, 1)))
 
-    def _teach_network(self, batch: Tensor, rows: Tensor, columns: Tensor) -> float:
-        loss = F.mse_loss(self._seen(batch, rows, columns), self.values[batch])
+    def _teach_network(self, batch: Tensor, rows: Tensor, columns: Tensor, noise: float) -> float:
+        loss = F.mse_loss(self._seen(batch, rows, columns, noise), self.values[batch])
         self.weights_by.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.weights_by.step()
         return float(loss.detach())
 
-    def _teach_chains(self, batch: Tensor, budget: float) -> dict[str, float]:
+    def _teach_chains(self, batch: Tensor, part: float) -> dict[str, float]:
+        s, budget = self.settings, self._budget(part)
         rows, columns = self.chains.axes()
-        task = F.mse_loss(self._seen(batch, rows, columns), self.values[batch])
         cost = expected_cost(rows, columns)
-        loss = task + self.settings.cost_weight * budget_loss(cost, budget)
+        with torch.no_grad():
+            drawn = self.chains.sample(DRAWS)
+        # forwards hard draws, backwards the probabilities: a dimmed pixel could be amplified, a dropped one cannot
+        rows, columns = (hard + (soft - soft.detach()) for hard, soft in zip(drawn, (rows, columns)))
+        task = F.mse_loss(self._seen(batch, rows, columns, s.noise), self.values[batch])
+        weight = s.cost_weight * self.pressure
+        sharpness = s.sharpness * max(part - SHARPENING, 0) / (1 - SHARPENING)
+        self._move_chains(task + weight * budget_loss(cost, budget) + sharpness * self.chains.spread())
+        gain = MOST_PRESSURE ** (4 / s.joint) if float(cost.detach()) >= budget else MOST_PRESSURE ** (-4 / s.joint)
+        self.pressure = min(max(self.pressure * gain, 1.0), MOST_PRESSURE)
+        return {"task": float(task.detach()), "cost": float(cost.detach()), "budget": budget}
+
+    def _settle(self) -> None:
+        """Bring the cost into the budget's band; what the task could say of that, it has said."""
+        budget = self.settings.budget
+        for group in self.chains_by.param_groups:
+            group["lr"] = self.settings.chain_rate / 10
+        for _ in range(SETTLING):
+            cost = expected_cost(*self.chains.axes())
+            if BAND * budget <= float(cost.detach()) < budget:
+                return
+            self._move_chains(budget_loss(cost, budget))
+
+    def _move_chains(self, loss: Tensor) -> None:
         self.chains_by.zero_grad()
         loss.backward()
         self.chains_by.step()
-        return {"task": float(task.detach()), "cost": float(cost.detach()), "budget": budget}
 
-    def _seen(self, batch: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        """What the network makes of masked pictures with noise."""
+    def _seen(self, batch: Tensor, rows: Tensor, columns: Tensor, noise: float) -> Tensor:
+        """What the network makes of masked pictures; rows and columns may be several draws, one a line."""
         box = _support(rows.detach(), columns.detach())
-        x = self._input(batch, box) * (rows[box.top : box.bottom, None] * columns[box.left : box.right])
-        x = x + self.settings.noise * torch.randn_like(x)
+        mask = rows[..., box.top : box.bottom, None] * columns[..., None, box.left : box.right]
+        if mask.ndim == 3:  # several draws are shared out among the pictures
+            mask = mask[torch.arange(len(batch)) % len(mask), None]
+        x = self._input(batch, box) * mask
+        if noise:
+            x = x + noise * torch.randn_like(x)
         self.worked += len(batch) * box.width * box.height
-        out: Tensor = self.network(x, (box.left, box.top), self.size)
+        out: Tensor = self.network(x, (box.left, box.top))
         return out
 
     # -- results
@@ -188,9 +245,7 @@ class Learner:
             weight = rows[inside.top : inside.bottom, None] * columns[inside.left : inside.right]
             pixels = torch.from_numpy(np.ascontiguousarray(data.pixels.transpose(0, 3, 1, 2)))
             found = [
-                self.network(
-                    self._scaled(inside.cut(part)) * weight, (inside.left, inside.top), self.size  # type: ignore[arg-type]
-                )
+                self.network(self._scaled(_cut(part, inside)) * weight, (inside.left, inside.top))
                 for part in pixels.split(EVALUATED)
             ]
         return torch.cat(found).double().numpy() * self.spread + self.mean
@@ -222,6 +277,7 @@ class Learner:
             "chains_by": self.chains_by.state_dict(),
             "step": self.step,
             "worked": self.worked,
+            "pressure": self.pressure,
             "torch": torch.get_rng_state(),
             "numpy": self.random.bit_generator.state,
         }
@@ -230,7 +286,7 @@ class Learner:
         """Continue from a saved state."""
         for name in ("network", "chains", "weights_by", "chains_by"):
             getattr(self, name).load_state_dict(state[name])
-        self.step, self.worked = state["step"], state["worked"]
+        self.step, self.worked, self.pressure = state["step"], state["worked"], state["pressure"]
         torch.set_rng_state(state["torch"])
         self.random.bit_generator.state = state["numpy"]
 
@@ -247,7 +303,7 @@ class Learner:
         return rows, columns
 
     def _input(self, batch: Tensor, box: Box) -> Tensor:
-        return self._scaled(self.pixels[batch][:, :, box.top : box.bottom, box.left : box.right])
+        return self._scaled(_cut(self.pixels, box)[batch])
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         return (pixels.float() - self.level) / self.contrast
@@ -264,7 +320,12 @@ def run(learner: Learner, until: int, log: Callable[[int, dict[str, float]], Non
             log(learner.step, facts)
 
 
+def _cut(pixels: Tensor, box: Box) -> Tensor:
+    return pixels[:, :, box.top : box.bottom, box.left : box.right]
+
+
 def _support(rows: Tensor, columns: Tensor) -> Box:
-    """The box of all rows and columns that are not negligible; the reference pixel's always are among them."""
-    y, x = (torch.nonzero(axis > NEGLIGIBLE).flatten() for axis in (rows, columns))
-    return Box(int(x[0]), int(y[0]), int(x[-1]) + 1, int(y[-1]) + 1)
+    """The box of all rows and columns that are not negligible, from where the network can begin."""
+    wanted = (axis.amax(0) if axis.ndim == 2 else axis for axis in (rows, columns))
+    y, x = (torch.nonzero(axis > NEGLIGIBLE).flatten() for axis in wanted)
+    return Box(aligned(int(x[0])), aligned(int(y[0])), int(x[-1]) + 1, int(y[-1]) + 1)

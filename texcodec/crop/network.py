@@ -1,59 +1,62 @@
 """The task network: a small CNN from a region of a picture to numbers (torch).
 
-It takes regions of any size: features are pooled by attention, so each head looks where its evidence is, and every
-position knows where it lies in the whole picture.
+Its last layers have weights for every position of the picture, as in pictures of a fixed camera a position has a
+meaning. A region uses the weights of its own positions and computes nothing elsewhere.
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STRIDE = 4
-HEADS = 4
+STRIDE = 8
+"""Pixels between the positions of the last features; regions begin at multiples of it."""
+SUMMARY = 8
+"""Channels of the last features."""
 
 
 class TaskNetwork(nn.Module):
-    """Values from pictures.
+    """Values from pictures of one size.
 
     Args:
         channels: of the pictures, 1 or 3.
         targets: values a picture.
+        size: width and height of whole pictures.
         width: channels of the widest layers.
     """
 
-    def __init__(self, channels: int, targets: int, width: int = 32) -> None:
+    def __init__(self, channels: int, targets: int, size: tuple[int, int], width: int = 32) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, width // 2, 5, stride=2, padding=2)
         self.second = nn.Conv2d(width // 2, width, 3, stride=2, padding=1)
-        self.third = nn.Conv2d(width, width, 3, padding=1)
-        self.fourth = nn.Conv2d(width + 2, width, 3, padding=1)
-        self.look = nn.Conv2d(width + 2, HEADS, 1)
-        self.join = nn.Linear(HEADS * width, 2 * width)
+        self.third = nn.Conv2d(width, width, 3, stride=2, padding=1)
+        self.fourth = nn.Conv2d(width, width, 3, padding=1)
+        self.summary = nn.Conv2d(width, SUMMARY, 1)
+        columns, rows = (-(-n // STRIDE) for n in size)
+        self.join = nn.Linear(SUMMARY * rows * columns, 2 * width)
         self.leave = nn.Linear(2 * width, targets)
+        self.places = SUMMARY, rows, columns
+        for layer in (self.first, self.second, self.third, self.fourth, self.summary, self.join):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, corner: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    def forward(self, x: Tensor, corner: tuple[int, int]) -> Tensor:
         """N x T standardised values.
 
         Args:
-            x: N x C x h x w, standardised, the part of the picture that begins at ``corner`` (x, y).
-            size: width and height of the whole picture.
+            x: N x C x h x w, standardised, the part of the picture that begins at ``corner`` (x, y), both multiples
+                of ``STRIDE``.
         """
-        x = F.relu(self.second(F.relu(self.first(x))))
-        x = F.relu(self.third(x))
-        place = _places(x, corner, size)
-        x = F.relu(self.fourth(torch.cat([x, place], 1)))
-        weights = self.look(torch.cat([x, place], 1)).flatten(2).softmax(2)
-        pooled = torch.einsum("nhp,ncp->nhc", weights, x.flatten(2)).flatten(1)
-        out: Tensor = self.leave(F.relu(self.join(pooled)))
+        for layer in (self.first, self.second, self.third, self.fourth, self.summary):
+            x = F.relu(layer(x))
+        left, top = (c // STRIDE for c in corner)
+        weight = self.join.weight.view(-1, *self.places)
+        weight = weight[:, :, top : top + x.shape[2], left : left + x.shape[3]]
+        hidden = F.relu(x.flatten(1) @ weight.flatten(1).T + self.join.bias)
+        out: Tensor = self.leave(hidden)
         return out
 
 
-def _places(x: Tensor, corner: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """x and y of every feature position in the whole picture, -1 to 1."""
-    n, _, h, w = x.shape
-    across = (corner[0] + STRIDE * torch.arange(w)) / size[0] * 2 - 1
-    along = (corner[1] + STRIDE * torch.arange(h)) / size[1] * 2 - 1
-    place = torch.stack([across.expand(h, w), along[:, None].expand(h, w)])
-    return place.to(x.dtype).expand(n, 2, h, w)
+def aligned(start: int) -> int:
+    """The last position at or before a pixel's, in pixels."""
+    return start // STRIDE * STRIDE

@@ -24,7 +24,7 @@ from .chains import expected_cost
 from .drawing import draw_probabilities, draw_region
 from .labels import Labelled
 from .learner import CropSettings, Learner
-from .network import TaskNetwork
+from .network import TaskNetwork, aligned
 from .profile import Profile, write_profile
 
 CHECKPOINT = "checkpoint.pt"
@@ -179,7 +179,9 @@ class Predictor:
         part = np.ascontiguousarray(pixels[:, y : y + height, x : x + width].transpose(0, 3, 1, 2))
         with torch.no_grad():
             scaled = (torch.from_numpy(part).float() - self.facts["level"]) / self.facts["contrast"]
-            found = self.network(scaled, (x, y), self.size).double().numpy()
+            left, top = aligned(x), aligned(y)
+            scaled = torch.nn.functional.pad(scaled, (x - left, 0, y - top, 0))  # 0 is what a mask leaves
+            found = self.network(scaled, (left, top)).double().numpy()
         return np.asarray(found * np.array(self.facts["spread"]) + np.array(self.facts["mean"]))
 
 
@@ -191,7 +193,7 @@ def load_predictor(work: Path) -> Predictor:
     """
     try:
         facts = json.loads((work / "network.json").read_text("utf-8"))
-        network = TaskNetwork(facts["channels"], len(facts["targets"]), facts["width"])
+        network = TaskNetwork(facts["channels"], len(facts["targets"]), tuple(facts["size"]), facts["width"])
         network.load_state_dict(load_file(work / "network.safetensors"))
     except Exception as error:
         raise StreamError(f"{work} holds no trained network ({error}); train with --work {work}.") from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,14 @@ from .conversion import Inputs
 from .joint import Criterion, Distance, Losses, losses
 from .quantisers import LearnedStep
 from .settings import LossWeights, check
+
+
+class Batches(Protocol):
+    """Batches (inputs, target) whose number is known: a list, a DataLoader."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[Inputs, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ class Trainer:
 
 def fit(
     trainer: Trainer,
-    samples: Callable[[int], Iterable[tuple[Inputs, Any]]],
+    samples: Callable[[int], Batches],
     *,
     iterations: int,
     convergence: Convergence | None = None,
@@ -111,13 +119,13 @@ def fit(
     """Pass over the training samples again and again until the total loss has converged.
 
     Args:
-        samples: the number of a pass to its batches (inputs, target).
+        samples: the number of a pass to its batches.
         iterations: most passes; the learning rate falls over all of them.
         convergence: the rule; None trains for all iterations.
     Returns:
         mean losses of each pass: "total", "quantised", "auxiliary", "distillation".
     Raises:
-        ParameterError: there is no sample.
+        ParameterError: there is no sample, or the number of batches is not known.
         FloatingPointError: a loss is not finite.
     """
     check(iterations >= 1, "Training needs at least one pass over the samples.")
@@ -125,8 +133,12 @@ def fit(
     trainer.network.train()
     for i in range(iterations):
         sums, count = dict.fromkeys(("total", "quantised", "auxiliary", "distillation"), 0.0), 0
-        batches = list(samples(i))
-        check(bool(batches), "There are no training samples.")
+        batches = samples(i)
+        check(
+            hasattr(batches, "__len__"),
+            "samples must return batches whose number is known; make a list of them.",
+        )
+        check(len(batches) > 0, "There are no training samples.")
         for k, (inputs, target) in enumerate(batches):
             found = trainer.step(inputs, target, (i + k / len(batches)) / iterations)
             size = len(inputs[0] if isinstance(inputs, tuple) else inputs)

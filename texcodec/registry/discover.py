@@ -16,7 +16,7 @@ from .manifest import read_manifest
 if TYPE_CHECKING:
     from .model_set import ModelSet
 
-DEFAULT_SET = "std-1"
+DEFAULT_SET = "std-2"
 ENVIRONMENT_VARIABLE = "TEXCODEC_MODELS"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
