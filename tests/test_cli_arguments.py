@@ -134,7 +134,8 @@ class TestOptions:
         assert call.pop("metadata") is True
         assert call.pop("limits") == package.Limits()
         assert callable(call.pop("notice"))
-        assert set(call) == {"quality", "bpp", "size", "psnr", "models", "threads", "tile", "progress"}
+        targets, crop = {"quality", "bpp", "size", "psnr"}, {"crop", "outside"}
+        assert set(call) == targets | crop | {"models", "threads", "tile", "progress"}
         assert set(call.values()) == {None}
 
     @pytest.mark.parametrize(

@@ -5,7 +5,8 @@
 Learns profiles on some people's faces and scores them on others': against the whole picture, the square centre crop
 of the same area, and every centre rectangle of a grid; hard against soft; in real files of large frames; and on a
 control whose signal is everywhere. Writes crop.json, crop.md and pictures. A stopped run goes on where it was: every
-result is a file in the work folder. Needs torch. --quick goes the same way in seconds with numbers that mean nothing.
+result is a file in the work folder (delete it after changing
+code or sizes). Needs torch. --quick goes the same way in seconds with numbers that mean nothing.
 """
 
 from __future__ import annotations
