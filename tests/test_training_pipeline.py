@@ -79,7 +79,8 @@ def test_stages_run_one_by_one_and_finished_ones_are_not_repeated(
     pictures, work, out = photos(tmp_path / "photos"), tmp_path / "work", tmp_path / "mine"
     common = [pictures, "--work", work]
     assert train(*common, "--stage", "parent", "--preset", "tiny", "--time", "1s") == 0
-    assert sorted(p.name for p in work.iterdir()) == [
+    # curves for TensorBoard are there only where it is installed
+    assert sorted(p.name for p in work.iterdir() if p.name != "tensorboard") == [
         "parent.csv",
         "parent.pt",
         "settings.json",
@@ -182,7 +183,7 @@ def test_checkpoint_of_other_sizes_is_refused_with_what_differs(
     kept = (work / "parent.pt").read_bytes()
     assert train(*common, "--preset", "small", "--time", "1h") == 2
     said = capsys.readouterr().err
-    assert "other settings" in said and "architecture.analysis_width: 24 before, 64 now" in said
+    assert "other settings" in said and "architecture.hyper_channels: 12 before, 48 now" in said
     assert (work / "parent.pt").read_bytes() == kept
 
 

@@ -83,5 +83,5 @@ def test_gradient_of_the_bits_in_the_scale_is_exact() -> None:
 
 def test_unknown_rounding_is_named() -> None:
     with pytest.raises(ValueError, match="relaxed"):
-        code_residual(torch.zeros(1), NEAREST, "dither")
+        code_residual(torch.zeros(1), torch.zeros(1), NEAREST, "dither")
     assert len(set(ROUNDINGS)) == 4
