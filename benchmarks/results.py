@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import posixpath
 import re
 import sys
 from collections.abc import Callable
@@ -223,7 +224,13 @@ def main() -> None:
     parts = ["# Results", "Written by `benchmarks/results.py` from the measurements in [results](results)."]
     if notes.exists():
         # a path of its own folder becomes one of the document's
-        parts.append(re.sub(r"\]\((?!\w+:|#)", f"]({options.pieces.name}/", notes.read_text("utf-8").strip()))
+        parts.append(
+            re.sub(
+                r"\]\((?!\w+:|#)([^)]*)\)",
+                lambda link: f"]({posixpath.normpath(f'{options.pieces.name}/{link[1]}')})",
+                notes.read_text("utf-8").strip(),
+            )
+        )
     for name, section in SECTIONS.items():
         file = options.pieces / f"{name}.json"
         if not file.exists():

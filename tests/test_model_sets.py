@@ -172,6 +172,8 @@ def test_graph_in_the_place_of_another_is_refused(copy: Path, one: str, other: s
         {"macs": []},
         {"card": 7},
         {"manifest_version": 2},
+        {"distortion_factor": 0},
+        {"distortion_factor": "much"},
         {"entropy_profile": 2},
     ],
     ids=str,

@@ -199,3 +199,35 @@ def test_damaged_master_weights_are_a_model_error(tmp_path: Path) -> None:
         with pytest.raises(texcodec.ModelDamagedError):
             restore_codec(copy)
         path.write_bytes(sound)
+
+
+SHARED = ("synthesis.blocks", "analysis.enter")
+
+
+def test_shared_parts_are_one_for_all_classes_and_the_others_their_own() -> None:
+    torch.manual_seed(0)
+    parent = Codec(TINY)
+    codec = parent.specialise(SHARED)
+    first, *others = codec.transforms
+    assert all(t.synthesis.blocks is first.synthesis.blocks for t in others)
+    assert all(t.synthesis.leave is not first.synthesis.leave for t in others)
+    apart = parent.specialise()
+    block = sum(p.numel() for m in (first.synthesis.blocks, first.analysis.enter) for p in m.parameters())
+    count = [sum(p.numel() for p in c.parameters()) for c in (codec, apart)]
+    assert count[1] - count[0] == 2 * block
+    with torch.no_grad():
+        for p in first.synthesis.blocks.parameters():
+            p.add_(1)
+    again = Codec(TINY, specialised=True)
+    again.load_state_dict(codec.state_dict())
+    again.share(SHARED)
+    assert again.transforms[2].synthesis.blocks is again.transforms[0].synthesis.blocks
+
+
+def test_parts_that_were_trained_apart_stay_apart() -> None:
+    codec = Codec(TINY).specialise()
+    with torch.no_grad():
+        codec.transforms[1].synthesis.blocks[0].expand.weight.add_(1)
+    codec.share(SHARED)
+    assert codec.transforms[1].synthesis.blocks is not codec.transforms[0].synthesis.blocks
+    assert codec.transforms[1].analysis.enter is codec.transforms[0].analysis.enter

@@ -162,3 +162,15 @@ def test_measure_that_is_no_number_leaves_the_multiplier_alone() -> None:
     assert objective.log_multiplier.item() == before
     objective.ascend(torch.tensor(float("inf")), torch.tensor(1.0), 0.01)
     assert objective.log_multiplier.item() == pytest.approx(before + 0.01 * BOUND_RATE.speed)
+
+
+def test_rates_that_users_ask_for_are_drawn_more_often() -> None:
+    drawn = {
+        share: Objective(ObjectiveSettings(usual_share=share)).draw(np.random.default_rng(1), 20_000)
+        for share in (0.0, 0.7, 1.0)
+    }
+    assert (drawn[0.0].min(), drawn[0.0].max()) == (0, 255)
+    assert (drawn[1.0].min(), drawn[1.0].max()) == (36, 215)
+    inside = np.mean((drawn[0.7] >= 36) & (drawn[0.7] <= 215))
+    assert inside == pytest.approx(0.7 + 0.3 * 180 / 256, abs=0.02)
+    assert set(Objective(BOUND_RATE).draw(np.random.default_rng(1), 9)) == {Objective(BOUND_RATE).rate_index}

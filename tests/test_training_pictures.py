@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
 from safetensors.numpy import load_file  # noqa: E402
+from training_samples import SMALLEST  # noqa: E402
 
 import texcodec  # noqa: E402
 from texcodec.codec.analysis import AnalysedPicture, analyse  # noqa: E402
@@ -31,7 +32,6 @@ from texcodec.registry import ModelSet, find_set, load_set  # noqa: E402
 from texcodec.registry.identity import decoder_identity  # noqa: E402
 from texcodec.tiles import Grid  # noqa: E402
 from texcodec.training import graphs  # noqa: E402
-from texcodec.training.architecture import Architecture  # noqa: E402
 from texcodec.training.data import CropSampler  # noqa: E402
 from texcodec.training.fusion import Fusion, collect_seams  # noqa: E402
 from texcodec.training.loop import Loop  # noqa: E402
@@ -44,19 +44,6 @@ from texcodec.training.transforms import start_coefficients  # noqa: E402
 
 RATE_INDEX = 140
 THRESHOLDS = (8.0, 18.0)
-SMALLEST = Architecture(
-    slices=(4, 8, 12),
-    hyper_channels=4,
-    analysis_width=8,
-    analysis_blocks=1,
-    synthesis_width=8,
-    synthesis_blocks=1,
-    hyper_width=8,
-    feature_width=8,
-    context_width=8,
-    joint_width=8,
-    fusion_width=8,
-)
 
 
 @pytest.fixture(autouse=True, scope="module")
