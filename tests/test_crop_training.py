@@ -14,12 +14,12 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
 from texcodec.crop import read_profile  # noqa: E402
-from texcodec.crop.chains import Chains, budget_loss, expected_cost  # noqa: E402
 from texcodec.crop.labels import Labelled, load_labels  # noqa: E402
-from texcodec.crop.learner import CropSettings, Learner, run  # noqa: E402
-from texcodec.crop.training import learn_crop, load_predictor  # noqa: E402
 from texcodec.errors import ParameterError, StreamError  # noqa: E402
 from texcodec.tiles import Box  # noqa: E402
+from texcodec.training.learned_crop.chains import Chains, budget_loss, expected_cost  # noqa: E402
+from texcodec.training.learned_crop.learn import learn_crop, load_predictor  # noqa: E402
+from texcodec.training.learned_crop.learner import CropSettings, Learner, run  # noqa: E402
 
 SPOTS = Box(3, 10, 30, 15)
 """Two spots, at the ends of this box, tell the two targets; everything else is noise."""

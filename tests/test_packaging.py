@@ -125,3 +125,14 @@ def test_sets_are_small_enough_to_download() -> None:
     for folder in (ROOT / "models").iterdir():
         if folder.is_dir():
             assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) <= 12_000_000
+
+
+def test_only_training_imports_torch_with_its_modules() -> None:
+    # the installed tool runs without torch; commands that train import it when they are called
+    rooms = {"training", "quantisation"}
+    for path in modules():
+        if path.relative_to(PACKAGE).parts[0] not in rooms:
+            top = ast.parse(path.read_text("utf-8")).body
+            names = {a.name for node in top if isinstance(node, ast.Import) for a in node.names}
+            names |= {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
+            assert "torch" not in {name.split(".")[0] for name in names}, path

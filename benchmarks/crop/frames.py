@@ -13,8 +13,8 @@ import texcodec
 from texcodec.crop import read_profile
 from texcodec.crop.faces import angular_error, draw_faces
 from texcodec.crop.labels import Labelled, reduce_picture
-from texcodec.crop.learner import CropSettings, Learner
 from texcodec.tiles import Box
+from texcodec.training.learned_crop.learner import CropSettings, Learner
 
 WAYS = ("whole", "drop", "coarse", "square before", "region before")
 NEUTRAL = 128

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from texcodec.crop.chains import expected_cost
 from texcodec.crop.drawing import draw_probabilities, draw_region
 from texcodec.crop.faces import angular_error, draw_faces, draw_fields
 from texcodec.crop.labels import Labelled
-from texcodec.crop.learner import CropSettings, Learner, chain_rate, run
 from texcodec.crop.profile import write_profile
 from texcodec.crop.region import pixel_box
 from texcodec.tiles import Box
+from texcodec.training.learned_crop.chains import expected_cost
+from texcodec.training.learned_crop.learner import CropSettings, Learner, chain_rate, run
 
 TARGETS = ("pitch", "yaw")
 SCORED_PEOPLE = 1000

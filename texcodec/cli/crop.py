@@ -124,8 +124,8 @@ def train(
     except ImportError:
         raise ParameterError('Learning needs torch; install it with: pip install "texcodec[train]".') from None
     from texcodec.crop.labels import load_labels
-    from texcodec.crop.learner import CropSettings, chain_rate
-    from texcodec.crop.training import learn_crop
+    from texcodec.training.learned_crop.learn import learn_crop
+    from texcodec.training.learned_crop.learner import CropSettings, chain_rate
 
     if threads:
         torch.set_num_threads(threads)

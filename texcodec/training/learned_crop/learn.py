@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from .. import __version__
-from ..errors import ParameterError, StreamError
-from ..files import write_output
+from ... import __version__
+from ...crop.drawing import draw_probabilities, draw_region
+from ...crop.labels import Labelled
+from ...crop.profile import Profile, write_profile
+from ...errors import ParameterError, StreamError
+from ...files import write_output
 from .chains import expected_cost
-from .drawing import draw_probabilities, draw_region
-from .labels import Labelled
 from .learner import CropSettings, Learner
 from .network import TaskNetwork, aligned
-from .profile import Profile, write_profile
 
 CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_STEPS = 100

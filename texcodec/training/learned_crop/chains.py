@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .region import DIRECTIONS, chain_lengths, mirrored_pairs
+from ...crop.region import DIRECTIONS, chain_lengths, mirrored_pairs
 
 _CHAINS = {
     "isotropic": dict.fromkeys(DIRECTIONS, "all"),

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import ParameterError
-from ..tiles import Box
+from ...crop.labels import Labelled
+from ...crop.profile import FORMS, Profile
+from ...crop.region import hard_region, pixel_box, reference_pixel
+from ...errors import ParameterError
+from ...tiles import Box
 from .chains import BAND, Chains, budget_loss, expected_cost
-from .labels import Labelled
 from .network import TaskNetwork, aligned
-from .profile import FORMS, Profile
-from .region import hard_region, pixel_box, reference_pixel
 
 NEGLIGIBLE = 0.02
 """Rows and columns whose keep probability is below it are not computed."""
