@@ -248,8 +248,11 @@ class TestFullDisk:
 @posix
 class TestKilled:
     CODE = """
-        import sys, time
+        import signal, sys, time
         from texcodec.files import write_atomically
+        # tests that run under nohup or in the background inherit that these are ignored
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         def write(file):
             file.write(b"half")
             file.flush()
