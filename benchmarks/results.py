@@ -11,6 +11,11 @@
                         "cost": X}, ...]}, or the list of points alone
     tuning.json         report.json of two sets, the tuned one first, and "tuning": {"domain": "...", "minutes": M,
                         "hardware": "..."}
+    crop.json           of benchmarks/crop/run.py, with pictures beside it
+    quantisation.json   of benchmarks/quantisation/run.py
+    features.json       of benchmarks/features/run.py, with a plot beside it
+    byte-weights.json   report.json of two sets, the one of bytes first, and "bytes": {"synthesis": {set: % of
+                        float32}, "decoder": {set: MB}}
     cost.json           {"hardware": "...", "rows": [{"name": "...", "any column": number or text, ...}, ...]}
 
 Tables of docs/performance.md are quoted, and pages of docs/decisions listed.
@@ -23,6 +28,7 @@ import io
 import json
 import posixpath
 import re
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +129,57 @@ def tuning(piece: Piece, plots: Plots) -> list[str]:
     ]
 
 
+def crop(piece: Piece, plots: Plots) -> list[str]:
+    return [runpy.run_path(str(ROOT / "benchmarks" / "crop" / "report.py"))["section"](piece)]
+
+
+def quantisation(piece: Piece, plots: Plots) -> list[str]:
+    main = [row for row in piece["comparisons"] if row["main"]]
+    psnr = {kind["kind"]: f"{kind['psnr']:.3f}" for kind in piece["kinds"]}
+    rows = [
+        [
+            row["kind"],
+            row["against"],
+            psnr[row["kind"]],
+            psnr[row["against"]],
+            f"{row['mean']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}",
+        ]
+        for row in main
+    ]
+    claims = [f"- {v['claim']}: {'shown' if v['holds'] else '**not shown**'}." for v in piece["verdicts"]]
+    return [
+        "## Training quantised networks with full-precision helpers",
+        f"PSNR in dB on a denoising task, {len(piece['protocol']['seeds'])} seeds, paired 95 % confidence intervals; "
+        "all runs and ablations are in [quantisation.md](results/quantisation.md) (`benchmarks/quantisation`).",
+        *([] if piece["complete"] else ["**Some runs are missing: this is not the experiment's result.**"]),
+        table_text(["with helpers", "against", "PSNR", "PSNR", "difference", "interval"], rows),
+        "\n".join(claims),
+    ]
+
+
+def features(piece: Piece, plots: Plots) -> list[str]:
+    return [str(piece["section"]).replace("](features.png)", "](results/features.png)").rstrip()]
+
+
+def byte_weights(piece: Piece, plots: Plots) -> list[str]:
+    about = piece["bytes"]
+    rows = [
+        [curve["name"], shown(about["synthesis"][name_of(curve)]), shown(about["decoder"][name_of(curve)])]
+        for curve in two_sets(piece)
+    ]
+    return [
+        "## Synthesis weights of a byte",
+        "The same networks with synthesis weights as float16 and as a byte each, with a scale a channel "
+        "([quantisation.md](quantisation.md)); entropy networks, tables and so the bytes of files are the same.",
+        table_text(
+            ["set", "synthesis, % of float32", "decoder, MB"], [[shown(v) for v in row] for row in rows]
+        ),
+        *saved(piece, digits=2),
+        section_text(tables.bd_rates(piece), level=3),
+    ]
+
+
 def cost(piece: Piece, plots: Plots) -> list[str]:
     rows = piece["rows"]
     header = list(dict.fromkeys(key for row in rows for key in row))
@@ -139,6 +196,10 @@ SECTIONS: dict[str, Callable[[Piece, Plots], list[str]]] = {
     "fusion": fusion,
     "training": training,
     "tuning": tuning,
+    "crop": crop,
+    "quantisation": quantisation,
+    "features": features,
+    "byte-weights": byte_weights,
     "cost": cost,
 }
 
@@ -150,7 +211,7 @@ def two_sets(piece: Piece) -> list[Piece]:
     return found
 
 
-def saved(piece: Piece) -> list[str]:
+def saved(piece: Piece, *, digits: int = 1) -> list[str]:
     """What the first set needs against the second, as a sentence."""
     first, second = two_sets(piece)
     low, high = piece["range"]
@@ -161,7 +222,7 @@ def saved(piece: Piece) -> list[str]:
             more = "more" if rate > 0 else "fewer"
             sentences.append(
                 f"At equal {metric['name']}, from {low:g} to {high:g} bits a pixel, {first['name']} needs "
-                f"{abs(rate):.1f} % {more} bits than {second['name']}."
+                f"{abs(rate):.{digits}f} % {more} bits than {second['name']}."
             )
     return [" ".join(sentences)] if sentences else []
 

@@ -132,3 +132,19 @@ def test_show_needs_something_to_draw(profile: Path, tmp_path: Path, capsys: Cap
 def test_faces_can_be_drawn_from_the_command_line(tmp_path: Path) -> None:
     assert texcodec("crop", "faces", tmp_path / "f", "--count", 3, "--people", 2, "--width", 32) == 0
     assert names(tmp_path / "f") == ["00000.png", "00001.png", "00002.png", "labels.csv"]
+
+
+def test_drawn_faces_replace_nothing_unless_told(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "labels.csv").write_text("mine")
+    given = ["crop", "faces", tmp_path, "--count", 2, "--people", 1, "--width", 32]
+    assert texcodec(*given) == 1
+    assert "labels.csv exists" in capsys.readouterr().err
+    assert (tmp_path / "labels.csv").read_text() == "mine"
+    assert names(tmp_path) == ["labels.csv"]
+    assert texcodec(*given, "--force") == 0
+    assert names(tmp_path) == ["00000.png", "00001.png", "labels.csv"]
+
+
+def test_apply_needs_pictures(profile: Path, capsys: Captured) -> None:
+    assert texcodec("crop", "apply", profile) == 2
+    assert "Name pictures" in capsys.readouterr().err

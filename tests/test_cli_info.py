@@ -192,11 +192,12 @@ class TestModels:
         monkeypatch.setenv(registry.ENVIRONMENT_VARIABLE, str(registry.find_set(SET)))
         assert texcodec("models", "list", "--json") == 0
         sets = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
-        assert [name for name, entry in sets.items() if entry["default"]] == [SET]
+        starred = [name for name, entry in sets.items() if entry["default"]]
+        assert sorted(starred) == sorted([registry.DEFAULT_FEATURE_SET, SET])
         assert sets[SET]["identity"] == registry.load_set(SET).identity.hex()
         assert texcodec("models", "list") == 0
-        (starred,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("*")]
-        assert starred.split()[1] == SET
+        lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("*")]
+        assert {tuple(line[1:3]) for line in lines} == {(registry.DEFAULT_FEATURE_SET, "features"), (SET, "pictures")}
 
     def test_show_prints_the_card_and_the_cost_of_every_part(self, capsys: Captured) -> None:
         models = registry.load_set(SET)

@@ -42,8 +42,14 @@ WITH_DISTURBED_IMPORT = """
 """
 
 
+def listen() -> None:
+    """In a new process: a job in the background hands down that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def python(code: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    options = {"preexec_fn": listen, **options}
     return subprocess.run(
         command, capture_output=True, timeout=120, check=False, env=environment(), **options
     )

@@ -9,7 +9,22 @@ from typing import Any
 import pytest
 from container_samples import IDENTITY, full_file, lean_file
 
-from texcodec.container import ABSENT, Header, Reader, TileEntry, symbols_crc, tile_crc, tile_entry, write
+from texcodec.container import (
+    ABSENT,
+    FeatureStream,
+    Header,
+    Reader,
+    StreamTask,
+    TileEntry,
+    feature_header,
+    pack_stream,
+    symbols_crc,
+    task_identifier,
+    tile_crc,
+    tile_entry,
+    unpack_stream,
+    write,
+)
 from texcodec.container.header import pack_header
 
 GOLDEN = bytes.fromhex(
@@ -25,6 +40,17 @@ LEAN_GOLDEN = bytes.fromhex(
     "54484452 23000000 01 00 02 40 30 70 48 00 04 01 05 000102030405060708090a0b0c0d0e0f"
     "03 00 3412 01020304 ee426397"
 )
+
+FEATURES_GOLDEN = bytes.fromhex(
+    "895443580d0a1a0a"
+    "54484452 2b000000 01 02 03 40 30 72 48 00 01 01 00 000102030405060708090a0b0c0d0e0f"
+    "03 02 9f19 08 08 691c 10 10 3412 01020304 9514a4c2"
+)
+
+
+def golden_stream() -> FeatureStream:
+    tasks = StreamTask(task_identifier("class"), 8, 8), StreamTask(task_identifier("depth"), 16, 16)
+    return FeatureStream(IDENTITY, 3, tasks, 0x1234, b"\x01\x02\x03\x04")
 
 
 def golden_parts() -> tuple[Header, list[bytes], list[TileEntry], list[tuple[bytes, bytes]]]:
@@ -57,6 +83,21 @@ def test_lean_golden_bytes() -> None:
     assert reader.header.lean and reader.header.width == 64 and reader.header.height == 48
     assert reader.tile_bytes(0) == b"\x01\x02\x03\x04"
     assert reader.tiles[0] == tile_entry(0, b"\x01\x02\x03\x04", cls=3, symbols_crc=0x1234)
+
+
+def test_golden_bytes_of_features() -> None:
+    stream = golden_stream()
+    data = write(feature_header(64, 48), [], [], [(b"FEAT", pack_stream(stream))])
+    assert data == FEATURES_GOLDEN
+    reader = Reader(FEATURES_GOLDEN)
+    assert reader.header.lean and reader.header.no_pixels and not reader.tiles
+    assert (reader.header.width, reader.header.height) == (64, 48)
+    assert [unpack_stream(payload) for payload in reader.features] == [stream]
+    # two streams need chunks of their own, which hold the same bytes
+    chunk = b"FEAT", pack_stream(stream)
+    several = Reader(write(feature_header(64, 48), [], [], [chunk, chunk]))
+    assert not several.header.lean and several.header.identity == bytes(16)
+    assert several.features == [*reader.features, *reader.features]
 
 
 def test_checksums_of_tiles_and_symbols() -> None:
@@ -129,7 +170,9 @@ def test_grid_has_a_cell_for_every_pixel(extent: int, origin: int, cells: int) -
     assert header.rows == 1
 
 
-@pytest.mark.parametrize(("name", "expected"), [("lean", LEAN_GOLDEN), ("full", GOLDEN)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("lean", LEAN_GOLDEN), ("full", GOLDEN), ("features", FEATURES_GOLDEN)]
+)
 def test_examples_of_the_format_document_are_the_golden_bytes(name: str, expected: bytes) -> None:
     document = (Path(__file__).parents[1] / "docs" / "format.md").read_text(encoding="utf-8")
     block = document.split(f"```hex {name}\n")[1].split("```")[0]

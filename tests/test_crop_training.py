@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +18,12 @@ pytestmark = pytest.mark.train
 
 from texcodec.crop import read_profile  # noqa: E402
 from texcodec.crop.labels import Labelled, load_labels  # noqa: E402
+from texcodec.crop.region import hard_region  # noqa: E402
 from texcodec.errors import ParameterError, StreamError  # noqa: E402
 from texcodec.tiles import Box  # noqa: E402
-from texcodec.training.learned_crop.chains import Chains, budget_loss, expected_cost  # noqa: E402
-from texcodec.training.learned_crop.learn import learn_crop, load_predictor  # noqa: E402
-from texcodec.training.learned_crop.learner import CropSettings, Learner, run  # noqa: E402
+from texcodec.training.learned_crop.chains import Chains, budget_loss  # noqa: E402
+from texcodec.training.learned_crop.learn import Outcome, learn_crop, load_predictor, split  # noqa: E402
+from texcodec.training.learned_crop.learner import CropSettings, Learner, chain_rate, run  # noqa: E402
 
 SPOTS = Box(3, 10, 30, 15)
 """Two spots, at the ends of this box, tell the two targets; everything else is noise."""
@@ -32,6 +36,13 @@ def spots(count: int, seed: int) -> Labelled:
     pixels[:, 10:15, 3:8] += 60 * values[:, :1, None]
     pixels[:, 10:15, 25:30] += 60 * values[:, 1:, None]
     return Labelled(np.clip(pixels, 0, 255).astype(np.uint8)[..., None], values, ("a", "b"))
+
+
+def data_with(data: Labelled, at: int) -> Labelled:
+    """The data with a second target that differs in one picture only."""
+    values = data.values.copy()
+    values[at, 1] = 6
+    return Labelled(data.pixels, values, data.targets)
 
 
 @pytest.fixture(scope="module")
@@ -103,39 +114,46 @@ def test_predictor_that_is_not_there_is_named(tmp_path: Path) -> None:
 SHORT = CropSettings(budget=0.4, warm_up=4, joint=12, finish=4, batch=8, width=4)
 
 
-class _Stop:
-    """Progress that interrupts at a step."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def __call__(self, done: int, _total: int) -> None:
-        if done == self.at:
-            raise KeyboardInterrupt
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """The folder and the outcome of a run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("straight")
+    return folder, learn_crop(spots(40, 3), SHORT, out=folder / "a.json", work=folder / "a")
 
 
-@pytest.mark.parametrize("at", [3, 11, 18])
-def test_interrupted_run_goes_on_to_the_same_profile(at: int, tmp_path: Path) -> None:
-    data = spots(40, 3)
-    straight = learn_crop(data, SHORT, out=tmp_path / "a.json", work=tmp_path / "a")
+@pytest.mark.parametrize(("at", "name"), [(3, "SIGINT"), (11, "SIGTERM"), (18, "SIGINT")])
+def test_interrupted_run_goes_on_to_the_same_profile(
+    at: int, name: str, straight: tuple[Path, Outcome], tmp_path: Path
+) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done == at:
+            signal.raise_signal(getattr(signal, name))
+
+    data, (folder, outcome) = spots(40, 3), straight
     with pytest.raises(KeyboardInterrupt):
-        learn_crop(data, SHORT, out=tmp_path / "b.json", work=tmp_path / "b", progress=_Stop(at))
+        learn_crop(data, SHORT, out=tmp_path / "b.json", work=tmp_path / "b", progress=stop)
     assert not (tmp_path / "b.json").exists()
     torch.manual_seed(99)
     resumed = learn_crop(data, SHORT, out=tmp_path / "b.json", work=tmp_path / "b")
-    assert resumed == straight
-    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
-    curves = [(tmp_path / name / "curve.csv").read_text().splitlines() for name in "ab"]
+    assert resumed == outcome
+    assert (folder / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    curves = [(place / "curve.csv").read_text().splitlines() for place in (folder / "a", tmp_path / "b")]
     assert [line.split(",")[0] for line in curves[0]] == [line.split(",")[0] for line in curves[1]]
 
 
-def test_work_folder_of_another_run_is_refused(tmp_path: Path) -> None:
-    learn_crop(spots(40, 3), SHORT, out=tmp_path / "a.json", work=tmp_path / "a")
+def test_output_that_cannot_be_written_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(StreamError, match="no directory"):
+        learn_crop(spots(40, 3), SHORT, out=tmp_path / "absent" / "a.json", work=tmp_path / "a")
+    assert names(tmp_path) == []
+
+
+def test_work_folder_of_another_run_is_refused(straight: tuple[Path, Outcome], tmp_path: Path) -> None:
+    work = shutil.copytree(straight[0] / "a", tmp_path / "a")
     with pytest.raises(ParameterError, match="other settings or pictures"):
-        learn_crop(spots(40, 4), SHORT, out=tmp_path / "a.json", work=tmp_path / "a")
-    (tmp_path / "a" / "checkpoint.pt").write_bytes(b"not one")
-    with pytest.raises(ParameterError, match="cannot be read"):
-        learn_crop(spots(40, 3), SHORT, out=tmp_path / "a.json", work=tmp_path / "a")
+        learn_crop(spots(40, 4), SHORT, out=tmp_path / "a.json", work=work)
+    (work / "checkpoint.pt").write_bytes(b"not one")
+    with pytest.raises(ParameterError, match="checkpoint.pt is damaged"):
+        learn_crop(spots(40, 3), SHORT, out=tmp_path / "a.json", work=work)
 
 
 @pytest.mark.parametrize("form", ["isotropic", "symmetric", "free"])
@@ -148,7 +166,8 @@ def test_every_form_with_every_correction_gives_a_sound_profile(form: str, corre
     learner = Learner(spots(20, 5), settings)
     run(learner, settings.steps)
     profile = learner.profile({})
-    assert 0.95 * 0.5 <= float(expected_cost(*learner.chains.axes()).detach()) < 0.5
+    assert 0.95 * 0.5 <= learner.chains.cost() < 0.5
+    assert profile.area == pytest.approx(learner.chains.cost(), rel=1e-4)
     x, y = learner.pixel
     box = learner.hard_box()
     opposite = [("left", "right"), ("up", "down")]
@@ -161,10 +180,18 @@ def test_every_form_with_every_correction_gives_a_sound_profile(form: str, corre
         assert abs((y - box.top) - (box.bottom - 1 - y)) <= 1 or box.bottom == 25
 
 
-def test_keep_probability_is_the_product_of_all_transitions_before() -> None:
-    chains = Chains((3, 2), (7, 5), "free", "none")
+def chains_of(correction: str, pixel: tuple[int, int], size: tuple[int, int], **logits: list[float]) -> Chains:
+    """Free chains with these logits, and 0 for all others."""
+    chains = Chains(pixel, size, "free", correction)
     with torch.no_grad():
-        chains.logits["left"][:] = torch.tensor([2.0, -1.0, 0.5])
+        chains.width.fill_(1e9)  # no ramp
+        for name, values in logits.items():
+            chains.rests[name][:] = torch.tensor(values)
+    return chains
+
+
+def test_keep_probability_is_the_product_of_all_transitions_before() -> None:
+    chains = chains_of("none", (3, 2), (7, 5), left=[2.0, -1.0, 0.5])
     p = torch.sigmoid(torch.tensor([2.0, -1.0, 0.5]))
     torch.testing.assert_close(chains.keep()["left"].detach(), torch.stack([p[0], p[0] * p[1], p.prod()]))
     rows, columns = chains.axes()
@@ -172,9 +199,23 @@ def test_keep_probability_is_the_product_of_all_transitions_before() -> None:
     assert rows[2] == columns[3] == 1
 
 
+def test_narrow_ramps_end_where_they_say() -> None:
+    chains = Chains((10, 0), (41, 1), "free", "none")
+    with torch.no_grad():
+        chains.ends["right"].copy_(torch.tensor(0.5).log())
+    spreads = []
+    for part in (0.0, 0.5, 1.0):
+        chains.narrow(part)
+        p = chains.keep()["right"].detach()
+        spreads.append(float((p * (1 - p)).sum()))
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[-1] < 0.3
+    assert float(p.sum()) == pytest.approx(15, abs=0.7)
+
+
 def test_draws_are_runs_with_the_frequencies_of_the_chains() -> None:
     torch.manual_seed(1)
-    chains = Chains((4, 0), (9, 1), "free", "none", start=1.0)
+    chains = chains_of("none", (4, 0), (9, 1), left=[1.0] * 4, right=[1.0] * 4)
     rows, columns = chains.sample(4000)
     assert rows.shape == (4000, 1)
     assert (columns[:, 4] == 1).all()
@@ -184,9 +225,50 @@ def test_draws_are_runs_with_the_frequencies_of_the_chains() -> None:
 
 def test_mirrored_draws_are_symmetric() -> None:
     torch.manual_seed(1)
-    _, columns = Chains((4, 0), (9, 1), "free", "left-right", start=1.0).sample(50)
+    _, columns = chains_of("left-right", (4, 0), (9, 1), left=[1.0] * 4, right=[1.0] * 4).sample(50)
     assert ((columns - columns.flip(1)) == 0).all()
     assert 1 < columns.sum(1).mean() < 9
+
+
+@pytest.mark.parametrize(
+    ("correction", "equal"),
+    [("none", ""), ("left-right", "x"), ("up-down", "y"), ("centre", "xy")],
+)
+def test_correction_makes_opposite_probabilities_equal_and_keeps_the_cost(correction: str, equal: str) -> None:
+    logits = {"left": [3.0, 2.0, -1.0], "up": [-2.0, 1.0]}
+    chains = chains_of(correction, (3, 2), (7, 5), **logits)
+    keep = {name: p.detach() for name, p in chains.keep().items()}
+    assert torch.equal(keep["left"], keep["right"]) == ("x" in equal)
+    assert torch.equal(keep["up"], keep["down"]) == ("y" in equal)
+    assert chains.cost() == pytest.approx(chains_of("none", (3, 2), (7, 5), **logits).cost())
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_correction_about_a_reference_near_the_edge_cuts_off_what_is_beyond(column: int) -> None:
+    torch.manual_seed(1)
+    chains = chains_of("left-right", (column, 2), (7, 5), left=[9.0] * column, right=[9.0] * (6 - column))
+    keep = {name: p.detach() for name, p in chains.keep().items()}
+    torch.testing.assert_close(keep["left"], keep["right"][:column])
+    left, _, width, _ = hard_region({k: p.tolist() for k, p in keep.items()}, (column, 2), (7, 5), "left-right")
+    assert (left, width) == pytest.approx((0, 1), abs=0.01)
+    _, columns = chains.sample(200)
+    assert columns.mean() > 0.99
+
+
+@pytest.mark.parametrize("budget", [0.02, 0.15, 0.3, 0.95])
+def test_settling_meets_the_budget_and_keeps_the_shape(budget: float) -> None:
+    chains = Chains((48, 36), (97, 73), "symmetric", "none")
+    chains.narrow(1.0)
+    with torch.no_grad():
+        chains.ends["across"].copy_(torch.tensor(0.8).log())
+        chains.ends["along"].copy_(torch.tensor(0.4).log())
+    chains.settle(budget)
+    assert 0.95 * budget <= chains.cost() < budget
+    settled = [float(chains.ends[name].detach().exp()) for name in ("across", "along")]
+    if budget < 0.4:
+        assert settled[0] / settled[1] == pytest.approx(2, rel=0.2)
+    chains.settle(budget)
+    assert settled == [float(chains.ends[name].detach().exp()) for name in ("across", "along")]
 
 
 @pytest.mark.parametrize(("cost", "sign"), [(0.05, -1), (0.09, -1), (0.096, 0), (0.0999, 0), (0.11, 1), (0.9, 1)])
@@ -200,6 +282,20 @@ def test_budget_pushes_from_both_sides_and_rests_in_its_band(cost: float, sign: 
     else:
         assert float(loss) == 0
         assert not loss.requires_grad
+
+
+@pytest.mark.parametrize("budget", [0.012, 0.15, 0.9, 1.0])
+@pytest.mark.parametrize("joint", [1, 2, 7])
+def test_cost_is_in_the_band_however_short_the_training(budget: float, joint: int) -> None:
+    settings = replace(SHORT, budget=budget, joint=joint, chain_rate=chain_rate(joint))
+    learner = Learner(spots(20, 5), settings)
+    run(learner, settings.steps)
+    assert 0.95 * budget <= learner.profile({}).area < budget
+
+
+def test_budget_of_next_to_no_pixels_is_refused() -> None:
+    with pytest.raises(ParameterError, match="less than 3 x 3 pixels of the 33 x 25"):
+        Learner(spots(20, 5), replace(SHORT, budget=0.01))
 
 
 def test_learning_for_a_given_region_sees_nothing_else() -> None:
@@ -221,6 +317,51 @@ def test_learning_for_a_given_region_sees_nothing_else() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ParameterError):
         Learner(spots(4, 1), CropSettings(**wrong))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_pictures_are_refused(count: int) -> None:
+    with pytest.raises(ParameterError, match=f"There are {count} pictures"):
+        split(spots(count, 1), seed=1)
+
+
+def test_target_that_only_held_out_pictures_tell_is_refused() -> None:
+    data = spots(20, 1)
+    data.values[:, 1] = 5
+    refused = 0
+    for i in range(20):
+        try:
+            split(data_with(data, i), seed=1)
+        except ParameterError as error:
+            assert "'b' is the same in nearly all" in str(error)
+            refused += 1
+    assert refused == 3
+
+
+def test_one_target_of_any_size_is_learned(tmp_path: Path) -> None:
+    data = spots(300, 7)
+    data = Labelled(data.pixels, 5e6 + 2e5 * data.values[:, :1], ("litres",))
+    settings = CropSettings(
+        budget=0.3, warm_up=30, joint=80, finish=60, batch=32, chain_rate=chain_rate(80), width=8
+    )
+    outcome = learn_crop(data, settings, out=tmp_path / "p.json", work=tmp_path / "w")
+    assert outcome.profile.targets == ("litres",)
+    error = outcome.errors["litres"]
+    assert error["mean"] > 5e4
+    assert error["hard"] < 0.5 * error["mean"]
+    assert load_predictor(tmp_path / "w").predict(data.pixels).shape == (300, 1)
+
+
+@pytest.mark.parametrize("size", [(1, 9), (9, 1), (7, 40)])
+def test_narrow_pictures_are_learned_from(size: tuple[int, int]) -> None:
+    width, height = size
+    random = np.random.default_rng(1)
+    values = random.uniform(0, 1, (12, 1))
+    pixels = np.broadcast_to((200 * values)[:, :, None, None], (12, height, width, 1)).astype(np.uint8)
+    learner = Learner(Labelled(pixels, values, ("a",)), SHORT)
+    run(learner, SHORT.steps)
+    assert learner.profile({}).area == pytest.approx(learner.chains.cost(), rel=1e-4)
+    assert np.isfinite(learner.predict(Labelled(pixels, values, ("a",)))).all()
 
 
 def test_constant_column_is_refused_on_the_command_line(

@@ -30,6 +30,25 @@ def two_sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return report
 
 
+QUANTISATION = {
+    "protocol": {"seeds": [0, 1]},
+    "complete": False,
+    "kinds": [{"kind": "2 bits, plain", "psnr": 24.25}, {"kind": "2 bits, helped", "psnr": 24.5}],
+    "comparisons": [
+        {
+            "kind": kind,
+            "against": "2 bits, plain",
+            "main": kind.startswith("2"),
+            "mean": 0.25,
+            "low": 0.1,
+            "high": 0.4,
+        }
+        for kind in ("2 bits, helped", "3 bits, helped")
+    ],
+    "verdicts": [{"claim": "Better", "holds": False}],
+}
+
+
 def write(folder: Path, monkeypatch: pytest.MonkeyPatch, **pieces: object) -> str:
     """The text that the script writes from these pieces."""
     spec = importlib.util.spec_from_file_location("results_script", SCRIPT)
@@ -63,6 +82,9 @@ def test_every_piece_is_a_section_with_its_numbers(
             "points": [{"minutes": 60, "bd": -3}, {"minutes": 5, "bd": 40}],
         },
         tuning=two_sets | {"tuning": {"domain": "streets", "minutes": 20}},
+        quantisation=QUANTISATION,
+        byte_weights=two_sets
+        | {"bytes": {"synthesis": {SET: 26.5, "std-1": 50}, "decoder": {SET: 0.3, "std-1": 4.3}}},
         cost={"rows": [{"name": "x", "kMAC/pixel": 8.5}, {"name": "y", "encode, s": 1.25}]},
     )
     assert text.index("should know: ![](results/a.png), [b](https://b).") < text.index(
@@ -75,6 +97,9 @@ def test_every_piece_is_a_section_with_its_numbers(
     assert text.index("| 5 | +40.0 |") < text.index("| 60 | -3.0 |")
     assert "Pictures: streets; 20 minutes of fine-tuning." in text
     assert "| y | – | 1.25 |" in text
+    assert "| 2 bits, helped | 2 bits, plain | 24.500 | 24.250 | +0.250 | +0.100 to +0.400 |" in text
+    assert "3 bits" not in text and "- Better: **not shown**." in text and "Some runs are missing" in text
+    assert "| texcodec (tiny-1) | 26.5 | 0.3 |" in text and f"needs {abs(rate):.2f} % {more} bits" in text
     for plot in ("kodak", "multi-single", "training"):
         assert f"(results/{plot}.png)" in text
         assert (tmp_path / "results" / f"{plot}.png").stat().st_size > 1000

@@ -30,6 +30,7 @@ ORDER = {
     "crop": 4,
     "quantisation": 4,
     "codec": 5,
+    "features": 5,
     "evaluation": 6,
     "training": 6,
     "cli": 7,

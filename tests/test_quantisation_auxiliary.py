@@ -125,6 +125,22 @@ def test_training_starts_from_the_quantised_network() -> None:
     torch.testing.assert_close(auxiliary, quantised)
 
 
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_residual_start_begins_as_the_float_network_but_for_the_activations(width: int) -> None:
+    network = branches().eval()
+    quantised = quantise(network, pictures(), bits(8, exact=False))
+    for conv in quantised_convolutions(quantised).values():
+        # weights of two bits, activations fine enough to leave no trace
+        conv.low, conv.high = -2, 1
+        conv.step.log2.data += 6
+    both = AuxiliaryNetwork(quantised, pictures(), width=width, start="residual").eval()
+    own, helped = both(pictures())
+    wanted = network(pictures())
+    assert (helped - wanted).abs().max() < 0.2 * (own - wanted).abs().max()
+    with pytest.raises(ParameterError, match="start must be one of zero, residual"):
+        AuxiliaryNetwork(quantised, pictures(), start="one")
+
+
 def test_each_slice_has_batch_statistics_of_its_own() -> None:
     network = stirred(together(branches(), 2)).train()
     network(pictures())

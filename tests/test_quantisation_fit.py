@@ -20,6 +20,7 @@ from texcodec.quantisation import (  # noqa: E402
     AuxiliaryNetwork,
     Convergence,
     FitSettings,
+    LossWeights,
     OneModuleNetwork,
     Trainer,
     fit,
@@ -132,6 +133,14 @@ def test_learning_rates_rise_then_fall_and_steps_have_their_own() -> None:
     trainer.step(*samples(0)[0], progress=0.5)
     for name, p in network.named_parameters():
         assert torch.equal(p, before[name]) == name.endswith(".log2"), name
+
+
+def test_weights_of_the_helpers_may_fade() -> None:
+    weights = LossWeights(2.0, 0.4, 0.8, fade=True)
+    assert weights.at(0.25) == LossWeights(2.0, 0.4 * 0.75, 0.8 * 0.75, fade=True)
+    last = weights.at(1.5)
+    assert (last.quantised, last.auxiliary, last.distillation) == (2.0, 0.0, 0.0)
+    assert LossWeights(1.0, 0.3).at(0.9) == LossWeights(1.0, 0.3)
 
 
 def test_losses_that_are_not_finite_stop_training() -> None:

@@ -21,7 +21,19 @@ from second_decoder.container import Refused, read_file
 from second_decoder.model_set import decoder_identity
 
 import texcodec
-from texcodec.container import ABSENT, Header, Reader, TileEntry, tile_entry, write
+from texcodec.container import (
+    ABSENT,
+    FEAT,
+    FeatureStream,
+    Header,
+    Reader,
+    StreamTask,
+    TileEntry,
+    feature_header,
+    pack_stream,
+    tile_entry,
+    write,
+)
 from texcodec.images import compress_alpha, decompress_alpha
 
 TESTS = Path(__file__).parent
@@ -179,15 +191,16 @@ def test_set_that_breaks_the_bound_of_integer_layers_is_refused(tmp_path: Path) 
         second_decoder.ModelSet(tmp_path / "set")
 
 
-@pytest.mark.parametrize("kind", ["lean", "full"])
+@pytest.mark.parametrize("kind", ["lean", "full", "features"])
 def test_examples_of_the_document_are_sound(kind: str) -> None:
     (listing,) = re.findall(rf"```hex {kind}\n(.*?)```", FORMAT.read_text("utf-8"), re.DOTALL)
     data = bytes.fromhex(
         "".join(line[:50] for line in listing.splitlines())
     )  # explanations start in column 51
     file = read_file(data)
-    assert file.header.lean == (kind == "lean")
-    assert file.tiles[0].payload == b"\x01\x02\x03\x04"
+    assert file.header.lean == (kind != "full")
+    payload = file.streams[0] if kind == "features" else file.tiles[0].payload
+    assert payload.endswith(b"\x01\x02\x03\x04")
 
 
 def test_second_decoder_notices_every_flipped_bit_and_every_truncation(
@@ -271,11 +284,13 @@ def test_both_readers_refuse_the_same_files() -> None:
     plane = compress_alpha(np.add.outer(np.arange(9), np.arange(7)).astype(np.uint8))
     small = write(header, [b"abc"], [tile_entry(0, b"abc", cls=0, symbols_crc=1)], [], plane)
     random_source = random.Random(1)
+    stream = FeatureStream(bytes(range(1, 17)), 0, (StreamTask(5, 2, 3),), 0, b"abc")
+    chunk = FEAT, pack_stream(stream)
+    lean_features, features = (write(feature_header(7, 9), [], [], [chunk] * count) for count in (1, 2))
+    samples = [full_file(), lean_file(), small, lean_features, features]
     sound = 0
-    for _ in range(3000):
-        data = _changed_at_random(
-            split(random_source.choice([full_file(), lean_file(), small])), random_source
-        )
+    for _ in range(4000):
+        data = _changed_at_random(split(random_source.choice(samples)), random_source)
         try:
             read_file(data)
             accepted = True
@@ -283,4 +298,4 @@ def test_both_readers_refuse_the_same_files() -> None:
             accepted = False
         assert accepted == _texcodec_reads(data), data.hex()
         sound += accepted
-    assert 300 < sound < 2700
+    assert 400 < sound < 3600

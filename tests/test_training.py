@@ -20,9 +20,9 @@ from texcodec.training.data import CropSampler  # noqa: E402
 from texcodec.training.export import logistic_row, magnitude_table, symbol_tables  # noqa: E402
 from texcodec.training.fixed_point import IntegerConv, activation  # noqa: E402
 from texcodec.training.integer_export import export_conv  # noqa: E402
+from texcodec.training.presets import TINY  # noqa: E402
 from texcodec.training.restore import restore_codec, restore_fusion  # noqa: E402
 from texcodec.training.rounding import logistic_bits  # noqa: E402
-from texcodec.training.settings import TINY  # noqa: E402
 from texcodec.training.transforms import dct_basis, start_coefficients  # noqa: E402
 
 SET = "tiny-1"
@@ -116,9 +116,9 @@ def test_integer_networks_equal_torch_in_float32_and_float64() -> None:
 
 
 def _exported_shifts() -> tuple[object, dict[str, int]]:
-    from texcodec.training.export import _integer_arrays
+    from texcodec.training.export import integer_arrays
 
-    return _integer_arrays(restore_codec(find_set(SET)).entropy.hyper, "hyper_synthesis")
+    return integer_arrays(restore_codec(find_set(SET)).entropy.hyper, "hyper_synthesis")
 
 
 def _hyper_in_torch(

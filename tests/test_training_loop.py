@@ -283,7 +283,7 @@ def test_bar_tells_rate_quality_loss_and_time_left(tmp_path: Path, monkeypatch: 
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
         report = Report(tmp_path, "parent", minutes=120, visible=True, say=print)
-        report.show(600.0, rate=0.4567, psnr=31.234, loss=0.9876)
+        report.show(600.0, "0.457 bpp, 31.23 dB, loss 0.9876")
         report.close()
         text = stream.getvalue()
         assert ("parent" in text and "0.457 bpp, 31.23 dB, loss 0.9876, 1:50:00 left" in text) is shown

@@ -12,14 +12,13 @@ pytestmark = pytest.mark.train
 
 from texcodec import ParameterError  # noqa: E402
 from texcodec.training import settings as tree  # noqa: E402
+from texcodec.training.presets import TINY, preset_settings  # noqa: E402
 from texcodec.training.settings import (  # noqa: E402
-    TINY,
     ObjectiveSettings,
     StageSettings,
     TrainingSettings,
     differences,
     from_json,
-    preset_settings,
     read_settings,
     to_json,
 )

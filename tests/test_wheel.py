@@ -26,10 +26,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_carries_the_models_without_their_masters(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("std-1", "std-2", "tiny-1"):
+    for name in ("std-1", "std-2", "std-2-w8", "tiny-1"):
         files = {n.rsplit("/", 1)[1] for n in names if f"texcodec/models/{name}/" in n}
         assert {"manifest.json", "decoder.safetensors", "encoder.safetensors", "synthesis.onnx"} <= files
         assert "master.safetensors" not in files
+    tasks = {n.rsplit("/", 1)[1] for n in names if "texcodec/models/shapes-1/tasks/" in n}
+    assert len(tasks) >= 6 and any(n.endswith(".tail.onnx") for n in tasks)
+    assert "texcodec/models/shapes-1/graphs/generator.onnx" in names
     assert "texcodec/models/RELEASED" in names
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/"))]
 
@@ -73,5 +76,8 @@ def test_installed_wheel_encodes_and_decodes_without_torch(wheel: Path, tmp_path
     run("decode", "out.tcx", "back.png")
     with Image.open(tmp_path / "back.png") as image:
         assert image.size == (300, 200)
+    run("features", "encode", "in.png", "features.tcx")
+    answers = run("features", "infer", "features.tcx")
+    assert answers.startswith("features.tcx") and "300 x 200" in answers
     listed = run("models", "list")
-    assert "std-1" in listed and "std-2" in listed
+    assert "std-1" in listed and "std-2" in listed and "shapes-1" in listed

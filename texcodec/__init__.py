@@ -25,6 +25,7 @@ from .errors import (
     NotTcxError,
     ParameterError,
     StreamError,
+    TensorError,
     TexcodecError,
     TruncatedError,
     UnsupportedError,
@@ -34,7 +35,7 @@ from .limits import Limits
 if TYPE_CHECKING:
     from .codec import TcxFile, decode, encode, open
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "ChecksumError",
@@ -50,6 +51,7 @@ __all__ = [
     "ParameterError",
     "StreamError",
     "TcxFile",
+    "TensorError",
     "TexcodecError",
     "TruncatedError",
     "UnsupportedError",

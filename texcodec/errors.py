@@ -14,6 +14,7 @@
         ModelNotFoundError            3   no such set, or not the one that the file names
         ModelDamagedError             3   a set that does not match its manifest
       ImageError                      1   the input picture is unreadable, empty or of an unsupported kind
+      TensorError                     1   the input tensor is unreadable, of another shape than asked for, or not finite
 
 Every message is one sentence that says what is wrong, where, and what to do about it.
 """
@@ -35,6 +36,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelDamagedError",
     "ImageError",
+    "TensorError",
 ]
 
 
@@ -102,3 +104,7 @@ class ModelDamagedError(ModelError):
 
 class ImageError(TexcodecError):
     """The input picture is unreadable, empty or of a kind that is not supported (16 bits a channel)."""
+
+
+class TensorError(TexcodecError):
+    """The input tensor is unreadable, has a shape that does not fit its task, or holds NaN or infinities."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from texcodec.crop.labels import Labelled
 from texcodec.crop.profile import write_profile
 from texcodec.crop.region import pixel_box
 from texcodec.tiles import Box
-from texcodec.training.learned_crop.chains import expected_cost
 from texcodec.training.learned_crop.learner import CropSettings, Learner, chain_rate, run
 
 TARGETS = ("pitch", "yaw")
@@ -45,15 +46,22 @@ def score(learner: Learner, scored: Labelled, mask: str = "hard") -> float:
 
 
 def measure(sizes: Any, kind: str, items: Any, work: Path) -> dict[str, Any]:
-    """All errors of one kind of picture; the grid of rectangles for faces only."""
-    learned, scored = data(sizes, kind, work)
-    size = learned.size
-    whole = Box(0, 0, *size)
+    """All errors of one kind of picture; what the crop is compared with in detail for faces only.
 
-    def fixed(box: Box, seed: int) -> dict[str, Any]:
-        settings = CropSettings(warm_up=0, joint=0, finish=sizes.fixed, batch=sizes.batch, seed=seed)
+    Every network has as many steps as the learned region's in all of its phases, but for those of the grid, which
+    only find the best rectangle: they have as many as the last phase. The best one is trained again.
+    """
+    learned, scored = data(sizes, kind, work)
+    size, seeds = learned.size, sizes.seeds if kind == "faces" else sizes.seeds[:1]
+    whole = Box(0, 0, *size)
+    equal = sizes.warm_up + sizes.joint // 2 + sizes.fixed
+
+    def fixed(box: Box, seed: int, steps: int = equal, keep: str = "") -> dict[str, Any]:
+        settings = CropSettings(warm_up=0, joint=0, finish=steps, batch=sizes.batch, seed=seed)
         learner = Learner(learned, settings, box)
         run(learner, settings.steps)
+        if keep:
+            torch.save(learner.state(), work / f"{keep}.pt")
         return {
             "error": score(learner, scored),
             "box": [box.left, box.top, box.width, box.height],
@@ -84,29 +92,51 @@ def measure(sizes: Any, kind: str, items: Any, work: Path) -> dict[str, Any]:
             "error": score(learner, scored, "soft" if soft else "hard"),
             "box": [box.left, box.top, box.width, box.height],
             "area": profile.area,
-            "cost": float(expected_cost(*learner.chains.axes()).detach()),
+            "cost": learner.chains.cost(),
             "worked": learner.worked,
         }
 
-    found: dict[str, Any] = {"mean": _by_mean(learned, scored)}
-    found["whole"] = [items.get(f"{kind}-whole-{s}", lambda s=s: fixed(whole, s)) for s in sizes.seeds]
-    found["learned"] = [items.get(f"{kind}-learned-{s}", lambda s=s: learn(s, False)) for s in sizes.seeds]
-    if kind != "faces":
-        return found
-    side = math.sqrt(sizes.budget * size[0] * size[1])
-    square = pixel_box(_centred(side / size[0], side / size[1]), *size)
-    found["square"] = [items.get(f"{kind}-square-{s}", lambda s=s: fixed(square, s)) for s in sizes.seeds]
-    found["soft"] = [items.get(f"{kind}-soft-{s}", lambda s=s: learn(s, True)) for s in sizes.seeds]
-    n, grid = sizes.cells, []
-    for across in range(1, n + 1):
-        for along in range(1, n + 1):
-            if across * along <= sizes.budget * n * n:
-                box = pixel_box(_centred(across / n, along / n), *size)
-                seed = sizes.seeds[0]
-                name = f"{kind}-grid-{across}-{along}"
-                grid.append(items.get(name, lambda box=box, seed=seed: fixed(box, seed)) | {"cells": [across, along]})
-    found["grid"] = grid
+    def runs(name: str, compute: Callable[[int], dict[str, Any]]) -> dict[str, Callable[[], dict[str, Any]]]:
+        return {f"{kind}-{name}-{seed}": partial(compute, seed) for seed in seeds}
+
+    jobs = {
+        "whole": runs("whole", lambda seed: fixed(whole, seed)),
+        "learned": runs("learned", lambda seed: learn(seed, False)),
+    }
+    if kind == "faces":
+        side = math.sqrt(sizes.budget * size[0] * size[1])
+        square = pixel_box(_centred(side / size[0], side / size[1]), *size)
+        jobs["square"] = runs("square", lambda seed: fixed(square, seed))
+        jobs["grid"] = {
+            f"{kind}-grid-{across}-{along}": partial(
+                fixed, pixel_box(_centred(across / sizes.cells, along / sizes.cells), *size), seeds[0], sizes.fixed
+            )
+            for across in range(1, sizes.cells + 1)
+            for along in range(1, sizes.cells + 1)
+            if across * along <= sizes.budget * sizes.cells**2
+        }
+        for part in sizes.squares:
+            name = f"{kind}-squares-{part:g}"
+            jobs.setdefault("squares", {})[name] = partial(fixed, square_box(part, *size), seeds[0], keep=name)
+    found = _by_group(items, jobs) | {"mean": _by_mean(learned, scored)}
+    if kind == "faces":  # what follows begins where the learning of above ended
+        left, top, width, height = min(found["grid"], key=lambda entry: entry["error"])["box"]
+        best = Box(left, top, left + width, top + height)
+        found |= _by_group(items, {
+            "soft": runs("soft", lambda seed: learn(seed, True)),
+            "best": runs("best", lambda seed: fixed(best, seed)),
+        })  # fmt: skip
     return found
+
+
+def _by_group(items: Any, jobs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    results = iter(items.get({name: job for group in jobs.values() for name, job in group.items()}))
+    return {group: [next(results) for _ in names] for group, names in jobs.items()}
+
+
+def square_box(part: float, width: int, height: int) -> Box:
+    """The square in the centre whose side is a part of the height."""
+    return pixel_box(_centred(part * height / width, part), width, height)
 
 
 def _centred(width: float, height: float) -> tuple[float, float, float, float]:

@@ -100,16 +100,17 @@ def markdown(report: dict[str, Any]) -> str:
         "bits named. PSNR in dB of exported networks (each proved exact in float32) on "
         f"{task['test_pictures']} pictures, {len(p['seeds'])} seeds. A seed's runs start from the same float network "
         f"and see the same batches. Equal time: as long as the run with {helped} took for its {training['steps']} "
-        "steps, by the clock of its one thread.",
+        "steps, in seconds of its process on a processor: with one thread a run needs about as many of them on a busy "
+        "machine as on a quiet one.",
         "",
     ]
     if not report["complete"]:
         lines += ["**Some runs are missing: this is not the experiment's result.**", ""]
-    lines += ["| | PSNR | deviation | steps | seconds |", "| --- | --- | --- | --- | --- |"]
+    lines += ["| | seeds | PSNR | deviation | steps | seconds |", "| --- | --- | --- | --- | --- | --- |"]
     for k in report["kinds"]:
         deviation = "–" if k["deviation"] is None else f"{k['deviation']:.3f}"
         lines.append(
-            f"| {k['kind']} | {k['psnr']:.3f} | {deviation} | {k['steps']:.0f} | {k['seconds']:.1f} |"
+            f"| {k['kind']} | {k['seeds']} | {k['psnr']:.3f} | {deviation} | {k['steps']:.0f} | {k['seconds']:.1f} |"
         )
     lines += [
         "",

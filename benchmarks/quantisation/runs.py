@@ -73,9 +73,13 @@ def all_runs(protocol: dict[str, Any]) -> list[Run]:
             first = Run(seed, bits, **main)
             group = [Run(seed, bits), first, Run(seed, bits, as_long_as=first.name)]
             if which == "all":
-                for width in protocol["widths"]:
-                    group += [Run(seed, bits, "each", width, beta) for beta in (0.0, main["distillation"])]
-                group += [Run(seed, bits, "one", 0, beta) for beta in (0.0, main["distillation"])]
+                betas = 0.0, main["distillation"]
+                # wide helpers cost most of the time there is: fewer seeds see them
+                widths = [
+                    n for n in protocol["widths"] if n == main["width"] or seed in protocol["wide_seeds"]
+                ]
+                group += [Run(seed, bits, "each", width, beta) for width in widths for beta in betas]
+                group += [Run(seed, bits, "one", 0, beta) for beta in betas]
             runs += list(dict.fromkeys(group))
     return runs
 
@@ -83,12 +87,12 @@ def all_runs(protocol: dict[str, Any]) -> list[Run]:
 def train_float(task: Task) -> tuple[nn.Module, dict[str, Any]]:
     """The float network that the others start from."""
     torch.manual_seed(task.seed)
-    network, t, start = task.network(), task.training, time.thread_time()
+    network, t, start = task.network(), task.training, time.process_time()
     trainer = Trainer(network, F.mse_loss, settings=FitSettings(t["float_rate"]))
     for step in range(t["float_steps"]):
         trainer.step(*task.batch(FLOAT_STAGE, step), step / t["float_steps"])
     found = {"psnr": task.psnr(network.eval()), "psnr_of_input": task.psnr_of_input()}
-    return network, found | {"steps": t["float_steps"], "seconds": time.thread_time() - start}
+    return network, found | {"steps": t["float_steps"], "seconds": time.process_time() - start}
 
 
 def train(run: Run, task: Task, network: nn.Module, seconds: float | None = None) -> dict[str, Any]:
@@ -96,32 +100,37 @@ def train(run: Run, task: Task, network: nn.Module, seconds: float | None = None
 
     Args:
         network: the float network of the run's seed.
-        seconds: of the time of this thread to train for, instead of the protocol's steps.
+        seconds: of this process's time on a processor to train for, instead of the protocol's steps: with one thread
+            that is the time on a quiet machine, however busy this one is.
     Returns:
-        psnr of the exported network in dB, steps, seconds of this thread, seconds on the wall.
+        psnr of the exported network in dB, steps, seconds on a processor, seconds on the wall.
     Raises:
         ParameterError: the exported network is not exact in float32.
     """
     t = task.training
+    how = task.protocol["plain" if run.helpers == "none" else "helped"]
     torch.manual_seed(1000 + run.seed)
     example = task.batch(QUANTISED_STAGE, 0)[0]
     settings = QuantisationSettings(run.bits, run.bits, edge_bits=t["edge_bits"])
     trained = quantised = quantise(network, example, settings)
+    weights = LossWeights()
+    if run.helpers != "none":
+        rest = {key: how[key] for key in ("auxiliary", "detach_teacher", "fade")}
+        weights = LossWeights(distillation=run.distillation, **rest)
     if run.helpers == "each":
-        trained = AuxiliaryNetwork(quantised, example, width=run.width)
+        trained = AuxiliaryNetwork(quantised, example, width=run.width, start=how["start"])
     elif run.helpers == "one":
         trained = OneModuleNetwork(quantised, example)
-    weights = LossWeights(distillation=run.distillation)
     trainer = Trainer(
-        trained, F.mse_loss, weights=weights, settings=FitSettings(t["rate"], step_rate=t["step_rate"])
+        trained, F.mse_loss, weights=weights, settings=FitSettings(how["rate"], step_rate=how["step_rate"])
     )
-    wall, start, step, used = time.monotonic(), time.thread_time(), 0, 0.0
+    wall, start, step, used = time.monotonic(), time.process_time(), 0, 0.0
     while step < t["steps"] if seconds is None else used < seconds:
         trainer.step(
             *task.batch(QUANTISED_STAGE, step), step / t["steps"] if seconds is None else used / seconds
         )
         step += 1
-        used = time.thread_time() - start
+        used = time.process_time() - start
     exported = freeze(quantised)
     integer_layers(exported)
     return {

@@ -67,12 +67,13 @@ class Task:
     """Pictures, batches and the score, all fixed by the protocol and a seed.
 
     Args:
-        protocol: the parts "task" and "training" of protocol.json.
+        protocol: protocol.json.
         seed: of training pictures, batches and noise.
     """
 
     def __init__(self, protocol: dict[str, Any], seed: int) -> None:
-        self.about, self.training, self.seed = protocol["task"], protocol["training"], seed
+        self.protocol, self.seed = protocol, seed
+        self.about, self.training = protocol["task"], protocol["training"]
         random = np.random.default_rng([seed, 1])
         self._pictures = np.stack(
             [leaves(self.about["training_side"], random) for _ in range(self.about["training_pictures"])]

@@ -5,10 +5,25 @@ implementation. It shares no code with texcodec and needs no inference engine an
 Speed does not matter here; being easy to compare with the document does.
 
     bytes -> container.read_file -> model_set.ModelSet -> entropy.decode_tile -> pixels.decode
+                                 -> features.FeatureSet -> features.decode_features
 """
 
 from .container import File, Header, Refused, TileRecord, read_file
+from .features import FeatureSet, FeatureSymbols, decode_features, streams_hash
 from .model_set import ModelSet
 from .pixels import Decoded, decode
 
-__all__ = ["Decoded", "File", "Header", "ModelSet", "Refused", "TileRecord", "decode", "read_file"]
+__all__ = [
+    "Decoded",
+    "FeatureSet",
+    "FeatureSymbols",
+    "File",
+    "Header",
+    "ModelSet",
+    "Refused",
+    "TileRecord",
+    "decode",
+    "decode_features",
+    "read_file",
+    "streams_hash",
+]

@@ -102,12 +102,15 @@ class TileRecord:
 
 @dataclass(frozen=True)
 class File:
-    """A whole file: tiles in the order of the grid, ancillary chunks by type, alpha height x width."""
+    """A whole file: tiles in the order of the grid, ancillary chunks by type, alpha height x width, and the feature
+    streams, each with its identity in front.
+    """
 
     header: Header
     tiles: list[TileRecord]
     ancillary: dict[bytes, bytes] = field(default_factory=dict)
     alpha: np.ndarray | None = None
+    streams: list[bytes] = field(default_factory=list)
 
 
 def read_file(data: bytes) -> File:
@@ -120,9 +123,12 @@ def read_file(data: bytes) -> File:
     require(header.width * header.height <= LARGEST_PICTURE, "the picture is within the limits")
     if header.lean:
         require(position == len(data), "a lean file ends with THDR")
+        if header.no_pixels:
+            return File(header, [], streams=[header.identity + fields.take(fields.rest)])
         return File(header, [_lean_tile(header, fields)])
     require(fields.rest == 0, "nothing follows the last field of THDR")
     chunks: dict[bytes, bytes] = {}
+    streams: list[bytes] = []
     while b"TEND" not in chunks:
         if header.alpha and data[position : position + 4] == b"ALPH":
             length = int.from_bytes(data[position + 4 : position + 8], "little")
@@ -135,6 +141,8 @@ def read_file(data: bytes) -> File:
         if name == b"TDAT":
             require(b"TIDX" in chunks, "TIDX stands before TDAT")
         chunks[name] = payload
+        if name in (b"FEAT", b"feat"):
+            streams.append(payload)
     require(position == len(data), "the file ends behind TEND")
     require(chunks[b"TEND"] == b"", "TEND is empty")
     require((b"ALPH" in chunks) == header.alpha, "ALPH is there if the header says so")
@@ -145,12 +153,12 @@ def read_file(data: bytes) -> File:
             not {b"TIDX", b"TDAT", b"feat"} & chunks.keys(),
             "a file without pixels has no TIDX, TDAT and feat",
         )
-        return File(header, [], ancillary)
+        return File(header, [], ancillary, streams=streams)
     require(b"FEAT" not in chunks, "FEAT is for files without pixels")
     require(b"TIDX" in chunks and b"TDAT" in chunks, "TIDX and TDAT are there")
     tiles = _index(header, chunks[b"TIDX"], chunks[b"TDAT"])
     alpha = _alpha(chunks[b"ALPH"], header.height, header.width) if header.alpha else None
-    return File(header, tiles, ancillary, alpha)
+    return File(header, tiles, ancillary, alpha, streams)
 
 
 def _chunk(data: bytes, position: int) -> tuple[bytes, bytes, int]:
@@ -195,9 +203,8 @@ def _header(fields: Fields) -> Header:
     require(max(origin) < tile, "the origin is below the tile's side")
     alpha = bool(pixel >> 2 & 3)
     if no_pixels:
-        require(
-            not (alpha or lean or fusion or any(identity)), "a file without pixels has no settings of pixels"
-        )
+        require(not (alpha or fusion), "a file without pixels has no settings of pixels")
+        require(lean or not any(identity), "the header of a file without pixels has an identity if it is lean only")
     require(not (lean and alpha), "a lean file has no alpha plane")
     return Header(no_pixels, lean, fusion, width, height, (pixel & 3) + 1, alpha, tile, stride, halo, classes,
                   profile, rate, identity, cicp, origin)  # fmt: skip

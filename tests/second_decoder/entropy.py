@@ -6,6 +6,7 @@ import struct
 import zlib
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,15 @@ from .container import TileRecord, require
 from .model_set import TOTAL, ModelSet
 
 ESCAPES = range(0, TOTAL + 1, 256)  # first codes of the uniform table, one per entry, and 2^24
+
+
+class Coded(Protocol):
+    """What sets for pictures and for features have in common."""
+
+    arrays: dict[str, np.ndarray]
+    shifts: dict[str, int]
+    support: list[int]
+    symbol_starts: list[list[int]]
 
 
 class Stream:
@@ -88,7 +98,7 @@ def decode_tile(models: ModelSet, tile: TileRecord, height: int, width: int) -> 
             context = [_context_features(models, values, True)] if turn else seen
             step = turn if number == 0 else number + 1
             mean, scale = _context_network(models, step, features, context)
-            latents[part][coded] = _step(models, stream, scale[coded])
+            latents[part][coded] = step_symbols(models, stream, scale[coded])
             means[part][coded] = mean[coded]
         seen = [*seen, _context_features(models, 16 * latents[part] + means[part], number == 0)]
         first += size
@@ -107,7 +117,7 @@ def _hyper_latents(models: ModelSet, stream: Stream, rate: int, height: int, wid
     return np.array(flat, np.int64).reshape(models.hyper_channels, height, width)
 
 
-def _step(models: ModelSet, stream: Stream, scales: np.ndarray) -> np.ndarray:
+def step_symbols(models: Coded, stream: Stream, scales: np.ndarray) -> np.ndarray:
     """Symbols of the positions of one context step, as listed; `scales` are their scale indices."""
     symbols = np.zeros(len(scales), np.int64)
     for index in range(1, 64):
@@ -123,7 +133,7 @@ def _step(models: ModelSet, stream: Stream, scales: np.ndarray) -> np.ndarray:
     return symbols
 
 
-def _layer(models: ModelSet, name: str, x: np.ndarray) -> np.ndarray:
+def layer(models: Coded, name: str, x: np.ndarray) -> np.ndarray:
     """Convolution and shift of an integer layer; float64 is exact, as sums stay below 2^24 < 2^53."""
     weight, bias = models.arrays[name + ".weight"].astype(np.float64), models.arrays[name + ".bias"]
     size = weight.shape[2]
@@ -136,8 +146,8 @@ def _layer(models: ModelSet, name: str, x: np.ndarray) -> np.ndarray:
     return (y.astype(np.int64) + bias[:, None] >> models.shifts[name]).reshape(-1, h, w)
 
 
-def _clamped(models: ModelSet, name: str, x: np.ndarray) -> np.ndarray:
-    return np.clip(_layer(models, name, x), 0, 255)
+def clamped(models: Coded, name: str, x: np.ndarray) -> np.ndarray:
+    return np.clip(layer(models, name, x), 0, 255)
 
 
 def depth_to_space(x: np.ndarray, n: int) -> np.ndarray:
@@ -151,10 +161,10 @@ def _hyper_synthesis(models: ModelSet, hyper: np.ndarray, rate: int, texture: in
     planes = np.zeros((1 + models.classes, *hyper.shape[1:]), np.int64)
     planes[0] = rate
     planes[1 + texture] = 32
-    x = _clamped(models, "hyper_synthesis.enter", np.concatenate([4 * hyper, planes]))
-    x = depth_to_space(_clamped(models, "hyper_synthesis.up1", x), 2)
-    x = depth_to_space(_clamped(models, "hyper_synthesis.up2", x), 2)
-    return _clamped(models, "hyper_synthesis.leave", x)
+    x = clamped(models, "hyper_synthesis.enter", np.concatenate([4 * hyper, planes]))
+    x = depth_to_space(clamped(models, "hyper_synthesis.up1", x), 2)
+    x = depth_to_space(clamped(models, "hyper_synthesis.up2", x), 2)
+    return clamped(models, "hyper_synthesis.leave", x)
 
 
 def _context_network(
@@ -164,9 +174,9 @@ def _context_network(
     name = f"context_{step}"
     x = features
     if context:
-        seen = _clamped(models, name + ".squeeze", np.concatenate(context))
-        x = np.concatenate([features, _clamped(models, name + ".spread", seen)])
-    x = _layer(models, name + ".leave", _clamped(models, name + ".joint", x))
+        seen = clamped(models, name + ".squeeze", np.concatenate(context))
+        x = np.concatenate([features, clamped(models, name + ".spread", seen)])
+    x = layer(models, name + ".leave", clamped(models, name + ".joint", x))
     means, scales = np.split(x, 2)
     return np.clip(means, -(1 << 18), 1 << 18), np.clip(scales, 0, 63)
 

@@ -51,35 +51,43 @@ class ModelSet:
         self.shifts: dict[str, int] = {}
         for name in ("hyper_synthesis", *self.contexts):
             for layer in INTEGER_LAYERS.get(name, INTEGER_LAYERS["context"]):
-                self._check_bound(f"{name}.{layer}")
-                self.shifts[f"{name}.{layer}"] = _shift(self.graphs[name], layer)
+                check_bound(self.arrays, f"{name}.{layer}")
+                self.shifts[f"{name}.{layer}"] = shift_of(self.graphs[name], layer)
         self._prepare_tables()
-
-    def _check_bound(self, layer: str) -> None:
-        """Sum |a| * 255 + |b| < 2^24 for every output channel."""
-        weight, bias = self.arrays[layer + ".weight"], self.arrays[layer + ".bias"]
-        require(weight.dtype == np.int16 and bias.dtype == np.int32, f"{layer} has integer weights")
-        largest = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * LARGEST_INPUT + np.abs(
-            bias.astype(np.int64)
-        )
-        require(int(largest.max()) < TOTAL, f"the sums of {layer} stay below 2^24")
+        for name in [n for n, array in self.arrays.items() if array.dtype == np.int8]:
+            scales = self.arrays.pop(f"{name}.scale")
+            require(scales.dtype == np.float32, f"{name} has scales")
+            self.arrays[name] = self.arrays[name].astype(np.float32) * scales
 
     def _prepare_tables(self) -> None:
-        self.support = self.arrays["tables.support"].astype(int).tolist()
-        require(len(self.support) == 64, "there are 64 symbol tables")
-        cuts = np.cumsum([2 * largest + 2 for largest in self.support])
-        symbols = self.arrays["tables.symbols"]
-        require(len(symbols) == cuts[-1], "tables.symbols has 2 K + 2 entries a table")
-        self.symbol_starts = [_starts(table) for table in np.split(symbols, cuts[:-1])]
+        self.support, self.symbol_starts = symbol_starts_of(self.arrays)
         hyper = self.arrays["tables.hyper"]
         require(hyper.shape[1:] == (self.hyper_channels, 63), "the shape of tables.hyper")
         self.hyper_bands = len(hyper)
-        self.hyper_starts = [_starts(table) for table in hyper.reshape(-1, 63)]
+        self.hyper_starts = [starts_of(table) for table in hyper.reshape(-1, 63)]
         for name in ("tables.steps", "tables.base_steps"):
             require(len(self.arrays[name]) == 256, f"{name} has a row for each rate index")
 
 
-def _starts(table: np.ndarray) -> list[int]:
+def check_bound(arrays: dict[str, np.ndarray], layer: str) -> None:
+    """Sum |a| * 255 + |b| < 2^24 for every output channel."""
+    weight, bias = arrays[layer + ".weight"], arrays[layer + ".bias"]
+    require(weight.dtype == np.int16 and bias.dtype == np.int32, f"{layer} has integer weights")
+    largest = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * LARGEST_INPUT + np.abs(bias.astype(np.int64))
+    require(int(largest.max()) < TOTAL, f"the sums of {layer} stay below 2^24")
+
+
+def symbol_starts_of(arrays: dict[str, np.ndarray]) -> tuple[list[int], list[list[int]]]:
+    """K_i of the 64 symbol tables, and F of each."""
+    support = arrays["tables.support"].astype(int).tolist()
+    require(len(support) == 64, "there are 64 symbol tables")
+    cuts = np.cumsum([2 * largest + 2 for largest in support])
+    symbols = arrays["tables.symbols"]
+    require(len(symbols) == cuts[-1], "tables.symbols has 2 K + 2 entries a table")
+    return support, [starts_of(table) for table in np.split(symbols, cuts[:-1])]
+
+
+def starts_of(table: np.ndarray) -> list[int]:
     """F(s) of every entry and, at the end, 2^24."""
     require(bool((table >= 1).all()), "frequencies are at least 1")
     starts = [0, *np.cumsum(table, dtype=np.int64).tolist()]
@@ -88,7 +96,15 @@ def _starts(table: np.ndarray) -> list[int]:
 
 
 def decoder_identity(graphs: dict[str, bytes], arrays: dict[str, np.ndarray]) -> bytes:
-    digest = hashlib.sha256(b"texcodec decoder 1\0")
+    return _identity(b"texcodec decoder 1\0", graphs, arrays)
+
+
+def feature_identity(graphs: dict[str, bytes], arrays: dict[str, np.ndarray]) -> bytes:
+    return _identity(b"texcodec features 1\0", graphs, arrays)
+
+
+def _identity(domain: bytes, graphs: dict[str, bytes], arrays: dict[str, np.ndarray]) -> bytes:
+    digest = hashlib.sha256(domain)
     labelled = [(f"graph {name}", graphs[name]) for name in sorted(graphs)]
     for name in sorted(arrays):
         array = arrays[name]
@@ -140,7 +156,7 @@ def _all(data: bytes, number: int) -> list[bytes]:
     return [value for field, value in _messages(data) if field == number]
 
 
-def _shift(graph: bytes, layer: str) -> int:
+def shift_of(graph: bytes, layer: str) -> int:
     """t of the layer whose Conv takes `layer`.weight: its output is multiplied by the constant 2^-t."""
     nodes = _all(_all(graph, 7)[0], 1)
     constants, products, output = {}, [], None
@@ -155,7 +171,8 @@ def _shift(graph: bytes, layer: str) -> int:
         elif operation == "Constant":
             tensor = _all(_all(node, 5)[0], 5)[0]
             values = _all(tensor, 4) + _all(tensor, 9)  # float_data or raw_data
-            constants[outputs[0]] = struct.unpack("<f", values[0])[0] if len(values[0]) == 4 else None
+            sound = bool(values) and len(values[0]) == 4  # others are shapes
+            constants[outputs[0]] = struct.unpack("<f", values[0])[0] if sound else None
     factors = [constants.get(second if first == output else first) for first, second in products
                if output in (first, second)]  # fmt: skip
     require(len(factors) == 1 and factors[0] is not None, f"the graph states the shift of {layer}")

@@ -2,7 +2,7 @@
 
     main      the process: interrupts, warnings, the last flush        here
     run       arguments -> exit code                                   app
-    commands  encode, decode, info, verify, models, train, evaluate, crop    one module each
+    commands  encode, decode, info, verify, models, train, evaluate, crop, features    one module each
     shared    options -> planned outputs -> batch -> console           options, outputs, batch, console
 
 Nothing is imported at the top of this file beyond what Python has loaded already, so that an interrupt

@@ -11,7 +11,7 @@ from texcodec.cli.console import Console
 from texcodec.errors import TexcodecError
 
 # A command's module is loaded when it is called, or when the help lists it.
-COMMANDS = ("encode", "decode", "info", "verify", "models", "train", "evaluate", "crop")
+COMMANDS = ("encode", "decode", "info", "verify", "models", "train", "evaluate", "crop", "features")
 
 EXIT_CODES = """\b
 Exit codes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,64 +176,66 @@ def train(
     return 0
 
 
+@dataclass(frozen=True)
+class _Job:
+    """Where the pictures of a command that changes each one come from and go to."""
+
+    profile: str
+    inputs: tuple[str, ...]
+    output: str | None
+    out_dir: str | None
+    force: bool
+    limits: Limits
+    console: Console
+
+
+def _job(command: Callable[..., int]) -> Callable[..., int]:
+    """The arguments and options of commands that change pictures one by one; the command gets a ``job``."""
+    names = {field.name for field in fields(_Job)}
+
+    @functools.wraps(command)
+    def with_job(**given: Any) -> int:
+        job = _Job(**{name: given.pop(name) for name in names})
+        return command(job=job, **given)
+
+    inputs = click.argument("inputs", nargs=-1, metavar="INPUT... [OUTPUT]")
+    profile = click.argument("profile", metavar="PROFILE.json")
+    return profile(inputs(options.outputs(options.limits(options.verbosity(with_job)))))
+
+
 @command.command("apply")
-@click.argument("profile", metavar="PROFILE.json")
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
-@options.outputs
-@options.limits
-@options.verbosity
-def apply(
-    profile: str,
-    inputs: tuple[str, ...],
-    output: str | None,
-    out_dir: str | None,
-    force: bool,
-    limits: Limits,
-    console: Console,
-) -> int:
+@_job
+def apply(job: _Job) -> int:
     """Crop pictures to a profile's region, without coding them.
 
     With two pictures, the second one is the output if it does not exist yet. Otherwise photo.png becomes photo.crop.png
     beside it, or photo.png in the folder given with --out-dir.
     """
-    return _each(profile, inputs, output, out_dir, force, limits, console, "crop", _cropped)
+    if not job.inputs:
+        raise click.UsageError("Name pictures to crop.")
+    return _each(job, "crop", _cropped)
 
 
 @command.command("show")
-@click.argument("profile", metavar="PROFILE.json")
-@click.argument("inputs", nargs=-1, metavar="[INPUT... [OUTPUT]]")
 @click.option(
     "--probabilities",
     metavar="FILE.png",
     help="Draw the learned probabilities into this picture, instead of or beside the region on pictures.",
 )
-@options.outputs
-@options.limits
-@options.verbosity
-def show(
-    profile: str,
-    inputs: tuple[str, ...],
-    probabilities: str | None,
-    output: str | None,
-    out_dir: str | None,
-    force: bool,
-    limits: Limits,
-    console: Console,
-) -> int:
+@_job
+def show(job: _Job, probabilities: str | None) -> int:
     """Draw a profile's region on pictures: photo.png becomes photo.shown.png, or goes into --out-dir."""
-    if probabilities is None and not inputs:
+    if probabilities is None and not job.inputs:
         raise click.UsageError("Name pictures to draw the region on, or --probabilities and an output.")
     if probabilities is not None:
         from texcodec.crop import read_profile
         from texcodec.crop.drawing import draw_probabilities
         from texcodec.images import format_for, from_array, save_picture
 
-        check_output(probabilities, force=force)
-        drawn, kind = from_array(draw_probabilities(read_profile(profile))), format_for(probabilities)
-        write_output(probabilities, lambda to: save_picture(drawn, to, kind), force=force)
-    if not inputs:
-        return 0
-    return _each(profile, inputs, output, out_dir, force, limits, console, "shown", _shown)
+        check_output(probabilities, force=job.force)
+        drawn, kind = from_array(draw_probabilities(read_profile(job.profile))), format_for(probabilities)
+        write_output(probabilities, lambda to: save_picture(drawn, to, kind), force=job.force)
+    return _each(job, "shown", _shown) if job.inputs else 0
 
 
 @command.command("faces")
@@ -240,68 +244,59 @@ def show(
 @click.option("--people", type=click.IntRange(min=1), default=40, show_default=True, help="People among them.")
 @click.option("--width", type=click.IntRange(min=16), default=320, show_default=True, help="Pixels; 4:3.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of everything drawn.")
-def faces(folder: Path, count: int, people: int, width: int, seed: int) -> int:
+@click.option("-f", "--force", is_flag=True, help="Replace a labels.csv and pictures that are there already.")
+def faces(folder: Path, count: int, people: int, width: int, seed: int, force: bool) -> int:
     """Draw faces with known gaze into FOLDER, with labels.csv, to try things out."""
-    from texcodec.crop.faces import draw_faces, save_labelled
+    from texcodec.crop.faces import LABELS, draw_faces, save_labelled
 
+    if folder.is_dir():
+        check_output(folder / LABELS, force=force)
     table = save_labelled(draw_faces(count, width, width * 3 // 4, people=people, seed=seed), folder)
     Console().error(None, f"{table} lists {count} pictures; learn from it with texcodec crop train {table}.")
     return 0
 
 
-def _each(
-    profile: str,
-    inputs: tuple[str, ...],
-    output: str | None,
-    out_dir: str | None,
-    force: bool,
-    limits: Limits,
-    console: Console,
-    word: str,
-    change: Callable[[Any, Any], Any],
-) -> int:
+def _each(job: _Job, word: str, change: Callable[[Any, Any], Any]) -> int:
     """Read every picture, change it, and write it in the format of its output's name."""
     from texcodec.crop import read_profile
     from texcodec.images import format_for, read_picture, save_picture
 
-    learned = read_profile(profile)
+    learned = read_profile(job.profile)
 
     def default_name(source: str) -> Path:
         path = Path(source)
-        return Path(out_dir) / path.name if out_dir is not None else path.with_suffix(f".{word}{path.suffix}")
+        return Path(job.out_dir) / path.name if job.out_dir is not None else path.with_suffix(f".{word}{path.suffix}")
 
     places = plan(
-        inputs,
-        output=output,
-        out_dir=out_dir,
+        job.inputs,
+        output=job.output,
+        out_dir=job.out_dir,
         is_output=lambda name: not Path(name).exists(),
         default_name=default_name,
     )
     formats = {target: format_for(".png" if target == "-" else target) for target in places.values()}
 
     def one(source: str) -> None:
-        target, notice = places[source], console.notices(source)
-        check_output(target, force=force)
+        target, notice = places[source], job.console.notices(source)
+        check_output(target, force=job.force)
         with opened(source) as file:
-            picture = read_picture(file, limits, name="The picture")
+            picture = read_picture(file, job.limits, name="The picture")
         for sentence in picture.notices:
             notice(sentence)
         changed, left_out = change(picture, learned.box(picture.width, picture.height)), []
-        write_output(target, lambda to: left_out.extend(save_picture(changed, to, formats[target])), force=force)
+        write_output(target, lambda to: left_out.extend(save_picture(changed, to, formats[target])), force=job.force)
         for sentence in left_out:
             notice(sentence)
 
-    return process(console, list(places), one)
+    return process(job.console, list(places), one)
 
 
 def _cropped(picture: Any, box: Any) -> Any:
-    import dataclasses
-
     import numpy as np
 
     alpha = None if picture.alpha is None else np.ascontiguousarray(box.cut(picture.alpha))
     pixels = np.ascontiguousarray(picture.pixels[box.top : box.bottom, box.left : box.right])
-    return dataclasses.replace(picture, pixels=pixels, alpha=alpha, notices=[])
+    return replace(picture, pixels=pixels, alpha=alpha, notices=[])
 
 
 def _shown(picture: Any, box: Any) -> Any:

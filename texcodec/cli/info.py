@@ -14,7 +14,8 @@ import click
 from texcodec.cli import options
 from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console, display_name, emit, in_columns
-from texcodec.container import CROP, EXIF, ICCP, PREV, PSUM, TEXT, XMPD, Reader
+from texcodec.cli.info_features import describe_streams, stream_line
+from texcodec.container import CROP, EXIF, FEAT, FEAT_ANCILLARY, ICCP, PREV, PSUM, TEXT, XMPD, Reader
 from texcodec.errors import CorruptError
 from texcodec.limits import Limits
 
@@ -30,9 +31,10 @@ _METADATA = {ICCP: "icc", EXIF: "exif", XMPD: "xmp", PREV: "preview", PSUM: "pix
 @options.models
 @options.limits
 def command(files: tuple[str, ...], as_json: bool, models: str | None, limits: Limits) -> int:
-    """Describe .tcx files: size, tiles and their classes, rate, model set and metadata.
+    """Describe .tcx files: size, tiles and their classes, rate, model set, feature streams and metadata.
 
-    Nothing is decoded. The classes are named if the model set is installed. A FILE "-" is standard input.
+    Nothing is decoded. Classes and tasks are named if the sets that the file needs are installed. A FILE "-" is
+    standard input.
     """
 
     def describe_one(name: str) -> None:
@@ -94,6 +96,8 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "entropy_profile": header.entropy_profile,
         "identity": header.identity.hex(),
         "models": manifest.name if manifest else None,
+        "pixels": not header.no_pixels,
+        "features": describe_streams(reader, models),
         "chunks": [{"type": kind.decode("ascii"), "bytes": len(data)} for kind, data in reader.ancillary],
         "alpha_bytes": len(reader.alpha) if reader.alpha is not None else 0,
         "metadata": _metadata(reader),
@@ -112,11 +116,11 @@ def _crop(reader: Reader) -> dict[str, Any] | None:
 def _manifest_of(identity: bytes, models: str | None) -> Manifest | None:
     """The manifest of a set with this decoder, if one is found; damaged sets count as not found."""
     from texcodec.errors import ModelError
-    from texcodec.registry import find_set, list_sets
+    from texcodec.registry import PICTURES, find_set, kind_of_set, list_sets
     from texcodec.registry.manifest import read_manifest
 
-    folders = [info.path for info in list_sets()]
-    if models is not None:
+    folders = [info.path for info in list_sets() if info.kind == PICTURES]
+    if models is not None and kind_of_set(models) == PICTURES:
         folders.insert(0, find_set(models))
     for folder in folders:
         try:
@@ -149,11 +153,12 @@ def _metadata(reader: Reader) -> dict[str, Any]:
 
 
 def _as_text(facts: dict[str, Any]) -> str:
-    lines = {"picture": f"{facts['width']} x {facts['height']}, {facts['mode']}"}
-    lines["file"] = (
-        f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.3f} bits per pixel, "
-        f"{facts['container_bytes']} bytes beside the tiles"
-    )
+    lines = {
+        "picture": f"{facts['width']} x {facts['height']}, {facts['mode'] if facts['pixels'] else 'without pixels'}"
+    }
+    lines["file"] = f"{facts['bytes']} bytes, {facts['bits_per_pixel']:.3f} bits per pixel"
+    if facts["pixels"]:
+        lines["file"] += f", {facts['container_bytes']} bytes beside the tiles"
     lines["format"] = f"version {facts['format_version']}" + (", lean" if facts["lean"] else "")
     if facts["tiles"] or facts["absent_tiles"]:
         lines["tiles"] = _tiles_line(facts)
@@ -167,6 +172,8 @@ def _as_text(facts: dict[str, Any]) -> str:
         lines["crop"] = f"{width} x {height} at {x},{y}; the tiles outside are {rest}"
     if facts["alpha_bytes"]:
         lines["alpha"] = f"{facts['alpha_bytes']} bytes, lossless"
+    for number, stream in enumerate(facts["features"], start=1):
+        lines["features" if number == 1 else f"features {number}"] = stream_line(stream)
     lines["metadata"] = _metadata_line(facts)
     return in_columns(facts["file"], lines)
 
@@ -193,5 +200,7 @@ def _metadata_line(facts: dict[str, Any]) -> str:
     for name, value in facts["metadata"].items():
         parts.append(f"{name} {json.dumps(value)}" if name == "text" else f"{name} {value} bytes")
     known = {kind.decode("ascii") for kind in (*_METADATA, TEXT, CROP)}
+    if facts["features"]:
+        known |= {FEAT.decode("ascii"), FEAT_ANCILLARY.decode("ascii")}
     parts += [f"{c['type']} {c['bytes']} bytes" for c in facts["chunks"] if c["type"] not in known]
     return ", ".join(parts) or "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ from texcodec.cli.console import Console, emit, in_columns, printable
 from texcodec.errors import ModelError
 
 if TYPE_CHECKING:
-    from texcodec.registry import ModelSet
+    from texcodec.registry import FeatureSet, ModelSet
 
 # The networks that work while decoding and while encoding, by their names in ModelSet.macs.
 _PARTS = {
@@ -34,19 +35,20 @@ def command() -> None:
 @command.command("list", short_help="List the model sets that are found.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def list_command(as_json: bool) -> int:
-    """List the model sets that are found. The one that encode uses by default has a star."""
-    from texcodec.registry import find_set, list_sets
+    """List the model sets that are found, for pictures and for features. Those that are used by default have a star."""
+    from texcodec.registry import FEATURES, PICTURES, find_set, list_sets
 
-    try:
-        default = find_set().resolve()
-    except ModelError:
-        default = None
+    defaults = set()
+    for kind in (PICTURES, FEATURES):
+        with suppress(ModelError):
+            defaults.add(find_set(kind=kind).resolve())
     sets = [
         {
             "name": info.name,
             "identity": info.identity,
             "released": info.released,
-            "default": info.path.resolve() == default,
+            "kind": info.kind,
+            "default": info.path.resolve() in defaults,
             "path": str(info.path),
         }
         for info in list_sets()
@@ -59,7 +61,8 @@ def list_command(as_json: bool) -> int:
         star = "*" if entry["default"] else " "
         released = "released  " if entry["released"] else "unreleased"
         name = str(entry["name"]).ljust(width)
-        emit(f"{star} {name}  {released}  {entry['identity']}  {entry['path']}")
+        kind = str(entry["kind"]).ljust(8)
+        emit(f"{star} {name}  {kind}  {released}  {entry['identity']}  {entry['path']}")
     return 0
 
 
@@ -67,13 +70,17 @@ def list_command(as_json: bool) -> int:
 @click.argument("name", required=False, metavar="[NAME_OR_DIR]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def show_command(name: str | None, as_json: bool) -> int:
-    """Show a model set: its classes, its card, and what its networks cost.
+    """Show a model set: its classes, its card, and what its networks cost; of a feature set its sizes and tasks.
 
     Costs are thousand multiply-accumulates per pixel (kMAC/pixel) of a large picture, halo and fusion
     included. Without a name, the default set is shown.
     """
-    from texcodec.registry import load_set
+    from texcodec.registry import FEATURES, kind_of_set, load_feature_set, load_set
 
+    if name is not None and kind_of_set(name) == FEATURES:
+        features = load_feature_set(name)
+        emit(json.dumps(_feature_facts(features)) if as_json else _features_as_text(features))
+        return 0
     facts = _facts(load_set(name))
     emit(json.dumps(facts) if as_json else _as_text(facts))
     return 0
@@ -86,7 +93,7 @@ def verify_command(names: tuple[str, ...]) -> int:
 
     Without names, all sets that are found are checked.
     """
-    from texcodec.registry import list_sets, load_set
+    from texcodec.registry import FEATURES, kind_of_set, list_sets, load_feature_set, load_set
 
     if not names:
         names = tuple(str(info.path) for info in list_sets())
@@ -94,7 +101,7 @@ def verify_command(names: tuple[str, ...]) -> int:
             raise ModelError("There is no model set to check; install texcodec again.")
 
     def verify_one(name: str) -> None:
-        models = load_set(name)
+        models = load_feature_set(name) if kind_of_set(name) == FEATURES else load_set(name)
         models.verify()
         emit(f"{printable(models.name)}: ok")
 
@@ -129,6 +136,33 @@ def _as_text(facts: dict[str, Any]) -> str:
         lines[task] = f"{costs[task]:.2f} kMAC/pixel: {', '.join(shares)}"
     lines |= {f"card, {key}": _plain(value) for key, value in facts["card"].items()}
     return in_columns(facts["name"], lines)
+
+
+def _feature_facts(features: FeatureSet) -> dict[str, Any]:
+    manifest = dataclasses.asdict(features.manifest)
+    card = manifest.pop("card")
+    return {"kind": "features", **manifest, "path": str(features.folder), "bytes": features.bytes, "card": card}
+
+
+def _features_as_text(features: FeatureSet) -> str:
+    manifest = features.manifest
+    height, width = manifest.grid
+    lines = {
+        "identity": manifest.identity,
+        "folder": f"{features.folder}, {features.bytes} bytes",
+        "latents": f"{manifest.latent_channels} channels, {manifest.hyper_channels} numbers of side information",
+        "codebook": f"{manifest.codebook} maps of {width} x {height}, {manifest.groups} combinations",
+        "levels": f"0 (smallest files) to {manifest.levels - 1}, {manifest.default_level} by default",
+    }
+    for task in manifest.tasks:
+        stride = f", a position is {task.pixel_stride} pixels" if task.pixel_stride else ""
+        ends = [end for end, there in (("front", task.front), ("tail", task.tail)) if there]
+        lines[f"task {task.name}"] = (
+            f"{task.kind}, {'' if task.stream else 'added later, '}features of {task.channels} channels{stride}; "
+            f"{' and '.join(ends) or 'no network of its own'}"
+        )
+    lines |= {f"card, {key}": _plain(value) for key, value in manifest.card.items()}
+    return in_columns(manifest.name, lines)
 
 
 def _plain(value: object) -> str:

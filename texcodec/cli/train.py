@@ -13,7 +13,8 @@ from texcodec.errors import ParameterError
 
 STAGES = ("scan", "parent", "specialists", "entropy", "fusion", "end-to-end", "export", "self-check")
 OBJECTIVES = ("rate+lambda*distortion", "distortion+rate/lambda", "bound-rate", "bound-distortion")
-# The two lists are those of texcodec.training, which needs torch: the help shall not.
+QUANTISED = ("entropy", "synthesis")
+# The lists are those of texcodec.training, which needs torch: the help shall not.
 
 
 class Minutes(click.ParamType[float]):
@@ -78,6 +79,19 @@ class Minutes(click.ParamType[float]):
     type=click.FloatRange(min=0, min_open=True),
     metavar="P",
     help="Of bound-distortion: a mean squared error of at most that of P dB.",
+)
+@click.option(
+    "--quantise",
+    multiple=True,
+    type=click.Choice(QUANTISED),
+    help="entropy: train the entropy networks with the integers they are exported with. synthesis: keep synthesis "
+    "weights as a byte each. May be repeated.",
+)
+@click.option(
+    "--helpers",
+    type=click.IntRange(0, 8),
+    metavar="N",
+    help="With --quantise entropy: N full-precision structures beside each convolution while training.",
 )
 @click.option(
     "--work",

@@ -32,7 +32,8 @@ def command(
 ) -> int:
     """Check every byte of .tcx files against their checksums.
 
-    No model set is needed for this, but for --symbols. A FILE "-" is standard input.
+    No model set is needed for this, but for --symbols: the symbols are those of the tiles, or, in a file without
+    pixels, of the feature stream. A FILE "-" is standard input.
     """
     console = Console(quiet=quiet)
 
@@ -42,10 +43,14 @@ def command(
         with opened(name) as file, texcodec.open(file, limits=limits) as tcx:
             tcx.verify()
             shown = printable(click.format_filename(display_name(name)))
-            if symbols:
-                line = f"{tcx.symbols_hash(models=models, threads=threads)}  {shown}"
-            else:
+            if not symbols:
                 line = f"{shown}: ok"
+            elif tcx.header.no_pixels:
+                from texcodec.features.decode import streams_hash
+
+                line = f"{streams_hash(tcx.header, tcx.chunks, models, limits=limits)}  {shown}"
+            else:
+                line = f"{tcx.symbols_hash(models=models, threads=threads)}  {shown}"
         if not quiet:
             emit(line)
 

@@ -289,7 +289,8 @@ class TcxFile:
         header = self.header
         if header.no_pixels:
             raise UnsupportedError(
-                "The file holds feature streams and no pixels, so there is no picture to decode."
+                "The file holds feature streams and no pixels, so there is no picture to decode; use texcodec "
+                "features infer for the answers of its tasks, or features decode for the tensors."
             )
         if header.entropy_profile != ENTROPY_PROFILE:
             raise UnsupportedError(

@@ -21,6 +21,15 @@ from texcodec.container.chunks import (
     is_critical,
 )
 from texcodec.container.crop import COARSE, DROP, Crop, pack_crop, unpack_crop
+from texcodec.container.features import (
+    FeatureStream,
+    StreamTask,
+    attach,
+    feature_header,
+    pack_stream,
+    task_identifier,
+    unpack_stream,
+)
 from texcodec.container.header import MAJOR, MINOR, SRGB, Header
 from texcodec.container.index import ABSENT, TileEntry, symbols_crc, tile_crc, tile_entry
 from texcodec.container.reader import Reader, read_header
@@ -45,15 +54,22 @@ __all__ = [
     "TEXT",
     "XMPD",
     "Crop",
+    "FeatureStream",
     "Header",
     "Reader",
+    "StreamTask",
     "TileEntry",
+    "attach",
+    "feature_header",
     "is_critical",
     "pack_crop",
+    "pack_stream",
     "read_header",
     "symbols_crc",
+    "task_identifier",
     "tile_crc",
     "tile_entry",
     "unpack_crop",
+    "unpack_stream",
     "write",
 ]

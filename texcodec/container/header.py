@@ -12,6 +12,8 @@ from texcodec.errors import CorruptError, ParameterError, UnsupportedError
 
 MAJOR = 1
 MINOR = 0
+FEATURES_MINOR = 2
+"""Of files with feature streams."""
 IDENTITY_BYTES = 16
 
 # BT.709 primaries, sRGB transfer, RGB (no matrix), full range: what an untagged picture is taken to be.
@@ -31,7 +33,8 @@ class Header:
 
     width, height    pixels of the displayed picture, 1 .. 2**32 - 1
     channels         colour channels stored: 1 (grey) or 3 (RGB)
-    identity         16 bytes: identity of the decoder (model set) that the tiles need; zeros without pixels
+    identity         16 bytes: identity of the decoder (model set) that the tiles need; without pixels, zeros, or
+                     in the lean form that of the feature set
     rate_index       row of the set's step table, 0 .. 65535; a tile adds its offset
     classes          texture classes that the tiles may name, 1 .. 254
     entropy_profile  the exact integer arithmetic of the entropy model, 0 .. 255
@@ -45,7 +48,7 @@ class Header:
     bit_depth        bits a channel; 8
     orientation      EXIF orientation still to be applied; 1, as the encoder applies it
     no_pixels        the file holds feature streams only and has no tiles
-    lean             one tile, nothing else: the tile lies within THDR (the writer sets this)
+    lean             one tile or one feature stream, nothing else: it lies within THDR (the writer sets this)
     """
 
     width: int
@@ -94,11 +97,12 @@ class Header:
             _check_range(f"cicp {name}", value, 0, 1 if name == "range" else 255)
         if len(self.identity) != IDENTITY_BYTES:
             raise ParameterError(f"The header's 'identity' must have 16 bytes, not {len(self.identity)}.")
-        if self.no_pixels and (self.alpha_mode or self.lean or self.fusion or any(self.identity)):
+        if self.no_pixels and (self.alpha_mode or self.fusion or (any(self.identity) and not self.lean)):
             raise ParameterError(
-                "The header of a file without pixels must have no alpha, fusion, lean form or identity."
+                "The header of a file without pixels must have no alpha and no fusion, and an identity in the lean "
+                "form only."
             )
-        if self.lean and (self.alpha_mode or self.tile_count != 1):
+        if self.lean and not self.no_pixels and (self.alpha_mode or self.tile_count != 1):
             raise ParameterError("The header's lean form needs exactly one tile and no alpha.")
 
     @property

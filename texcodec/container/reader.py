@@ -73,7 +73,8 @@ class Reader:
 
     header      Header
     tiles       one TileEntry for each tile of the grid, row-major; empty in a file without pixels
-    chunks      payload by type of the ancillary chunks (and FEAT); the first one where a type repeats
+    chunks      payload by type of the ancillary chunks (and FEAT, which a lean file may be); the first one where
+                a type repeats
     ancillary   (type, payload) of all of these, in the file's order, unknown types included
     alpha       payload of ALPH, or None
     problems    sentences on what a salvaging reader overlooked; damaged tiles are not among them
@@ -105,7 +106,11 @@ class Reader:
         self._limits.check_picture(self.header.width, self.header.height, channels)
         self._limits.check_tiles(self.header.tile_count)
         self.tiles: tuple[TileEntry, ...] = ()
-        if self.header.lean:
+        if self.header.lean and self.header.no_pixels:
+            # as it would stand in a chunk of its own
+            self.ancillary.append((FEAT, self.header.identity + rest))
+            self._check_end(end)
+        elif self.header.lean:
             self.tiles = (unpack_lean_tile(self.header, rest),)
             self._data_offset = end - CRC_BYTES - self.tiles[0].length
             self._check_end(end)
@@ -122,6 +127,11 @@ class Reader:
         """What the chunk crop says; None without one.  Raises CorruptError if it does not fit the picture."""
         payload = self.chunks.get(CROP)
         return None if payload is None else unpack_crop(payload, self.header.width, self.header.height)
+
+    @property
+    def features(self) -> list[bytes]:
+        """The payloads of all feature streams, whatever form the file has, in the file's order."""
+        return [payload for kind, payload in self.ancillary if kind in (FEAT, FEAT_ANCILLARY)]
 
     @property
     def container_bytes(self) -> int:

@@ -23,7 +23,7 @@ from texcodec.container.chunks import (
     pack_chunk,
     pack_head,
 )
-from texcodec.container.header import MAJOR, Header, pack_header
+from texcodec.container.header import IDENTITY_BYTES, MAJOR, Header, pack_header
 from texcodec.container.index import TileEntry, check_entry, pack_index, pack_lean_tile, tile_crc
 from texcodec.errors import ParameterError
 
@@ -37,7 +37,8 @@ def write(
 ) -> bytes:
     """The bytes of a ``.tcx`` file.
 
-    header         its ``lean`` field is set here: true when the file is one tile and nothing else
+    header         its ``lean`` field is set here: true when the file is one tile, or one feature stream without
+                   pixels, and nothing else
     tile_payloads  one for each tile, row-major; empty for an absent tile
     entries        one for each tile (see index.tile_entry)
     ancillary      (type, payload) of further chunks, kept in this order; FEAT of a file without pixels too
@@ -47,6 +48,8 @@ def write(
     """
     chunks = list(ancillary)
     _check(header, tile_payloads, entries, chunks, alpha)
+    if header.no_pixels and len(chunks) == 1 and len(chunks[0][1]) > IDENTITY_BYTES:
+        return _lean_stream(header, chunks[0][1])
     alone = not chunks and alpha is None
     header = replace(header, lean=alone and header.tile_count == 1 and not entries[0].absent)
     if header.lean:
@@ -65,6 +68,12 @@ def write(
         parts += tile_payloads
     parts.append(pack_chunk(TEND, b""))
     return b"".join(parts)
+
+
+def _lean_stream(header: Header, stream: bytes) -> bytes:
+    # a stream begins with its identity, for which the header has a field
+    header = replace(header, lean=True, identity=stream[:IDENTITY_BYTES])
+    return SIGNATURE + pack_chunk(THDR, pack_header(header) + stream[IDENTITY_BYTES:])
 
 
 def _check(

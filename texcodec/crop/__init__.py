@@ -1,8 +1,8 @@
 """The learned crop: which part of a fixed camera's pictures a task needs (docs/crop.md).
 
-    labelled pictures -> labels -> training (chains + network) -> profile -> region -> encoder
+    labelled pictures -> labels -> texcodec.training.learned_crop -> profile -> region -> encoder
 
-Only ``chains``, ``network`` and ``training`` need torch.
+Nothing in here needs torch.
 """
 
 from .profile import Profile, read_profile, write_profile

@@ -31,6 +31,8 @@ FIELD_COLUMNS, FIELD_ROWS = 8, 6
 FIELD_SPREAD = 14.0
 """Eyes of a field picture, and the standard deviation in degrees of each one's deviation from the truth."""
 ASPECT = 0.75
+LABELS = "labels.csv"
+"""Name of the table beside drawn pictures."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def save_labelled(drawn: Drawn, folder: Path) -> Path:
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
-    table = folder / "labels.csv"
+    table = folder / LABELS
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "person", "pitch", "yaw"])

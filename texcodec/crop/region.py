@@ -18,7 +18,8 @@ from ..tiles import Box
 DIRECTIONS = ("left", "right", "up", "down")
 CORRECTIONS = ("none", "left-right", "up-down", "centre")
 """Which mirror images of the region are made equal: none; about the vertical line through the reference pixel;
-about the horizontal one; about the reference pixel itself (for a rectangle: both)."""
+about the horizontal one; about the reference pixel itself (for a rectangle: both). What would lie beyond the
+picture's edge is cut off, so that a reference off the middle still allows every extent on its farther side."""
 _MIRRORED = {
     "none": (),
     "left-right": (("left", "right"),),
@@ -31,7 +32,7 @@ Relative = tuple[float, float, float, float]
 
 
 def mirrored_pairs(correction: str) -> tuple[tuple[str, str], ...]:
-    """The pairs of directions whose extents a correction makes equal.
+    """The pairs of directions that a correction makes equal.
 
     Raises:
         ParameterError: there is no such correction.
@@ -69,14 +70,16 @@ def hard_region(
         keep: the probabilities of each direction, from the reference pixel outwards.
         pixel: column and row of the reference pixel.
         size: width and height of the pictures that the chains were trained on.
-        correction: see ``CORRECTIONS``; opposite extents become their mean, so the area stays, and where the edge
-            is nearer than that, the edge's distance.
+        correction: see ``CORRECTIONS``; opposite extents become their mean, or, where the picture's edge is nearer
+            than that, one reaches the edge and the other keeps the rest: the area stays.
     """
     lengths = chain_lengths(pixel, size)
     extent = {name: math.fsum(keep[name]) for name in DIRECTIONS}
     for one, other in mirrored_pairs(correction):
-        mean = (extent[one] + extent[other]) / 2
-        extent[one], extent[other] = min(mean, lengths[one]), min(mean, lengths[other])
+        both = extent[one] + extent[other]
+        near = min(both / 2, lengths[one], lengths[other])
+        near_is_one = lengths[one] <= lengths[other]
+        extent[one], extent[other] = (near, both - near) if near_is_one else (both - near, near)
     (x, y), (width, height) = pixel, size
     return (
         (x - extent["left"]) / width,

@@ -72,7 +72,7 @@ class SymbolReader:
     def __init__(self, data: bytes) -> None:
         if data.endswith(b"\0"):
             raise CorruptError(
-                "The entropy-coded data of a tile ends in a zero byte, which no encoder writes; "
+                "The entropy-coded data ends in a zero byte, which no encoder writes; "
                 "get another copy of the file."
             )
         words = np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32)
@@ -105,7 +105,7 @@ class SymbolReader:
                 segment[outside] = self._coder.decode(ESCAPE_MODEL, len(outside)) - ESCAPE_OFFSET
                 if segment[outside].min() < -SYMBOL_MAX:
                     raise CorruptError(
-                        "The entropy-coded data of a tile holds an escape value out of range; "
+                        "The entropy-coded data holds an escape value out of range; "
                         "get another copy of the file."
                     )
         out = np.empty(len(indices), np.int32)
@@ -118,5 +118,5 @@ class SymbolReader:
         """
         if not self._coder.is_empty():
             raise CorruptError(
-                "The entropy-coded data of a tile does not end where its symbols end; get another copy of the file."
+                "The entropy-coded data does not end where its symbols end; get another copy of the file."
             )

@@ -87,6 +87,15 @@ def _run(
     return out
 
 
+def _named(session: onnxruntime.InferenceSession, inputs: tuple[np.ndarray, ...]) -> dict[str, np.ndarray]:
+    names = [argument.name for argument in session.get_inputs()]
+    if len(names) != len(inputs):
+        raise ModelDamagedError(
+            f"A network of the model set has {len(names)} inputs instead of {len(inputs)}; install the set again."
+        )
+    return dict(zip(names, inputs, strict=True))
+
+
 def finite(out: np.ndarray) -> np.ndarray:
     """``out``, if all of it are finite numbers.
 
@@ -122,6 +131,10 @@ class FloatNetwork:
         """
         return _run(self._session, inputs, shape)
 
+    def ordered(self, shape: Shape | None, *inputs: np.ndarray) -> np.ndarray:
+        """The same with the inputs in the order of the graph, whatever their names."""
+        return _run(self._session, _named(self._session, inputs), shape)
+
 
 class IntegerNetwork:
     """A network of the entropy model: integers held in float32, exact in every engine.
@@ -151,3 +164,7 @@ class IntegerNetwork:
         ``shape`` and errors are those of ``FloatNetwork``.
         """
         return _run(self._session, inputs, shape)
+
+    def ordered(self, shape: Shape | None, *inputs: np.ndarray) -> np.ndarray:
+        """The same with the inputs in the order of the graph, whatever their names."""
+        return _run(self._session, _named(self._session, inputs), shape)

@@ -19,6 +19,9 @@ from .joined import JoinedConv, SliceNorm
 from .joint import JointNetwork, Outputs, map_tensors, tensors
 from .settings import check, check_width
 
+STARTS = ("zero", "residual")
+"""How K1 starts."""
+
 
 def _samples(inputs: tuple[Any, ...]) -> int:
     sizes = [len(x) for x in inputs if isinstance(x, Tensor) and x.dim()]
@@ -33,15 +36,18 @@ class AuxiliaryNetwork(JointNetwork):
         quantised: of ``quantise``; trained in place.
         example: inputs to find out with which convolutions come first and last.
         width: n >= 1, slices of each joined convolution.
+        start: of K1, one of ``STARTS``: "zero" begins with the quantised network for a teacher, "residual" (what
+            quantising took from the weights) with nearly the float network.
     Raises:
-        ParameterError: nothing in the network is quantised, ``width`` is out of its range, or the network's outputs do
-            not have the samples first.
+        ParameterError: nothing in the network is quantised, ``width`` or ``start`` is out of its range, or the
+            network's outputs do not have the samples first.
     """
 
-    def __init__(self, quantised: nn.Module, example: Inputs, *, width: int = 1) -> None:
+    def __init__(self, quantised: nn.Module, example: Inputs, *, width: int = 1, start: str = "zero") -> None:
         check_width(width)
+        check(start in STARTS, f"start must be one of {', '.join(STARTS)}, not {start!r}.")
         super().__init__(quantised)
-        self.width = width
+        self.width, self.start = width, start
         own = list(quantised_convolutions(quantised).values())
         kept: dict[int, Any] = {id(m): m for m in own} | {id(p): p for p in quantised.parameters()}
         network = copy.deepcopy(quantised, kept)
@@ -63,7 +69,7 @@ class AuxiliaryNetwork(JointNetwork):
             network = replace(network, {id(old): last})
         for module in network.modules():
             if isinstance(module, JoinedConv):
-                module.start_as_quantised()
+                module.start(self.start)
         return network
 
     def _find_last(self, joined: list[JoinedConv], example: Inputs) -> list[JoinedConv]:
@@ -75,7 +81,7 @@ class AuxiliaryNetwork(JointNetwork):
         ]
         try:
             with evaluating(self.auxiliary), torch.enable_grad():
-                outputs = [y for y in tensors(self._run_auxiliary(arguments(example))) if y.requires_grad]
+                outputs = [y for y in tensors(self.run_auxiliary(arguments(example))) if y.requires_grad]
                 check(bool(outputs), "No output of the network depends on a quantised convolution.")
                 # random factors: a plain sum has no gradient where outputs are normalised
                 total = torch.stack([(y * torch.randn_like(y)).sum() for y in outputs]).sum()
@@ -102,7 +108,8 @@ class AuxiliaryNetwork(JointNetwork):
             for x in inputs
         )
 
-    def _run_auxiliary(self, inputs: tuple[Any, ...]) -> Outputs:
+    def run_auxiliary(self, inputs: tuple[Any, ...]) -> Outputs:
+        """Outputs of the auxiliary network alone, for the arguments ``inputs``."""
         samples = _samples(inputs)
 
         def first_slice(y: Tensor) -> Tensor:
@@ -117,7 +124,7 @@ class AuxiliaryNetwork(JointNetwork):
 
     def forward(self, *inputs: Any) -> tuple[Outputs, Outputs]:
         """Outputs of the quantised network and of the auxiliary network, for the same inputs."""
-        return self.quantised(*inputs), self._run_auxiliary(inputs)
+        return self.quantised(*inputs), self.run_auxiliary(inputs)
 
 
 class _Marked(nn.Module):

@@ -97,7 +97,8 @@ class Trainer:
         factors = [factor for group, factor in self._groups if group]
         for group, factor in zip(self._optimizer.param_groups, factors):
             group["lr"] = rate * factor
-        found = losses(self.network, inputs, target, self.criterion, self.weights, self.distance)
+        weights = self.weights.at(progress)
+        found = losses(self.network, inputs, target, self.criterion, weights, self.distance)
         self._optimizer.zero_grad(set_to_none=True)
         found.total.backward()
         norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.clip)

@@ -89,11 +89,22 @@ class JoinedConv(nn.Module):
         self.full = structure(quantised.conv, read=self.read, made=self.made)
 
     @torch.no_grad()
-    def start_as_quantised(self) -> None:
-        """Make K1 zero, so that the first slice begins as what the quantised convolution makes of it."""
+    def start(self, how: str) -> None:
+        """Set K1, so that the first slice begins as what the quantised convolution makes of it.
+
+        Args:
+            how: "zero", or "residual": K1 gets what quantising took from the weights, so that the first slice begins
+                as that of the float network, but for the rounding of activations.
+        """
         rows = by_output(self.full.weight, self.full).clone()
         groups = self.full.groups
-        rows.view(groups, self.made, -1, *rows.shape[1:])[:, 0] = 0
+        first = rows.view(groups, self.made, -1, *rows.shape[1:])[:, 0]
+        first.zero_()
+        if how == "residual":
+            conv = self.quantised.conv
+            lost = by_output(conv.weight - self.quantised.weight, conv)
+            lost = lost.reshape(groups, -1, *lost.shape[1:])
+            first[:, :, : lost.shape[2]] = lost  # of the first slice, which is read first
         self.full.weight.copy_(in_own_order(rows, self.full))
         if self.full.bias is not None:
             self.full.bias.view(groups, self.made, -1)[:, 0] = 0

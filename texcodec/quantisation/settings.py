@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ParameterError
 
@@ -72,12 +72,15 @@ class LossWeights:
         quantised, auxiliary, distillation: at least 0; the first must be above 0, or nothing would train the
             activation steps and biases of the network that is kept.
         detach_teacher: the distance moves the quantised network only; without it, also the auxiliary one.
+        fade: the weights of ``auxiliary`` and ``distillation`` fall linearly to nothing over the training, so that it
+            ends as plain quantisation-aware training.
     """
 
     quantised: float = 1.0
     auxiliary: float = 1.0
     distillation: float = 1.0
     detach_teacher: bool = True
+    fade: bool = False
 
     def __post_init__(self) -> None:
         weights = (self.quantised, self.auxiliary, self.distillation)
@@ -85,6 +88,11 @@ class LossWeights:
             all(0 <= w < float("inf") for w in weights) and self.quantised > 0,
             "The weights of the losses must be at least 0, and that of the quantised network above 0.",
         )
+
+    def at(self, progress: float) -> LossWeights:
+        """The weights after a share ``progress`` (0 to 1) of the training."""
+        left = 1 - min(1.0, progress) if self.fade else 1.0
+        return replace(self, auxiliary=self.auxiliary * left, distillation=self.distillation * left)
 
 
 def check_width(width: int) -> None:

@@ -5,25 +5,50 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .discover import DEFAULT_SET, ENVIRONMENT_VARIABLE, SetInfo, find_identity, find_set, list_sets, load_set
+from .discover import (
+    DEFAULT_FEATURE_SET,
+    DEFAULT_SET,
+    ENVIRONMENT_VARIABLE,
+    SetInfo,
+    find_identity,
+    find_set,
+    kind_of_set,
+    list_sets,
+    load_feature_set,
+    load_set,
+)
+from .manifest import FEATURES, PICTURES
 
 if TYPE_CHECKING:
-    from .identity import decoder_identity
+    from .feature_set import FeatureSet
+    from .identity import decoder_identity, feature_identity
     from .model_set import ModelSet
 
 __all__ = [
+    "DEFAULT_FEATURE_SET",
     "DEFAULT_SET",
     "ENVIRONMENT_VARIABLE",
+    "FEATURES",
+    "PICTURES",
+    "FeatureSet",
     "ModelSet",
     "SetInfo",
     "decoder_identity",
+    "feature_identity",
     "find_identity",
     "find_set",
+    "kind_of_set",
     "list_sets",
+    "load_feature_set",
     "load_set",
 ]
 
-_LAZY = {"ModelSet": ".model_set", "decoder_identity": ".identity"}
+_LAZY = {
+    "FeatureSet": ".feature_set",
+    "ModelSet": ".model_set",
+    "decoder_identity": ".identity",
+    "feature_identity": ".identity",
+}
 
 
 def __getattr__(name: str) -> Any:

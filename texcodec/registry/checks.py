@@ -23,19 +23,21 @@ LARGEST_SUPPORT = 32_766
 def check_decoder(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
     """Check the tables that decoding indexes, and that every float is a finite number.
 
+    Args:
+        arrays: those of int8 already with their scales (``scaled``).
     Raises:
         ModelDamagedError: an array is missing, has another type or shape than its part needs, or bad values.
     """
-    check = _Check(manifest.name, arrays)
+    check = ArrayCheck(manifest.name, arrays)
     steps = check.array("tables.steps", np.uint16, (RATE_INDICES, manifest.latent_channels))
     base = check.array("tables.base_steps", np.float32, (RATE_INDICES,))
     check.array("tables.magnitudes", np.uint8, (None,))
     support = check.array("tables.support", np.uint16, (SCALE_LEVELS,))
     check.array("tables.symbols", np.uint32, (None,))
     hyper = check.array("tables.hyper", np.uint32, (None, manifest.hyper_channels, 2 * HYPER_MAX + 1))
-    check.array("linear.synthesis", np.float16, (None, manifest.latent_channels, 1, 1))
+    check.weights("linear.synthesis", (None, manifest.latent_channels, 1, 1))
     for k in range(len(manifest.classes)):
-        check.array(f"synthesis.{k}.rate", np.float16, (RATE_INDICES, None))
+        check.weights(f"synthesis.{k}.rate", (RATE_INDICES, None))
     check.require(steps.min() > 0, "tables.steps")
     check.require(bool((base > 0).all()), "tables.base_steps")
     check.require(support.max() <= LARGEST_SUPPORT, "tables.support")
@@ -49,14 +51,16 @@ def check_encoder(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         ModelDamagedError: as ``check_decoder``.
     """
-    check = _Check(manifest.name, arrays)
+    check = ArrayCheck(manifest.name, arrays)
     check.array("linear.analysis", np.float16, (manifest.latent_channels, 3, 16, 16))
     for k in range(len(manifest.classes)):
         check.array(f"hyper_analysis.{k}.rate", np.float16, (RATE_INDICES, None))
     check.finite()
 
 
-class _Check:
+class ArrayCheck:
+    """The arrays of one set; every method raises ModelDamagedError."""
+
     def __init__(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         self.name, self.arrays = name, arrays
 
@@ -75,12 +79,19 @@ class _Check:
             )
         return array
 
+    def weights(self, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
+        """Float weights: float16, or float32 made of int8."""
+        made = key in self.arrays and self.arrays[key].dtype == np.float32
+        return self.array(key, np.float32 if made else np.float16, shape)
+
     def require(self, sound: bool, key: str) -> None:
+        """That the values of an array are in range."""
         if not sound:
             raise ModelDamagedError(
                 f"The array {key} of model set {self.name} holds values out of range; install it again."
             )
 
     def finite(self) -> None:
+        """That no array holds NaN or infinities."""
         for key, array in self.arrays.items():
             self.require(array.dtype.kind in "iu" or bool(np.isfinite(array).all()), key)

@@ -1,5 +1,5 @@
-"""Where model sets are looked for: a folder or name given, ``TEXCODEC_MODELS``, else the sets that come with
-texcodec.
+"""Where model sets, of pictures and of features, are looked for: a folder or name given, ``TEXCODEC_MODELS``, else
+the sets that come with texcodec.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError, ModelNotFoundError
-from .manifest import read_manifest
+from .feature_manifest import read_feature_manifest
+from .manifest import FEATURES, PICTURES, kind_of, read_json, read_manifest
 
 if TYPE_CHECKING:
+    from .feature_set import FeatureSet
     from .model_set import ModelSet
 
 DEFAULT_SET = "std-2"
+DEFAULT_FEATURE_SET = "shapes-1"
 ENVIRONMENT_VARIABLE = "TEXCODEC_MODELS"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -28,18 +31,20 @@ def _roots() -> list[Path]:
 
 @dataclass(frozen=True)
 class SetInfo:
-    """A set that was found: its name, folder, decoder identity, and whether it is released (will stay for
-    ever).
+    """A set that was found: its name, folder, decoder identity, whether it is released (will stay for ever), and
+    whether it is for pictures or features.
     """
 
     name: str
     path: Path
     identity: str
     released: bool
+    kind: str = PICTURES
 
 
-def list_sets() -> list[SetInfo]:
-    """The sets in the folder that ``TEXCODEC_MODELS`` names, if it is one, and those that come with texcodec.
+def list_sets(kind: str | None = None) -> list[SetInfo]:
+    """The sets in the folder that ``TEXCODEC_MODELS`` names, if it is one, and those that come with texcodec; of one
+    kind (``PICTURES`` or ``FEATURES``) or of all.
 
     Damaged ones are left out. Two sets of one name are both listed, if their decoders differ; the first is
     found by name.
@@ -49,12 +54,19 @@ def list_sets() -> list[SetInfo]:
         released = _released(root)
         for folder in sorted(p.parent for p in [*root.glob("manifest.json"), *root.glob("*/manifest.json")]):
             try:
-                manifest = read_manifest(folder)
+                info = _set_info(folder, released)
             except ModelError:
                 continue
-            info = SetInfo(manifest.name, folder, manifest.identity, manifest.name in released)
-            found.setdefault((manifest.name, manifest.identity), info)
+            if kind not in (None, info.kind):
+                continue
+            found.setdefault((info.name, info.identity), info)
     return list(found.values())
+
+
+def _set_info(folder: Path, released: set[str]) -> SetInfo:
+    kind = kind_of(read_json(folder))
+    manifest = read_feature_manifest(folder) if kind == FEATURES else read_manifest(folder)
+    return SetInfo(manifest.name, folder, manifest.identity, manifest.name in released, kind)
 
 
 def _extra_roots() -> list[Path]:
@@ -70,37 +82,67 @@ def _released(root: Path) -> set[str]:
     return {line.split()[0] for line in lines if line.strip() and not line.startswith("#")}
 
 
-def find_set(name: str | os.PathLike[str] | None = None) -> Path:
+def find_set(name: str | os.PathLike[str] | None = None, kind: str = PICTURES) -> Path:
     """The folder of a set.
 
     Args:
         name: a set's name or a folder with a manifest; ``None`` takes what ``TEXCODEC_MODELS`` names (a set,
             its folder,
-            or a folder of sets, from which the default set's name is looked for first) or the default set.
+            or a folder of sets, from which the default set's name is looked for first) or the default set. A set
+            of the other kind that it names is passed over.
+        kind: ``PICTURES`` or ``FEATURES``.
     Raises:
         ModelNotFoundError: no such set.
     """
     given = os.fspath(name) if name is not None else os.environ.get(ENVIRONMENT_VARIABLE, "")
-    wanted = given or DEFAULT_SET
+    default = DEFAULT_FEATURE_SET if kind == FEATURES else DEFAULT_SET
+    wanted = given or default
     try:
         # the default is looked up by its name only: a folder of that name may lie here by accident
         if given and (Path(given) / "manifest.json").is_file():
-            return Path(given)
-        if name is None and given and Path(given).is_dir():
-            wanted = DEFAULT_SET
+            if name is not None or not _is_other(Path(given), kind):
+                return Path(given)
+            wanted = default
+        elif name is None and given and Path(given).is_dir():
+            wanted = default
     except OSError as error:
         raise ModelNotFoundError(
             f"The model set {given!r} cannot be looked at ({error.strerror}); check its name and permissions."
         ) from None
-    sets = list_sets()
+    every = list_sets()
+    sets = [info for info in every if info.kind == kind]
+    if name is None and wanted in {info.name for info in every} - {info.name for info in sets}:
+        wanted = default
     for info in sets:
         if info.name == wanted:
             return info.path
     known = ", ".join(s.name for s in sets) or "none"
+    what = "feature set" if kind == FEATURES else "model set"
     raise ModelNotFoundError(
-        f"There is no model set named {wanted!r}, and no folder of that name with a manifest; the sets that "
+        f"There is no {what} named {wanted!r}, and no folder of that name with a manifest; the sets that "
         f"are installed are: {known}."
     )
+
+
+def kind_of_set(name: str | os.PathLike[str] | None) -> str:
+    """Whether the set of this name or folder is for ``PICTURES`` or ``FEATURES``; the former if there is none."""
+    try:
+        return FEATURES if _is_other(find_set(name), PICTURES) else PICTURES
+    except ModelNotFoundError:
+        pass
+    try:
+        find_set(name, FEATURES)
+    except ModelNotFoundError:
+        return PICTURES
+    return FEATURES
+
+
+def _is_other(folder: Path, kind: str) -> bool:
+    """Whether a folder holds a sound manifest of a set of another kind."""
+    try:
+        return kind_of(read_json(folder)) != kind
+    except ModelError:
+        return False
 
 
 def load_set(name: str | os.PathLike[str] | None = None) -> ModelSet:
@@ -110,13 +152,26 @@ def load_set(name: str | os.PathLike[str] | None = None) -> ModelSet:
         ModelNotFoundError, ModelDamagedError: see ``ModelSet``.
     """
     folder = find_set(name).resolve()
+    return _load(folder, _changed(folder))
+
+
+def load_feature_set(name: str | os.PathLike[str] | None = None) -> FeatureSet:
+    """Load a feature set by name or folder; loaded sets are kept for the next call.
+
+    Raises:
+        ModelNotFoundError, ModelDamagedError: see ``FeatureSet``.
+    """
+    folder = find_set(name, FEATURES).resolve()
+    return _load_features(folder, _changed(folder))
+
+
+def _changed(folder: Path) -> int:
     try:
-        changed = (folder / "manifest.json").stat().st_mtime_ns
+        return (folder / "manifest.json").stat().st_mtime_ns
     except OSError as error:
         raise ModelNotFoundError(
             f"There is no model set in {folder} any more ({error.strerror}); check the folder."
         ) from None
-    return _load(folder, changed)
 
 
 @lru_cache(maxsize=4)
@@ -125,6 +180,14 @@ def _load(folder: Path, changed: int) -> ModelSet:
     from .model_set import ModelSet  # imports onnxruntime, which finding a set does not need
 
     return ModelSet(folder)
+
+
+@lru_cache(maxsize=4)
+def _load_features(folder: Path, changed: int) -> FeatureSet:
+    del changed  # as above
+    from .feature_set import FeatureSet
+
+    return FeatureSet(folder)
 
 
 def find_identity(identity: bytes, name: str | os.PathLike[str] | None = None) -> ModelSet:
@@ -144,7 +207,7 @@ def find_identity(identity: bytes, name: str | os.PathLike[str] | None = None) -
                 f"{chosen.identity.hex()}; name another set, or none to have it found."
             )
         return chosen
-    for info in list_sets():
+    for info in list_sets(PICTURES):
         if info.identity == identity.hex():
             return load_set(info.path)
     raise ModelNotFoundError(

@@ -1,5 +1,5 @@
-"""The identity of a decoder: a hash over everything that decides what a file decodes to (docs/format.md,
-"Identity").
+"""The identity of a decoder, of pictures or of features: a hash over everything that decides what a file decodes to
+(docs/format.md, "Identity").
 
 Encoder networks, the card and texture thresholds are not part of it, so better encoders need no new set.
 """
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 IDENTITY_BYTES = 16
-_DOMAIN = b"texcodec decoder 1\0"
+_DECODER = b"texcodec decoder 1\0"
+_FEATURES = b"texcodec features 1\0"
 
 
 def decoder_identity(graphs: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -22,7 +23,18 @@ def decoder_identity(graphs: Mapping[str, bytes], arrays: Mapping[str, np.ndarra
         graphs: serialised ONNX graphs of the decoder by file name.
         arrays: the decoder's arrays by name, in the dtype in which they are stored.
     """
-    digest = hashlib.sha256(_DOMAIN)
+    return _identity(_DECODER, graphs, arrays)
+
+
+def feature_identity(graphs: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The same for a feature set: over the graphs ``generator`` and ``predictor`` and the arrays of its entropy
+    decoder. Tasks are not part of it, so a set can gain tasks for streams that exist.
+    """
+    return _identity(_FEATURES, graphs, arrays)
+
+
+def _identity(domain: bytes, graphs: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> bytes:
+    digest = hashlib.sha256(domain)
     for name in sorted(graphs):
         _add(digest, f"graph {name}", graphs[name])
     for name in sorted(arrays):

@@ -14,6 +14,8 @@ from ..errors import ModelDamagedError, ModelNotFoundError
 MANIFEST_VERSION = 1
 ENTROPY_PROFILE = 1
 """The exact arithmetic this release implements (docs/format.md, "Integer arithmetic")."""
+PICTURES, FEATURES = "pictures", "features"
+"""What a set is for. Manifests of sets for pictures do not say."""
 MAC_PARTS = ("synthesis", "hyper_synthesis", "contexts", "fusion", "analysis", "hyper_analysis")
 
 
@@ -57,16 +59,16 @@ class Manifest:
         return sum(self.slices)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read and check ``folder/manifest.json``.
+def read_json(folder: Path) -> dict[str, Any]:
+    """What ``folder/manifest.json`` says, of any kind of set, once its version is known to be one of this release.
 
     Raises:
         ModelNotFoundError: the folder holds no manifest.
-        ModelDamagedError: the manifest is not one this release understands.
+        ModelDamagedError: the manifest is no JSON, or of another version.
     """
     path = folder / "manifest.json"
     try:
-        raw = json.loads(path.read_text("utf-8"))
+        raw: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ModelNotFoundError(
             f"There is no model set in {folder}, as manifest.json cannot be read ({error.strerror}); "
@@ -82,6 +84,27 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelDamagedError(
             f"{path} asks for entropy profile {raw.get('entropy_profile')}, but this version of texcodec knows "
             f"{ENTROPY_PROFILE} only; use a newer version."
+        )
+    return raw
+
+
+def kind_of(raw: dict[str, Any]) -> str:
+    """What a set is for, by its manifest."""
+    return str(raw.get("kind", PICTURES))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check ``folder/manifest.json``.
+
+    Raises:
+        ModelNotFoundError: the folder holds no manifest.
+        ModelDamagedError: the manifest is not one this release understands.
+    """
+    path = folder / "manifest.json"
+    raw = read_json(folder)
+    if kind_of(raw) != PICTURES:
+        raise ModelNotFoundError(
+            f"{path} is that of a set of kind {kind_of(raw)!r}; name a set for pictures, or see texcodec features."
         )
     try:
         manifest = Manifest(

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from ..entropy import ProbabilityTables
-from ..errors import ModelDamagedError, ModelNotFoundError
+from ..errors import ModelDamagedError
 from ..networks import FloatNetwork, IntegerNetwork
 from .checks import HYPER_MAX, RATE_INDICES, check_decoder, check_encoder
 from .identity import decoder_identity
 from .manifest import Manifest, read_manifest
+from .scaled import unscale
+from .set_files import read_bytes, under, unpack_arrays
 
 STEP_FRACTION = 32.0
 """Stored steps are multiples of 1/32 grey level."""
@@ -54,30 +54,15 @@ class ModelSet:
                 f"Model set {self.name} in {folder} is damaged: its decoder's hash is not "
                 f"{self.manifest.identity}; install it again."
             )
+        self._arrays = unscale(self._arrays, self.name)
         check_decoder(self.manifest, self._arrays)
         self.classes = len(self.manifest.classes)
 
     def _read_graph(self, name: str) -> bytes:
-        try:
-            return (self.folder / "graphs" / f"{name}.onnx").read_bytes()
-        except OSError as error:
-            raise ModelNotFoundError(
-                f"Model set {self.name} in {self.folder} lacks graphs/{name}.onnx ({error.strerror}); "
-                "install it again."
-            ) from None
+        return read_bytes(self.folder, self.name, f"graphs/{name}.onnx")
 
     def _read_arrays(self, name: str) -> dict[str, np.ndarray]:
-        try:
-            return load_file(self.folder / name)
-        except OSError as error:
-            raise ModelNotFoundError(
-                f"Model set {self.name} in {self.folder} lacks {name} ({error.strerror}); install it again."
-            ) from None
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-            # the last two: types that numpy does not have
-            raise ModelDamagedError(
-                f"{self.folder / name} is damaged ({error}); install the model set again."
-            ) from None
+        return unpack_arrays(self.folder, name, read_bytes(self.folder, self.name, name))
 
     def _array(self, name: str) -> np.ndarray:
         try:
@@ -143,13 +128,9 @@ class ModelSet:
                 self._networks[key] = make()
             return self._networks[key]
 
-    @staticmethod
-    def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-        return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
-
     def synthesis(self, cls: int) -> FloatNetwork:
         """The synthesis network of a class."""
-        weights = self._under(self._arrays, f"synthesis.{cls}.") | {
+        weights = under(self._arrays, f"synthesis.{cls}.") | {
             "linear.weight": self._array("linear.synthesis")
         }
         return self._network(
@@ -163,7 +144,7 @@ class ModelSet:
     def fusion(self) -> FloatNetwork:
         """The fusion network."""
         return self._network(
-            ("fusion",), lambda: FloatNetwork(self._graphs["fusion"], self._under(self._arrays, "fusion."))
+            ("fusion",), lambda: FloatNetwork(self._graphs["fusion"], under(self._arrays, "fusion."))
         )
 
     def hyper_synthesis(self) -> IntegerNetwork:
@@ -176,19 +157,19 @@ class ModelSet:
 
     def _integer(self, name: str) -> IntegerNetwork:
         return self._network(
-            (name,), lambda: IntegerNetwork(name, self._graphs[name], self._under(self._arrays, f"{name}."))
+            (name,), lambda: IntegerNetwork(name, self._graphs[name], under(self._arrays, f"{name}."))
         )
 
     def analysis(self, cls: int) -> FloatNetwork:
         """The analysis network of a class (encoder)."""
         graphs, arrays = self._encoder
-        weights = self._under(arrays, f"analysis.{cls}.") | {"linear.weight": arrays["linear.analysis"]}
+        weights = under(arrays, f"analysis.{cls}.") | {"linear.weight": arrays["linear.analysis"]}
         return self._network(("analysis", str(cls)), lambda: FloatNetwork(graphs["analysis"], weights))
 
     def hyper_analysis(self, cls: int) -> FloatNetwork:
         """The hyper analysis network of a class (encoder)."""
         graphs, arrays = self._encoder
-        weights = self._under(arrays, f"hyper_analysis.{cls}.")
+        weights = under(arrays, f"hyper_analysis.{cls}.")
         return self._network(
             ("hyper_analysis", str(cls)), lambda: FloatNetwork(graphs["hyper_analysis"], weights)
         )

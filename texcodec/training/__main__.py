@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 from ..errors import TexcodecError
-from .command import Options, train
+from .command import QUANTISED, Options, train
 from .pipeline import TORCH_STAGES
-from .settings import OBJECTIVES, PRESETS
+from .presets import PRESETS
+from .settings import OBJECTIVES
 from .times import minutes
 
 
@@ -37,12 +38,15 @@ def main() -> int:
     parser.add_argument("--objective", choices=OBJECTIVES)
     parser.add_argument("--bpp-bound", dest="bpp", type=float)
     parser.add_argument("--psnr-bound", dest="psnr", type=float)
+    parser.add_argument("--quantise", action="append", choices=QUANTISED, help="may be repeated")
+    parser.add_argument("--helpers", type=int, metavar="N")
     parser.add_argument("--settings", type=Path, metavar="FILE.json")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--threads", type=int)
     found = vars(parser.parse_args())
     found["pictures"] = tuple(found["pictures"])
+    found["quantise"] = tuple(found["quantise"] or ())
     found["stages"] = tuple(found["stages"] or _all_stages(found["start"]))
 
     def say(sentence: str) -> None:

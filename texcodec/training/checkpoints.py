@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from ..files import write_atomically
 
 KEYS = {"modules", "average", "optimizer", "objective", "steps", "elapsed", "skipped", "settings", "random"}
-"""What a checkpoint holds."""
+"""What a checkpoint of a model set's training holds."""
 
 
 def write_checkpoint(file: Path, state: Mapping[str, Any]) -> None:
@@ -28,8 +28,10 @@ def write_checkpoint(file: Path, state: Mapping[str, Any]) -> None:
     write_atomically(file, content.getvalue(), force=True)
 
 
-def read_checkpoint(file: Path, device: torch.device | None = None) -> dict[str, Any]:
-    """A checkpoint as ``write_checkpoint`` writes it.
+def read_checkpoint(
+    file: Path, device: torch.device | None = None, *, keys: Collection[str] = KEYS
+) -> dict[str, Any]:
+    """A checkpoint as ``write_checkpoint`` writes it, which must hold ``keys``.
 
     Raises:
         ValueError: it is damaged, or no checkpoint.
@@ -38,7 +40,7 @@ def read_checkpoint(file: Path, device: torch.device | None = None) -> dict[str,
         state = torch.load(file, map_location=device or torch.device("cpu"), weights_only=True)
     except (RuntimeError, KeyError, ValueError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise damaged(file) from error
-    if not isinstance(state, dict) or not state.keys() >= KEYS:
+    if not isinstance(state, dict) or not state.keys() >= set(keys):
         raise damaged(file)
     return state
 

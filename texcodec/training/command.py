@@ -14,11 +14,13 @@ from ..registry import find_set
 from . import processes
 from .loop import Stopped
 from .pipeline import Pipeline
-from .settings import SHARES, ObjectiveSettings, TrainingSettings, preset_settings, read_settings
+from .presets import SHARES, preset_settings
+from .settings import ObjectiveSettings, TrainingSettings, from_json, read_settings
 from .work import WorkFolder
 
 DEFAULT_MINUTES = 60.0
 DEFAULT_PRESET = "full"
+QUANTISED = ("entropy", "synthesis")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Options:
         device: as for ``processes.find_device``.
         threads: of torch.
         objective, bpp, psnr: as in ``ObjectiveSettings``.
+        quantise: parts that are quantised, out of ``QUANTISED``; none for what the settings say.
+        helpers: full-precision structures n while the quantised entropy networks are trained.
     """
 
     pictures: tuple[Path, ...]
@@ -52,6 +56,8 @@ class Options:
     objective: str | None = None
     bpp: float | None = None
     psnr: float | None = None
+    quantise: tuple[str, ...] = ()
+    helpers: int | None = None
 
 
 def chosen_settings(options: Options) -> TrainingSettings:
@@ -74,7 +80,17 @@ def chosen_settings(options: Options) -> TrainingSettings:
             continued=options.start is not None and not options.stages,
             objective=_objective(options),
         )
-    return read_settings(options.settings, base) if options.settings else base
+    parts: dict[str, Any] = dict.fromkeys(options.quantise, True)
+    changes = parts | ({"helpers": options.helpers} if options.helpers is not None else {})
+    if changes:
+        base = from_json(base, {"quantise": changes})
+    found = read_settings(options.settings, base) if options.settings else base
+    if "entropy" in options.quantise and not (found.entropy.minutes or found.end_to_end.minutes):
+        raise ParameterError(
+            "--quantise entropy needs a stage that trains the entropy networks; give time to the stage entropy or "
+            "end-to-end, or leave the option out."
+        )
+    return found
 
 
 def _shares(stages: tuple[str, ...]) -> dict[str, float] | None:

@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
@@ -55,6 +56,10 @@ class CropTask:
 
     def cost(self, batch: Batch, device: torch.device) -> Terms:
         """Mean over the crops; see ``objectives``."""
+        return self.terms(*self.measure(batch, device))
+
+    def measure(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Bits a pixel, mean squared error and rate in [0, 1] of each crop, B each."""
         on_device = {k: v.to(device, non_blocking=True) for k, v in batch.tensors.items()}
         halo, groups = cast(tuple[bool, Groups], batch.fixed)
         if self.resident is not None:
@@ -69,6 +74,9 @@ class CropTask:
         s = LATENT_STRIDE
         target = x if halo else x[..., s:-s, s:-s]
         error = (coded.pixels - target).square().mean((1, 2, 3))
-        rate = coded.bits / (x.shape[2] * x.shape[3])
+        return coded.bits / (x.shape[2] * x.shape[3]), error, t
+
+    def terms(self, rate: Tensor, error: Tensor, t: Tensor) -> Terms:
+        """The cost of what ``measure`` gives."""
         psnr = 10 * torch.log10(255.0**2 / error.detach().clamp(min=1e-3))
         return Terms(self.objective(rate, error, t), rate.mean(), error.mean(), {"psnr": psnr.mean()})

@@ -12,12 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
-from .fixed_point import IntegerConv, activation, round_through
+from .fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
 from .rounding import code_residual, logistic_bits
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
-SCALE_OUTPUT = 8.0
-"""Scale indices that one unit of a context network's output stands for."""
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)
 
 
@@ -76,7 +74,7 @@ class SliceContext(nn.Module):
             self.squeeze = IntegerConv(context, e, 1)
             self.spread = IntegerConv(e, e, 3)
         self.joint = IntegerConv(f + (e if context else 0), j, 1)
-        self.leave = IntegerConv(j, 2 * outputs, 1)
+        self.leave = IntegerConv(j, 2 * outputs, 1, final_outputs=outputs)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
         self.leave.bias.data[outputs:] = 3.5

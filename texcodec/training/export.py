@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..registry.manifest import ENTROPY_PROFILE, MANIFEST_VERSION
 from ..registry.model_set import STEP_FRACTION
 from . import graphs
 from .architecture import HYPER_MAX, RATE_INDICES, SCALE_LEVELS, SCALE_MIN, Architecture
+from .byte_weights import byte_arrays
 from .codec import DISTORTION_FACTOR, Codec, high_rate_step
 from .entropy_model import SCALE_STEP, SliceContext, interpolate
 from .fixed_point import IntegerConv
@@ -88,9 +89,18 @@ def logistic_row(sigma: float, support: int) -> np.ndarray:
     return np.append(inside, max(2 * upper[0], 1e-12))
 
 
-def symbol_tables(counts: np.ndarray, weight: float = 3000.0) -> tuple[np.ndarray, np.ndarray]:
-    """Fit the 64 symbol tables: counted frequencies, smoothed by the logistic they were trained with.
+def symbol_tables(
+    counts: np.ndarray,
+    weight: float = 3000.0,
+    *,
+    row: Callable[[float, int], np.ndarray] = logistic_row,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit the 64 symbol tables: counted frequencies, smoothed by the distribution they were trained with.
 
+    Args:
+        counts: 64 x (2 * MOST_SUPPORT + 1); zeros for the distribution alone.
+        weight: symbols that the distribution counts for.
+        row: probabilities for a standard deviation and a support, as ``logistic_row``.
     Returns:
         uint32 frequencies of all rows, uint16 support of each row.
     """
@@ -101,9 +111,20 @@ def symbol_tables(counts: np.ndarray, weight: float = 3000.0) -> tuple[np.ndarra
         both = counts[i] + counts[i][::-1]
         centre = both[MOST_SUPPORT - support : MOST_SUPPORT + support + 1]
         seen = np.append(centre, both.sum() - centre.sum())
-        rows.append(quantise_probabilities(seen + 2 * weight * logistic_row(sigma, support)))
+        rows.append(quantise_probabilities(seen + 2 * weight * row(sigma, support)))
         supports.append(support)
     return np.concatenate(rows), np.array(supports, np.uint16)
+
+
+def hyper_probabilities(mean: float, scale: float) -> np.ndarray:
+    """Probabilities of -31 .. 31 under a logistic distribution whose tails count to the last ones, float64.
+
+    Args:
+        mean, scale: of the distribution; the scale is sqrt(3) / pi standard deviations.
+    """
+    edges = np.arange(-HYPER_MAX, HYPER_MAX + 2) - 0.5
+    edges[0], edges[-1] = -1e9, 1e9
+    return np.diff(1 / (1 + np.exp(-np.clip((edges - mean) / scale, -500, 500))))
 
 
 def hyper_tables(codec: Codec, counts: np.ndarray, weight: float = 30.0) -> np.ndarray:
@@ -112,15 +133,12 @@ def hyper_tables(codec: Codec, counts: np.ndarray, weight: float = 30.0) -> np.n
         t = (torch.arange(HYPER_BANDS) + 0.5) / HYPER_BANDS
         means = interpolate(codec.entropy.prior_mean, t).numpy()
         scales = np.exp(interpolate(codec.entropy.prior_scale, t).numpy()) * math.sqrt(3) / math.pi
-    edges = np.arange(-HYPER_MAX, HYPER_MAX + 2) - 0.5
-    edges[0], edges[-1] = -1e9, 1e9
     out = np.zeros(counts.shape, np.uint32)
     for b in range(HYPER_BANDS):
         # neighbouring bands are alike: borrow from them
         near = counts[max(0, b - 1) : b + 2].sum(0) + counts[b]
         for c in range(counts.shape[1]):
-            x = np.clip((edges - means[b, c]) / scales[b, c], -500, 500)
-            p = np.diff(1 / (1 + np.exp(-x)))
+            p = hyper_probabilities(means[b, c], scales[b, c])
             out[b, c] = quantise_probabilities(near[c] + weight * np.maximum(p, 1e-7))
     return out
 
@@ -154,14 +172,13 @@ def _float_arrays(module: nn.Module, prefix: str, kernels: dict[str, int]) -> di
     return out
 
 
-def _integer_arrays(module: nn.Module, prefix: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def integer_arrays(module: nn.Module, prefix: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Weights and biases of all integer convolutions in a network by ``prefix.layer.``, and their shifts by layer."""
     arrays, shifts = {}, {}
     for name, layer in module.named_modules():
         if isinstance(layer, IntegerConv):
-            final = module.outputs if isinstance(module, SliceContext) and name == "leave" else 0
-            arrays[f"{prefix}.{name}.weight"], arrays[f"{prefix}.{name}.bias"], shifts[name] = export_conv(
-                layer, final_outputs=final
-            )
+            weight, bias, shifts[name] = export_conv(layer)
+            arrays[f"{prefix}.{name}.weight"], arrays[f"{prefix}.{name}.bias"] = weight, bias
     return arrays, shifts
 
 
@@ -175,6 +192,7 @@ def export_set(
     thresholds: tuple[float, ...],
     fusion: nn.Module | None,
     card: dict[str, Any],
+    byte_weights: bool = False,
 ) -> None:
     """Write a model set to ``folder``, replacing one that is there; other files in it are left alone.
 
@@ -183,6 +201,7 @@ def export_set(
         statistics: counted with this codec.
         fusion: the fusion network, or None for a set without one.
         card: what people should know of the set: data, command, seed, hardware, time, licence.
+        byte_weights: keep synthesis weights as a byte each (``byte_weights``).
     Raises:
         ParameterError: the folder holds something else than a model set.
         ValueError: an entropy network cannot be made integers.
@@ -199,13 +218,13 @@ def export_set(
         decoder |= _float_arrays(part.synthesis, f"synthesis.{k}", {})
         encoder |= _float_arrays(part.analysis, f"analysis.{k}", {"enter": 8, "leave": 2})
         encoder |= _float_arrays(part.hyper_analysis, f"hyper_analysis.{k}", {})
-    arrays, shifts = _integer_arrays(codec.entropy.hyper, "hyper_synthesis")
+    arrays, shifts = integer_arrays(codec.entropy.hyper, "hyper_synthesis")
     decoder |= arrays
     files["hyper_synthesis"] = graphs.hyper_synthesis(a, shifts)
     contexts = 0.0
     for k, step in enumerate(codec.entropy.steps):
         assert isinstance(step, SliceContext)
-        arrays, shifts = _integer_arrays(step, f"context_{k}")
+        arrays, shifts = integer_arrays(step, f"context_{k}")
         decoder |= arrays
         context = step.squeeze.in_channels if hasattr(step, "squeeze") else 0
         files[f"context_{k}"] = graphs.slice_context(a, context, step.outputs, shifts)
@@ -221,6 +240,11 @@ def export_set(
     decoder["tables.symbols"], decoder["tables.support"] = symbol_tables(statistics.symbols)
     decoder["tables.hyper"] = hyper_tables(codec, statistics.hyper)
     decoder["tables.magnitudes"] = magnitude_table()
+    master = _master(codec)
+    if byte_weights:
+        # training that goes on from the set starts from what was rounded
+        master |= {k: _half(v) for k, v in codec.state_dict().items() if _is_synthesis(k) and k not in master}
+        decoder = byte_arrays(decoder)
     encoder_files = {"analysis": graphs.analysis(a), "hyper_analysis": graphs.hyper_analysis(a)}
     low, high = QUALITY_RANGE
     manifest = {
@@ -241,7 +265,7 @@ def export_set(
         "card": card,
         "architecture": asdict(a),
     }
-    _write(folder, files | encoder_files, decoder, encoder, manifest, _master(codec))
+    _write(folder, files | encoder_files, decoder, encoder, manifest, master)
 
 
 def _macs(files: dict[str, bytes], contexts: float) -> dict[str, float]:
@@ -270,6 +294,10 @@ def _master(codec: Codec) -> dict[str, np.ndarray]:
         if exact:
             kept[key] = value.numpy().astype(np.float32)
     return kept
+
+
+def _is_synthesis(key: str) -> bool:
+    return ".synthesis." in key or key == "linear.synthesis"
 
 
 def add_to_card(folder: Path, entries: dict[str, Any]) -> None:

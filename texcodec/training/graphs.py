@@ -85,6 +85,19 @@ class GraphBuilder:
         """Clamp to the range of integer activations."""
         return self.add("Clip", x, self.constant(0.0), self.constant(255.0))
 
+    def integers(self, values: Sequence[int]) -> str:
+        """A vector of int64 kept in the graph itself."""
+        value = helper.make_tensor("value", TensorProto.INT64, [len(values)], list(values))
+        return self.add("Constant", value=value)
+
+    def reshape(self, x: str, shape: Sequence[int]) -> str:
+        """The same numbers in another shape."""
+        return self.add("Reshape", x, self.integers(shape))
+
+    def channels(self, x: str, first: int, end: int) -> str:
+        """Some of the channels."""
+        return self.add("Slice", x, self.integers([first]), self.integers([end]), self.integers([1]))
+
     def shuffle(self, x: str, factor: int) -> str:
         """Depth to space, colours outermost (as torch's pixel_shuffle)."""
         return self.add("DepthToSpace", x, blocksize=factor, mode="CRD")
@@ -104,7 +117,8 @@ class GraphBuilder:
         return model.SerializeToString(deterministic=True)
 
 
-def _compand(g: GraphBuilder, x: str) -> str:
+def compand(g: GraphBuilder, x: str) -> str:
+    """sign(x) log(1 + |x|)."""
     return g.add("Mul", g.add("Sign", x), g.add("Log", g.add("Add", g.add("Abs", x), g.constant(1.0))))
 
 
@@ -137,7 +151,7 @@ def synthesis(a: Architecture) -> bytes:
     steps = g.input("steps", [1, c, 1, 1])
     base = g.input("base", [1, 1, 1, 1])
     bias = g.input("rate_bias", [1, w, 1, 1])
-    h = g.add("Add", g.shuffle(g.conv(_compand(g, v), "enter", c, 4 * w), 2), bias)
+    h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), bias)
     for i in range(a.synthesis_blocks):
         h = _block(g, h, f"blocks.{i}", w)
     net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
@@ -150,7 +164,7 @@ def hyper_analysis(a: Architecture) -> bytes:
     g = GraphBuilder("hyper_analysis")
     v = g.input("latents", ["n", a.latent_channels, "h", "w"])
     bias = g.input("rate_bias", [1, a.hyper_width, 1, 1])
-    h = g.add("Relu", g.add("Add", g.conv(_compand(g, v), "enter", a.latent_channels, a.hyper_width), bias))
+    h = g.add("Relu", g.add("Add", g.conv(compand(g, v), "enter", a.latent_channels, a.hyper_width), bias))
     h = g.add("Relu", g.conv(h, "down", a.hyper_width, a.hyper_width, 3, stride=2))
     h = g.conv(h, "leave", a.hyper_width, a.hyper_channels, 3, stride=2)
     return g.build(g.add("Mul", h, g.constant(4.0)), ["n", a.hyper_channels, "y", "x"])

@@ -70,7 +70,11 @@ class Terms:
 
 
 class Task(Protocol):
-    """What the loop trains. A task with a bound also has ``objective: Objective``, whose multiplier is learned."""
+    """What the loop trains. A task with a bound also has ``objective: Objective``, whose multiplier is learned.
+
+    A task that has no pixels says so with ``columns``: the names of rate and distortion in curves, None for those that
+    are left out.
+    """
 
     modules: nn.Module
 
@@ -249,7 +253,7 @@ class Loop:
             over = self.stopping or self.finished
             if now - shown > 1 and self._counted:
                 means = self._means()
-                report.show(self.elapsed, rate=means["rate"], psnr=means["psnr"], loss=means["loss"])
+                report.show(self.elapsed, self._shown(means))
                 shown = now
             if self._counted >= LOG_STEPS or (over and self._counted):
                 report.add(self._row())
@@ -361,17 +365,22 @@ class Loop:
     def _means(self) -> dict[str, float]:
         return dict(zip(self._names, (self._totals / self._counted).tolist()))
 
+    def _shown(self, means: dict[str, float]) -> str:
+        """What the progress bar says."""
+        if hasattr(self.task, "columns"):
+            extras = (f"{k} {v:.4g}" for k, v in means.items() if k not in ("loss", "rate", "psnr", "norm"))
+            return ", ".join([*extras, f"loss {means['loss']:.4f}"])
+        return f"{means['rate']:.3f} bpp, {means['psnr']:.2f} dB, loss {means['loss']:.4f}"
+
     def _row(self) -> dict[str, float]:
         """Means since the last row, which begins a new one."""
         means = self._means()
         self._counted = 0
         row = {"step": self.steps, "seconds": round(self.elapsed, 1), "loss": means.pop("loss")}
-        row |= {
-            "bpp": means.pop("rate"),
-            "psnr": means.pop("psnr"),
-            "gradient_norm": means.pop("norm"),
-            **means,
-        }
+        named = getattr(self.task, "columns", ("bpp", "psnr"))
+        found = zip(named, (means.pop("rate"), means.pop("psnr")))
+        row |= {name: value for name, value in found if name}
+        row |= {"gradient_norm": means.pop("norm"), **means}
         if self.objective is not None and self.objective.settings.bounded:
             row["multiplier"] = float(self.objective.multiplier)
         return row | {"learning_rate": self.learning_rate(), "skipped": self.skipped}

@@ -16,7 +16,6 @@ so the others run where there is torch alone.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -30,10 +29,13 @@ from torch import Tensor
 from ..errors import ParameterError
 from ..registry.manifest import read_manifest
 from . import processes
+from .card import run_card
 from .codec import Codec
 from .crops import CropTask
 from .data import CropSampler, DevicePictures, Pictures, fits_on, list_pictures, split_held_out
+from .fixed_point import compute_as_exported
 from .fusion import PICTURE_SIDE, Fusion, collect_seams
+from .joined_entropy import JoinedCropTask, check_exportable
 from .loop import Loop, Task
 from .pictures import PictureCodec, PictureTask
 from .restore import restore_architecture, restore_codec, restore_fusion
@@ -155,6 +157,8 @@ class Pipeline:
             raise ParameterError(
                 "A run that continues from a model set trains no parent; leave that stage out."
             )
+        if self.settings.quantise.entropy and self.start is not None:
+            check_exportable(restore_codec(self.start).entropy)
         self.work.folder.mkdir(parents=True, exist_ok=True)
         if not processes.rank() and set(chosen) & set(TORCH_STAGES):
             self.work.save_settings(self.settings)
@@ -218,11 +222,7 @@ class Pipeline:
             self.work.folder,
             stage,
             device=self.device,
-            context={
-                "architecture": to_json(self.settings.architecture),
-                "thresholds": list(self.settings.classes.thresholds),
-                "from": source,
-            },
+            context=self._context(stage, source),
             say=self.say,
         )
         try:
@@ -240,6 +240,17 @@ class Pipeline:
         if not processes.rank():
             told = {"minutes": round(loop.elapsed / 60, 2), "steps": loop.steps, "skipped": loop.skipped}
             self.work.finish(stage, {**told, "from": source})
+
+    def _context(self, stage: str, source: str) -> dict[str, Any]:
+        """What a checkpoint must agree with besides the settings of its stage."""
+        context: dict[str, Any] = {
+            "architecture": to_json(self.settings.architecture),
+            "thresholds": list(self.settings.classes.thresholds),
+            "from": source,
+        }
+        if self._quantises(stage):
+            context["quantise"] = to_json(self.settings.quantise)
+        return context
 
     def _task(self, stage: str, settings: StageSettings, codec: Codec | None) -> Task | None:
         """What a stage optimises; None where the pictures do not allow it."""
@@ -267,6 +278,9 @@ class Pipeline:
             codec.share(s.classes.shared)
         elif stage != "parent":
             codec = codec.specialise(s.classes.shared)
+        if self._quantises(stage):
+            check_exportable(codec.entropy)
+            compute_as_exported(codec.entropy)
         if stage == "end-to-end":
             known = self.work.fusion(s.architecture, before=stage) or self._start_fusion()
             known = known or Fusion(s.architecture)
@@ -276,7 +290,14 @@ class Pipeline:
         resident = None
         if fits_on(self.device, arrays):
             resident = DevicePictures(arrays, settings.crop, self.device)
+        if stage == "entropy" and s.quantise.helpers:
+            torch.manual_seed(settings.seed)  # of what the helpers start from
+            return JoinedCropTask(codec, sampler, settings, resident=resident, quantise=s.quantise)
         return CropTask(codec, sampler, settings, resident=resident)
+
+    def _quantises(self, stage: str) -> bool:
+        """Whether a stage trains the entropy networks as they are exported."""
+        return self.settings.quantise.entropy and stage in ("entropy", "end-to-end")
 
     def _sampler(self, settings: StageSettings) -> CropSampler:
         return CropSampler(
@@ -331,6 +352,7 @@ class Pipeline:
         s = self.settings
         codec, fusion = self._result()
         statistics = Statistics(codec.architecture)
+        compute_as_exported(codec.entropy)  # the tables shall fit what the set will predict
         statistics.gather(codec, self._statistics_batches())
         export_set(
             codec,
@@ -341,6 +363,7 @@ class Pipeline:
             thresholds=s.classes.thresholds,
             fusion=fusion,
             card={**card, **self._card()},
+            byte_weights=s.quantise.synthesis,
         )
 
     def _statistics_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -370,20 +393,6 @@ class Pipeline:
 
     def _card(self) -> dict[str, Any]:
         """What the run knows of itself."""
-        card: dict[str, Any] = {
-            "settings": to_json(self.settings),
-            "seed": self.settings.seed,
-            "pictures": len(self._files[0]) - len(self.loaded.skipped),
-            "held_out": len(self.held_out),
-            "processor": platform.processor() or platform.machine(),
-            "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
-            "cores": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-        if self.start is not None:
-            card["continued_from"] = self.start.name
-        for stage, record in self.work.records().items():
-            for key in ("minutes", "steps"):
-                if key in record:
-                    card[f"{stage}_{key}"] = record[key]
-        return card
+        card = run_card(self.settings, self.work.records(), self.device)
+        card |= {"pictures": len(self._files[0]) - len(self.loaded.skipped), "held_out": len(self.held_out)}
+        return card | ({"continued_from": self.start.name} if self.start is not None else {})

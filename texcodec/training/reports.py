@@ -26,15 +26,13 @@ class Report:
         self._curves = _curves(folder / "tensorboard" / name) if visible else None
         self._told = False
 
-    def show(self, elapsed: float, *, rate: float, psnr: float, loss: float) -> None:
-        """Move the bar: ``elapsed`` seconds of the stage are over."""
+    def show(self, elapsed: float, means: str) -> None:
+        """Move the bar: ``elapsed`` seconds of the stage are over; ``means`` is what the last steps gave."""
         if self._bar is not None and not self._bar.disable:
             left = max(0, round(self._bar.total - elapsed))
             hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
             time = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-            self._bar.set_postfix_str(
-                f"{rate:.3f} bpp, {psnr:.2f} dB, loss {loss:.4f}, {time} left", refresh=False
-            )
+            self._bar.set_postfix_str(f"{means}, {time} left", refresh=False)
             self._bar.n = min(elapsed, self._bar.total)
             self._bar.refresh()
 

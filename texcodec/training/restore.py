@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from ..errors import ModelDamagedError, ModelNotFoundError
 from ..registry.manifest import read_manifest
+from ..registry.scaled import unscale
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
@@ -51,6 +52,7 @@ def restore_codec(folder: Path) -> Codec:
     try:
         kept = load_file(master)
         stored = load_file(folder / "decoder.safetensors") | load_file(folder / "encoder.safetensors")
+        stored = unscale(stored, folder.name)
         codec = Codec(architecture, specialised=any(k.startswith("transforms.1.") for k in kept))
         state = {}
         for key, value in codec.state_dict().items():

@@ -12,6 +12,7 @@ them and has less variance (docs/decisions/quantisation.md).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -52,46 +53,73 @@ def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
     return log_p * (-1 / math.log(2))
 
 
+def normal_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
+    """Bits of residuals under a normal distribution integrated over one symbol.
+
+    Args:
+        residual, log_scale: as for ``logistic_bits``.
+    """
+    inverse = torch.exp(-log_scale)
+    r = torch.abs(residual)
+    # on the side of the smaller tail, and in logarithms: no cancellation far out
+    upper = torch.special.log_ndtr((0.5 - r) * inverse)
+    gap = torch.clamp(upper - torch.special.log_ndtr((-0.5 - r) * inverse), min=1e-6)
+    return (upper + torch.log(-torch.expm1(-gap))) * (-1 / math.log(2))
+
+
 def code_residual(
-    residual: Tensor, log_scale: Tensor, worth: Tensor, rounding: str
+    residual: Tensor,
+    log_scale: Tensor,
+    worth: Tensor | None,
+    rounding: str,
+    *,
+    bits: Callable[[Tensor, Tensor], Tensor] = logistic_bits,
 ) -> tuple[Tensor, Tensor]:
     """Round residuals and estimate their bits.
 
     Args:
         residual: latents minus their means, in symbols, any shape.
         log_scale: natural logarithm of the predicted standard deviation in symbols, same shape.
-        worth: bits that a squared symbol of distortion is worth; broadcasts to that shape.
+        worth: bits that a squared symbol of distortion is worth; broadcasts to that shape. None: the nearest symbol,
+            whatever it costs.
         rounding: one of ``ROUNDINGS``.
+        bits: of residuals under the distribution.
     Returns:
         rounded residuals and their bits, same shape.
     Raises:
         ValueError: an unknown way of rounding.
     """
     if rounding in ("relaxed", "hard"):
-        return chosen_symbols(residual, log_scale, worth)
+        return chosen_symbols(residual, log_scale, worth, bits=bits)
     symbols = round_through(residual)
     if rounding == "noise":
-        return symbols, logistic_bits(residual + torch.rand_like(residual) - 0.5, log_scale)
+        return symbols, bits(residual + torch.rand_like(residual) - 0.5, log_scale)
     if rounding == "nearest":
-        return symbols, logistic_bits(symbols, log_scale)
+        return symbols, bits(symbols, log_scale)
     raise ValueError(f"{rounding!r} is not a way of rounding; those that exist are: {', '.join(ROUNDINGS)}.")
 
 
-def chosen_symbols(residual: Tensor, log_scale: Tensor, worth: Tensor) -> tuple[Tensor, Tensor]:
+def chosen_symbols(
+    residual: Tensor,
+    log_scale: Tensor,
+    worth: Tensor | None,
+    *,
+    bits: Callable[[Tensor, Tensor], Tensor] = logistic_bits,
+) -> tuple[Tensor, Tensor]:
     """The cheaper one of the two symbols around each residual, by bits + worth * squared error, and its bits.
 
     Args:
-        residual, log_scale, worth: as for ``code_residual``.
+        residual, log_scale, worth, bits: as for ``code_residual``.
     Returns:
         symbols and bits. The gradient of both in the residual is that of a sigmoid between the two symbols, at the
         place where the choice changes; the gradient of the bits in the scale is exact.
     """
     below = torch.floor(residual).detach()
     offset = residual - below
-    low, high = logistic_bits(below, log_scale), logistic_bits(below + 1, log_scale)
+    low, high = bits(below, log_scale), bits(below + 1, log_scale)
     dearer = (high - low).detach()
     # worth * offset^2 + low < worth * (1 - offset)^2 + high, solved for the offset
-    beyond = offset - 0.5 - dearer / (2 * worth)
+    beyond = offset - 0.5 - (dearer / (2 * worth) if worth is not None else 0.0)
     temperature = torch.clamp(TEMPERATURE * torch.exp(log_scale.detach()), TEMPERATURE_MIN, TEMPERATURE_MAX)
     # normalised so that the choice runs from 0 to 1 between the symbols at any temperature
     soft = torch.sigmoid(beyond / temperature) / (1 - 2 * torch.sigmoid(-0.5 / temperature))

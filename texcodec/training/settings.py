@@ -20,7 +20,8 @@ OBJECTIVES = ("rate+lambda*distortion", "distortion+rate/lambda", "bound-rate", 
 BALANCES = ("texture", "classes")
 
 
-def _check(sound: bool, sentence: str) -> None:
+def check(sound: bool, sentence: str) -> None:
+    """Raise ParameterError with the sentence unless it is sound."""
     if not sound:
         raise ParameterError(sentence)
 
@@ -45,13 +46,13 @@ class DataSettings:
     memory_share: float = 0.4
 
     def __post_init__(self) -> None:
-        _check(
+        check(
             bool(self.scales) and all(0 < s <= 1 for s in self.scales),
             "data.scales must be factors above 0 and at most 1.",
         )
-        _check(0 <= self.spread < 1, "data.spread must be at least 0 and below 1.")
-        _check(self.held_out != 1 and self.held_out >= 0, "data.held_out must be 0, or 2 or more.")
-        _check(0 <= self.memory_share <= 1, "data.memory_share must be between 0 and 1.")
+        check(0 <= self.spread < 1, "data.spread must be at least 0 and below 1.")
+        check(self.held_out != 1 and self.held_out >= 0, "data.held_out must be 0, or 2 or more.")
+        check(0 <= self.memory_share <= 1, "data.memory_share must be between 0 and 1.")
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class ClassSettings:
     )
 
     def __post_init__(self) -> None:
-        _check(
+        check(
             len(self.names) == len(self.thresholds) + 1,
             "classes.names must be one more than classes.thresholds.",
         )
-        _check(
+        check(
             list(self.thresholds) == sorted(set(self.thresholds)),
             "classes.thresholds must rise from each to the next.",
         )
@@ -111,19 +112,19 @@ class ObjectiveSettings:
     speed: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self.kind in OBJECTIVES, f"objective.kind must be one of {', '.join(OBJECTIVES)}.")
-        _check(
+        check(self.kind in OBJECTIVES, f"objective.kind must be one of {', '.join(OBJECTIVES)}.")
+        check(
             self.kind != "bound-rate" or self.bpp > 0, "The objective bound-rate needs a bound: bpp above 0."
         )
-        _check(
+        check(
             self.kind != "bound-distortion" or self.psnr > 0,
             "The objective bound-distortion needs a bound: psnr above 0.",
         )
-        _check(
+        check(
             -1 <= self.rate_index < RATE_INDICES, f"objective.rate_index must be -1 or 0..{RATE_INDICES - 1}."
         )
-        _check(0 < self.speed <= 100, "objective.speed must be above 0 and at most 100.")
-        _check(0 <= self.usual_share <= 1, "objective.usual_share must be between 0 and 1.")
+        check(0 < self.speed <= 100, "objective.speed must be above 0 and at most 100.")
+        check(0 <= self.usual_share <= 1, "objective.usual_share must be between 0 and 1.")
 
     @property
     def bounded(self) -> bool:
@@ -171,23 +172,22 @@ class StageSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _check(self.minutes >= 0, "The minutes of a stage must not be negative.")
-        _check(
-            self.crop >= 64 and self.crop % 16 == 0, "crop must be a multiple of 16 of at least 64 pixels."
-        )
-        _check(self.batch >= 1, "batch must be at least 1.")
-        _check(self.balance in BALANCES, f"balance must be one of {', '.join(BALANCES)}.")
-        _check(self.rounding in TRAINABLE, f"rounding must be one of {', '.join(TRAINABLE)}.")
-        _check(
+        check(self.minutes >= 0, "The minutes of a stage must not be negative.")
+        check(self.crop >= 64 and self.crop % 16 == 0, "crop must be a multiple of 16 of at least 64 pixels.")
+        check(self.batch >= 1, "batch must be at least 1.")
+        check(self.balance in BALANCES, f"balance must be one of {', '.join(BALANCES)}.")
+        check(self.rounding in TRAINABLE, f"rounding must be one of {', '.join(TRAINABLE)}.")
+        check(
             0 < self.rate <= 1 and 0 <= self.last_rate <= self.rate,
             "rate must be above last_rate and at most 1.",
         )
-        _check(0 < self.warm_up < 1, "warm_up must be between 0 and 1.")
-        _check(
+        check(0 < self.warm_up < 1, "warm_up must be between 0 and 1.")
+        check(
             self.clip > 0 and 0 <= self.decay < 1, "clip must be above 0, and decay at least 0 and below 1."
         )
 
 
+MOST_HELPERS = 8
 ENTROPY_ONLY = ("linear.", "transforms.", "log_steps")
 """Frozen where the entropy networks alone are trained."""
 
@@ -209,6 +209,39 @@ class FusionSettings:
     batch: int = 16
     rate: float = 2e-3
     seed: int = 7
+
+
+@dataclass(frozen=True)
+class QuantiseSettings:
+    """Which parts are trained, or kept, as the low-precision networks that the set will have (docs/quantisation.md).
+
+    Attributes:
+        entropy: the entropy networks are trained with the integer weights that they are exported with, in the stages
+            entropy and end-to-end.
+        synthesis: synthesis weights are exported as a byte each.
+        helpers: full-precision structures n of each entropy network's convolution while the stage entropy trains
+            it, thrown away afterwards; 0 for none.
+        auxiliary: weight of the loss of the network with helpers.
+        distillation: weight of the mean squared difference between what both networks predict.
+    """
+
+    entropy: bool = False
+    synthesis: bool = False
+    helpers: int = 0
+    auxiliary: float = 0.1
+    distillation: float = 0.1
+
+    def __post_init__(self) -> None:
+        check(0 <= self.helpers <= MOST_HELPERS, f"quantise.helpers must be from 0 to {MOST_HELPERS}.")
+        check(
+            self.entropy or not self.helpers,
+            "Helpers (quantise.helpers) train the quantised entropy networks; switch quantise.entropy on, or leave "
+            "them out.",
+        )
+        check(
+            0 <= self.auxiliary < float("inf") and 0 <= self.distillation < float("inf"),
+            "quantise.auxiliary and quantise.distillation must not be negative.",
+        )
 
 
 @dataclass(frozen=True)
@@ -234,11 +267,12 @@ class TrainingSettings:
     entropy: StageSettings = StageSettings(rate=2e-4, batch=9, balance="classes", freeze=ENTROPY_ONLY)
     fusion: FusionSettings = FusionSettings(minutes=4)
     end_to_end: StageSettings = StageSettings(rate=1e-4, crop=512, batch=1)
+    quantise: QuantiseSettings = QuantiseSettings()
     export: ExportSettings = ExportSettings()
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _check(
+        check(
             len(self.classes.names) == self.architecture.classes,
             f"There are {len(self.classes.names)} class names for {self.architecture.classes} classes; "
             "change classes.names or architecture.classes.",
@@ -261,10 +295,10 @@ def from_json(base: T, changes: Mapping[str, Any], where: str = "") -> T:
         ParameterError: an unknown key, or a value of the wrong type or out of its range.
     """
     place = where or "the settings"
-    _check(isinstance(changes, Mapping), f"{place} must be an object with names and values.")
+    check(isinstance(changes, Mapping), f"{place} must be an object with names and values.")
     hints, values = get_type_hints(type(base)), {}
     for key, value in changes.items():
-        _check(
+        check(
             key in hints,
             f"{key!r} is not a setting of {place}; those that exist are: {', '.join(hints)}.",
         )
@@ -281,12 +315,12 @@ def from_json(base: T, changes: Mapping[str, Any], where: str = "") -> T:
 
 def _value(value: Any, kind: Any, name: str) -> Any:
     if get_origin(kind) is tuple:
-        _check(isinstance(value, list | tuple), f"{name} must be a list.")
+        check(isinstance(value, list | tuple), f"{name} must be a list.")
         return tuple(_value(v, get_args(kind)[0], f"An entry of {name}") for v in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    _check(
+    check(
         isinstance(value, kind) and not (kind is int and isinstance(value, bool)),
         f"{name} must be {words[kind]}.",
     )
@@ -328,73 +362,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         out |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
     return out
-
-
-TINY = Architecture(
-    slices=(8, 24, 32),
-    hyper_channels=12,
-    analysis_width=24,
-    analysis_blocks=1,
-    synthesis_width=24,
-    synthesis_blocks=1,
-    hyper_width=32,
-    feature_width=24,
-    context_width=16,
-    joint_width=32,
-    fusion_width=8,
-)
-SMALL = Architecture(
-    analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
-)
-PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
-SHARES = {"parent": 0.56, "specialists": 0.3, "entropy": 0.07, "fusion": 0.07, "end_to_end": 0.0}
-"""How a run's time is shared between its stages."""
-
-
-def preset_settings(
-    preset: str,
-    minutes: float,
-    *,
-    shares: Mapping[str, float] | None = None,
-    seed: int = 1,
-    continued: bool = False,
-    objective: ObjectiveSettings | None = None,
-) -> TrainingSettings:
-    """Settings for a run of ``minutes``.
-
-    Args:
-        preset: "tiny", "small" or "full".
-        shares: of the time, by stage, instead of those in ``SHARES``.
-        continued: the run starts from a set, so the parent's time goes to the specialists.
-        objective: of all stages.
-    """
-    share = {**SHARES, **(shares or {})}
-    if continued:
-        share |= {"parent": 0.0, "specialists": share["parent"] + share["specialists"]}
-    aim = objective or ObjectiveSettings()
-    rate = 2e-3 if preset == "tiny" else 1e-3
-    base = TrainingSettings()
-    # crops of the size of a tile: on smaller ones the hyper latents see little but their border
-    sizes = {} if preset == "tiny" else {"crop": 256}
-    one, three = ({}, {}) if preset == "tiny" else ({"batch": 4}, {"batch": 6})
-    stages: dict[str, dict[str, Any]] = {
-        "parent": {"rate": rate, "last_rate": 0.3 * rate, "seed": seed, **sizes, **one},
-        "specialists": {"rate": 0.3 * rate, "seed": seed + 1, **sizes, **three},
-        "entropy": {"rate": 0.1 * rate, "seed": seed + 2, **sizes, **three},
-        "end_to_end": {"rate": 0.1 * rate, "seed": seed + 3},
-    }
-    parts = {
-        name: dataclasses.replace(
-            getattr(base, name), minutes=share[name] * minutes, objective=aim, **changes
-        )
-        for name, changes in stages.items()
-    }
-    return TrainingSettings(
-        architecture=PRESETS[preset],
-        **parts,
-        fusion=FusionSettings(
-            share["fusion"] * minutes, max(60, min(3000, int(minutes * 60))), seed=seed + 6
-        ),
-        export=ExportSettings(max(8, min(200, int(minutes * 8)))),
-        seed=seed,
-    )

@@ -109,13 +109,15 @@ class WorkFolder:
 
 
 def codec_of(state: Mapping[str, Any], file: Path) -> Codec:
-    """The averaged codec in a checkpoint (alone, or beside a fusion network).
+    """The averaged codec in a checkpoint (alone, or beside a fusion network, or with helpers, which are left out).
 
     Raises:
         ValueError: its weights do not fit the architecture that it tells of.
     """
     weights = {
-        k.removeprefix("codec."): v for k, v in state["average"].items() if not k.startswith("fusion.")
+        k.removeprefix("codec."): v
+        for k, v in state["average"].items()
+        if not k.startswith(("fusion.", "structures."))
     }
     try:
         architecture = from_json(Architecture(), state["settings"]["architecture"])

@@ -22,8 +22,9 @@ from ...crop.drawing import draw_probabilities, draw_region
 from ...crop.labels import Labelled
 from ...crop.profile import Profile, write_profile
 from ...errors import ParameterError, StreamError
-from ...files import write_output
-from .chains import expected_cost
+from ...files import check_output, write_output
+from ..checkpoints import read_checkpoint, write_checkpoint
+from ..interrupts import stop_signals
 from .learner import CropSettings, Learner
 from .network import TaskNetwork, aligned
 
@@ -50,9 +51,15 @@ class Outcome:
 
 
 def split(data: Labelled, seed: int) -> tuple[Labelled, Labelled]:
-    """Pictures to learn from and to check with."""
+    """Pictures to learn from and to check with.
+
+    Raises:
+        ParameterError: there are fewer than three, or a target is constant in those to learn from.
+    """
     order = np.random.default_rng(seed).permutation(len(data.values))
     held = max(1, round(HELD_OUT * len(order)))
+    if len(order) - held < 2:
+        raise ParameterError(f"There are {len(order)} pictures; learning a crop needs at least three.")
     parts = (np.sort(order[held:]), np.sort(order[:held]))
     learned, checked = (Labelled(data.pixels[p], data.values[p], data.targets) for p in parts)
     for name, column in zip(data.targets, learned.values.T):
@@ -76,13 +83,16 @@ def learn_crop(
 
     The work folder gets a checkpoint, a curve (losses and cost), ``probabilities.png``, ``region.png`` and the
     network (``network.safetensors``, with what it needs in ``network.json``). A run that was stopped goes on from
-    its checkpoint; KeyboardInterrupt passes through after one was written.
+    its checkpoint.
 
     Raises:
-        ParameterError: the work folder holds a run with other settings or pictures.
-        StreamError: a file cannot be written.
+        ParameterError: there are too few pictures; or the work folder holds a run with other settings or pictures,
+            or a damaged checkpoint.
+        StreamError: a file cannot be written; what can be seen of that is seen before the first step.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, after the step under way and a checkpoint.
     """
     learned, checked = split(data, settings.seed)
+    check_output(out, force=True)
     learner = Learner(learned, settings)
     identity = _identity(learned, settings)
     try:
@@ -91,18 +101,17 @@ def learn_crop(
         raise StreamError(f"The folder {work} cannot be made ({error.strerror}); choose another with --work.") from None
     _resume(learner, work / CHECKPOINT, identity)
     curve = _Curve(work / CURVE, learner.step)
-    try:
-        while learner.step < settings.steps:
+    with stop_signals() as stop:
+        while learner.step < settings.steps and not stop:
             facts = learner.advance()
             curve.add(learner.step, facts)
             if learner.step % CHECKPOINT_STEPS == 0:
                 _save(learner, work / CHECKPOINT, identity)
             if progress:
                 progress(learner.step, settings.steps)
-    except KeyboardInterrupt:
         _save(learner, work / CHECKPOINT, identity)
-        raise
-    _save(learner, work / CHECKPOINT, identity)
+    if stop:
+        raise KeyboardInterrupt
     return _finish(learner, checked, out, work, provenance or {})
 
 
@@ -115,8 +124,6 @@ def _finish(learner: Learner, checked: Labelled, out: Path, work: Path, provenan
         }
         for i, name in enumerate(checked.targets)
     }
-    with torch.no_grad():
-        cost = float(expected_cost(*learner.chains.axes()))
     box = learner.hard_box()
     profile = learner.profile(
         {
@@ -125,7 +132,7 @@ def _finish(learner: Learner, checked: Labelled, out: Path, work: Path, provenan
             "pictures": len(learner.values) + len(checked.values),
             "held_out": len(checked.values),
             "settings": _plain(learner.settings),
-            "expected_cost": round(cost, 6),
+            "expected_cost": round(learner.chains.cost(), 6),
             "errors": errors,
         }
     )
@@ -233,18 +240,17 @@ def _plain(settings: CropSettings) -> dict[str, Any]:
 
 
 def _save(learner: Learner, path: Path, identity: str) -> None:
-    write_output(path, lambda file: torch.save({"identity": identity, **learner.state()}, file), force=True)
+    write_checkpoint(path, {"identity": identity, **learner.state()})
 
 
 def _resume(learner: Learner, path: Path, identity: str) -> None:
     if not path.exists():
         return
     try:
-        state = torch.load(path, weights_only=True)
-        same = state["identity"] == identity
-    except Exception:
-        raise ParameterError(f"The checkpoint {path} cannot be read; delete it to begin anew.") from None
-    if not same:
+        state = read_checkpoint(path, keys={"identity", *learner.state()})
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
+    if state["identity"] != identity:
         raise ParameterError(
             f"{path.parent} holds a run with other settings or pictures; delete it or choose another with --work."
         )

@@ -25,7 +25,7 @@ from ...crop.profile import FORMS, Profile
 from ...crop.region import hard_region, pixel_box, reference_pixel
 from ...errors import ParameterError
 from ...tiles import Box
-from .chains import BAND, Chains, budget_loss, expected_cost
+from .chains import BAND, Chains, expected_cost
 from .network import TaskNetwork, aligned
 
 NEGLIGIBLE = 0.02
@@ -34,13 +34,12 @@ SHRINKING = 0.6
 """Part of the joint steps in which the budget goes down from the first cost to its final value."""
 DRAWS = 32
 """Draws of the chains that the pictures of a step are shared out among."""
-SHARPENING = 0.4
-"""Part of the joint steps after which the chains' ends are drawn together, ever more."""
-MOST_PRESSURE = 1000.0
-"""How much weight the budget's loss can gain. It gains it within half of the joint phase if the cost is above the
-budget all the time: slowly, so that what the task does not need goes first."""
-SETTLING = 1000
-"""Most steps of the chains, by the budget alone, that end the joint phase."""
+NARROWING = 0.3, 0.9
+"""Parts of the joint steps between which the chains' ramps become narrow."""
+REMEMBERED = 0.98
+"""Of the slopes' mean square from one step of the chains to the next."""
+SMALLEST = 3
+"""Pixels of the working size, squared, that a budget must be worth."""
 EVALUATED = 512
 """Pictures evaluated at a time."""
 
@@ -54,11 +53,7 @@ class CropSettings:
         form, correction, reference: of the chains, see ``Profile``.
         warm_up, joint, finish: steps of the three phases.
         batch: pictures a step.
-        rate, chain_rate: learning rates of the network and of the chains' logits (Adam).
-        cost_weight: of the budget's loss against the task's (mean squared error of standardised values); it grows
-            while the cost is above the budget.
-        sharpness: weight that is reached in the end by the spread of the places where the chains end, in parts of
-            their lengths. A chain whose end is certain is as good hard as soft.
+        rate, chain_rate: learning rates of the network (Adam) and of the chains.
         noise: standard deviation of noise added to standardised pixels in the joint phase. As it comes after the mask,
             a dimmed pixel tells less: the network cannot undo the mask by amplifying.
         width: channels of the network.
@@ -74,9 +69,7 @@ class CropSettings:
     finish: int = 600
     batch: int = 64
     rate: float = 2e-3
-    chain_rate: float = 0.05
-    cost_weight: float = 0.01
-    sharpness: float = 1.0
+    chain_rate: float = 0.02
     noise: float = 0.2
     width: int = 32
     seed: int = 1
@@ -97,7 +90,7 @@ class CropSettings:
 
 def chain_rate(joint: int) -> float:
     """A learning rate of the chains that suits so many joint steps: fewer steps must be larger."""
-    return 0.05 * math.sqrt(1200 / max(joint, 1))
+    return 0.02 * math.sqrt(1200 / max(joint, 1))
 
 
 class Learner:
@@ -107,6 +100,9 @@ class Learner:
         data: the pictures to learn from.
         region: learn the network for this box of the working size alone; then the chains play no part.
         soft_finish: end on the keep probabilities as a mask instead of on the hard region, for comparison.
+
+    Raises:
+        ParameterError: the budget is less than ``SMALLEST`` pixels squared.
     """
 
     def __init__(
@@ -114,20 +110,27 @@ class Learner:
     ) -> None:
         self.data, self.settings, self.size = data, settings, data.size
         self.pixel = reference_pixel(settings.reference, self.size)
+        least = min(self.size[0], SMALLEST) * min(self.size[1], SMALLEST)
+        if BAND * settings.budget * self.size[0] * self.size[1] < least:
+            raise ParameterError(
+                f"A budget of {settings.budget:g} is less than {SMALLEST} x {SMALLEST} pixels of the {self.size[0]} x "
+                f"{self.size[1]} that are learned from; give a larger one, or more pixels with --side."
+            )
         torch.manual_seed(settings.seed)
         self.random = np.random.default_rng(settings.seed)
         self.chains = Chains(self.pixel, self.size, settings.form, settings.correction)
         self.network = TaskNetwork(data.pixels.shape[3], len(data.targets), self.size, settings.width)
-        self.opening = max(float(expected_cost(*self.chains.axes()).detach()), settings.budget)
-        self.weights_by = torch.optim.Adam(self.network.parameters(), settings.rate)
-        self.chains_by = torch.optim.Adam(self.chains.parameters(), settings.chain_rate, (0.9, 0.99))
+        self.opening = max(self.chains.cost(), settings.budget)
+        self.weights_by = torch.optim.Adam(self.network.parameters(), settings.rate, fused=True)
+        self.ends_by = torch.optim.SGD(self.chains.ends.parameters(), settings.chain_rate, momentum=0.9, dampening=0.9)
+        self.rests_by = torch.optim.Adam(self.chains.rests.parameters(), settings.chain_rate, (0.9, 0.99))
         self.pixels = torch.from_numpy(np.ascontiguousarray(data.pixels.transpose(0, 3, 1, 2)))
         sample = data.pixels[:: max(1, len(data.pixels) // 256)].astype(np.float32)
         self.level, self.contrast = float(sample.mean()), float(sample.std()) or 1.0
         self.mean, self.spread = data.values.mean(0), data.values.std(0)
         self.values = self._standardised(data.values)
         self.fixed, self.soft_finish = region, soft_finish
-        self.step, self.worked, self.pressure = 0, 0, 1.0
+        self.step, self.worked, self.moves, self.slope = 0, 0, 0, 0.0
         """``worked`` counts the pixels that went through the network in training."""
 
     # -- training
@@ -144,14 +147,17 @@ class Learner:
                 with torch.no_grad():
                     rows, columns = self.chains.axes()
             return {"task": self._teach_network(batch, rows, columns, noise=0.0)}
-        if self.step == self.settings.warm_up + self.settings.joint:
-            self._settle()
         if self.step % 2:
             # half of the time as the chains may fall out, so that the network knows hard edges everywhere
             with torch.no_grad():
                 rows, columns = self.chains.sample(DRAWS) if self.step % 4 == 1 else self.chains.axes()
-            return {"task": self._teach_network(batch, rows, columns, noise=self.settings.noise)}
-        return self._teach_chains(batch, part)
+            facts = {"task": self._teach_network(batch, rows, columns, noise=self.settings.noise)}
+        else:
+            facts = self._teach_chains(batch, part)
+        if self.step == self.settings.warm_up + self.settings.joint:
+            self.chains.narrow(1.0)
+            self.chains.settle(self.settings.budget)  # what the task could say of the budget, it has said
+        return facts
 
     def _phase(self) -> tuple[str, float]:
         """The phase of the next step, and how much of it is over, from 0 to 1."""
@@ -184,6 +190,8 @@ class Learner:
 
     def _teach_chains(self, batch: Tensor, part: float) -> dict[str, float]:
         s, budget = self.settings, self._budget(part)
+        first, last = NARROWING
+        self.chains.narrow(min(max((part - first) / (last - first), 0), 1))
         rows, columns = self.chains.axes()
         cost = expected_cost(rows, columns)
         with torch.no_grad():
@@ -191,28 +199,27 @@ class Learner:
         # forwards hard draws, backwards the probabilities: a dimmed pixel could be amplified, a dropped one cannot
         rows, columns = (hard + (soft - soft.detach()) for hard, soft in zip(drawn, (rows, columns)))
         task = F.mse_loss(self._seen(batch, rows, columns, s.noise), self.values[batch])
-        weight = s.cost_weight * self.pressure
-        sharpness = s.sharpness * max(part - SHARPENING, 0) / (1 - SHARPENING)
-        self._move_chains(task + weight * budget_loss(cost, budget) + sharpness * self.chains.spread())
-        gain = MOST_PRESSURE ** (4 / s.joint) if float(cost.detach()) >= budget else MOST_PRESSURE ** (-4 / s.joint)
-        self.pressure = min(max(self.pressure * gain, 1.0), MOST_PRESSURE)
+        self._move_chains(task, torch.log(cost))
+        self.chains.settle(budget)
         return {"task": float(task.detach()), "cost": float(cost.detach()), "budget": budget}
 
-    def _settle(self) -> None:
-        """Bring the cost into the budget's band; what the task could say of that, it has said."""
-        budget = self.settings.budget
-        for group in self.chains_by.param_groups:
-            group["lr"] = self.settings.chain_rate / 10
-        for _ in range(SETTLING):
-            cost = expected_cost(*self.chains.axes())
-            if BAND * budget <= float(cost.detach()) < budget:
-                return
-            self._move_chains(budget_loss(cost, budget))
-
-    def _move_chains(self, loss: Tensor) -> None:
-        self.chains_by.zero_grad()
-        loss.backward()
-        self.chains_by.step()
+    def _move_chains(self, task: Tensor, cost: Tensor) -> None:
+        """One step by the task's loss, of the ends only where it does not change the cost, which the budget sets."""
+        ends = list(self.chains.ends.values())
+        direction = torch.stack(torch.autograd.grad(cost, ends, retain_graph=True))
+        self.ends_by.zero_grad()
+        self.rests_by.zero_grad()
+        task.backward()
+        slopes = torch.stack([torch.zeros(()) if end.grad is None else end.grad for end in ends])
+        slopes -= direction * (slopes @ direction) / (direction @ direction + 1e-12)
+        # one scale for all ends, unlike Adam's: which of them the task needs more is what is to be learned
+        self.moves += 1
+        self.slope += (1 - REMEMBERED) * (float(slopes @ slopes) - self.slope)
+        slopes /= math.sqrt(self.slope / (1 - REMEMBERED**self.moves)) + 1e-12
+        for end, slope in zip(ends, slopes):
+            end.grad = slope
+        self.ends_by.step()
+        self.rests_by.step()
 
     def _seen(self, batch: Tensor, rows: Tensor, columns: Tensor, noise: float) -> Tensor:
         """What the network makes of masked pictures; rows and columns may be several draws, one a line."""
@@ -274,19 +281,21 @@ class Learner:
             "network": self.network.state_dict(),
             "chains": self.chains.state_dict(),
             "weights_by": self.weights_by.state_dict(),
-            "chains_by": self.chains_by.state_dict(),
+            "ends_by": self.ends_by.state_dict(),
+            "rests_by": self.rests_by.state_dict(),
             "step": self.step,
             "worked": self.worked,
-            "pressure": self.pressure,
+            "moves": self.moves,
+            "slope": self.slope,
             "torch": torch.get_rng_state(),
             "numpy": self.random.bit_generator.state,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a saved state."""
-        for name in ("network", "chains", "weights_by", "chains_by"):
+        for name in ("network", "chains", "weights_by", "ends_by", "rests_by"):
             getattr(self, name).load_state_dict(state[name])
-        self.step, self.worked, self.pressure = state["step"], state["worked"], state["pressure"]
+        self.step, self.worked, self.moves, self.slope = (state[k] for k in ("step", "worked", "moves", "slope"))
         torch.set_rng_state(state["torch"])
         self.random.bit_generator.state = state["numpy"]
 

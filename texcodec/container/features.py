@@ -1,0 +1,138 @@
+"""FEAT and feat: which features a stream holds, and its symbols as bytes.
+
+Source: docs/format.md, "FEAT and feat". What the symbols mean is the business of texcodec.features.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, replace
+
+from texcodec.container.chunks import FEAT_ANCILLARY
+from texcodec.container.fields import MAX_VARINT, FieldReader, varint
+from texcodec.container.header import FEATURES_MINOR, IDENTITY_BYTES, Header
+from texcodec.container.reader import Readable, Reader
+from texcodec.container.writer import write
+from texcodec.errors import CorruptError, ParameterError
+from texcodec.limits import Limits
+
+MOST_TASKS = 255
+MOST_LEVELS = 256
+
+
+@dataclass(frozen=True)
+class StreamTask:
+    """One of the tasks whose features a stream holds.
+
+    identifier     task_identifier of its name
+    height, width  of its feature tensor, 1 .. 2**32 - 1
+    """
+
+    identifier: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class FeatureStream:
+    """The fields of a FEAT or feat chunk; raises ParameterError when one is out of its range.
+
+    identity     16 bytes: of the feature set whose entropy decoder the symbols need
+    level        rate level, 0 .. 255
+    tasks        1 .. 255 of them, no identifier twice
+    symbols_crc  symbols_crc of the decoded symbols, 16 bits
+    payload      the rANS stream
+    """
+
+    identity: bytes
+    level: int
+    tasks: tuple[StreamTask, ...]
+    symbols_crc: int
+    payload: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.identity) != IDENTITY_BYTES:
+            raise ParameterError(f"A feature stream's identity must have 16 bytes, not {len(self.identity)}.")
+        if not 0 <= self.level < MOST_LEVELS:
+            raise ParameterError(f"A feature stream's level must be from 0 to 255, not {self.level}.")
+        if not 1 <= len(self.tasks) <= MOST_TASKS:
+            raise ParameterError(f"A feature stream must have 1 to 255 tasks, not {len(self.tasks)}.")
+        if len({task.identifier for task in self.tasks}) < len(self.tasks):
+            raise ParameterError("A feature stream must not name a task twice.")
+        for task in self.tasks:
+            if not (1 <= task.height <= MAX_VARINT and 1 <= task.width <= MAX_VARINT):
+                raise ParameterError(
+                    f"A task of a feature stream has sides from 1 to {MAX_VARINT}, not {task.height} x {task.width}."
+                )
+
+
+def task_identifier(name: str) -> int:
+    """How a stream names a task: the low 16 bits of the CRC-32 of its name in UTF-8."""
+    return zlib.crc32(name.encode()) & 0xFFFF
+
+
+def pack_stream(stream: FeatureStream) -> bytes:
+    """The payload of the chunk; less its first 16 bytes, what follows the header in a lean file."""
+    tasks = b"".join(
+        struct.pack("<H", task.identifier) + varint(task.height) + varint(task.width) for task in stream.tasks
+    )
+    head = stream.identity + bytes([stream.level]) + varint(len(stream.tasks))
+    return head + tasks + struct.pack("<H", stream.symbols_crc) + stream.payload
+
+
+def unpack_stream(payload: bytes) -> FeatureStream:
+    """The inverse of ``pack_stream``; raises CorruptError for fields that cannot be."""
+    fields = FieldReader(payload, "FEAT or feat")
+    identity = fields.take(IDENTITY_BYTES, "identity")
+    level = fields.unsigned(1, "level")
+    count = fields.varint("number of tasks")
+    if count > MOST_TASKS:
+        raise CorruptError(
+            f"A feature stream names {count} tasks, more than 255; get another copy of the file."
+        )
+    tasks = tuple(
+        StreamTask(
+            fields.unsigned(2, f"identifier of task {index}"),
+            fields.varint(f"height of task {index}"),
+            fields.varint(f"width of task {index}"),
+        )
+        for index in range(count)
+    )
+    symbols = fields.unsigned(2, "symbol checksum")
+    try:
+        return FeatureStream(identity, level, tasks, symbols, fields.take(fields.remaining, "payload"))
+    except ParameterError as error:
+        raise CorruptError(f"{str(error)[:-1]}; get another copy of the file.") from None
+
+
+def feature_header(width: int, height: int) -> Header:
+    """The header of a file that holds feature streams and no pixels.
+
+    width, height  of the picture that they were taken from; without one, of the first task's tensor
+    """
+    return Header(
+        width=width,
+        height=height,
+        channels=3,
+        identity=bytes(IDENTITY_BYTES),
+        rate_index=0,
+        classes=1,
+        no_pixels=True,
+        minor=FEATURES_MINOR,
+    )
+
+
+def attach(data: Readable, stream: FeatureStream, limits: Limits | None = None) -> bytes:
+    """The file ``data``, which has pixels, with a feature stream beside them; its pixels stay as they are.
+
+    Raises ParameterError for a file without pixels, and as Reader does.
+    """
+    reader = Reader(data, limits)
+    header = reader.header
+    if header.no_pixels:
+        raise ParameterError("Features can be added to a file with pixels only; this one has none.")
+    payloads = [reader.tile_bytes(index) for index in range(len(reader.tiles))]
+    header = replace(header, lean=False, minor=max(header.minor, FEATURES_MINOR))
+    chunks = [*reader.ancillary, (FEAT_ANCILLARY, pack_stream(stream))]
+    return write(header, payloads, reader.tiles, chunks, reader.alpha)

@@ -1,0 +1,138 @@
+"""Latents of a feature stream to symbols and back: where the integer networks and the rANS stream meet.
+
+docs/format.md, "Feature streams", is the reference; encoder and decoder run the same networks on the same
+integers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..entropy import SymbolReader, SymbolWriter
+from ..entropy.rans import SYMBOL_MAX
+from ..networks import finite
+from ..registry import FeatureSet
+from ..registry.checks import HYPER_MAX
+
+MEAN_ONE = 16
+"""Integers that one symbol is on the grid of means."""
+MEAN_MAX = 1 << 18
+SIDE_ONE = 8
+"""Integers that the generator reads for one step of the side information."""
+LEVEL_PLANE = 32.0
+LARGEST_SCALE = 63
+
+
+@dataclass
+class FeatureSymbols:
+    """Everything entropy-coded of one stream.
+
+    Attributes:
+        hyper: int32 V, in [-31, 31].
+        symbols: int32 M x h x w residual symbols.
+        values: int32 M x h x w decoded latents in 1/16 symbol: 16 * symbols + means.
+        scales: int32 M x h x w scale indices in [0, 63].
+    """
+
+    hyper: np.ndarray
+    symbols: np.ndarray
+    values: np.ndarray
+    scales: np.ndarray
+
+    def canonical_bytes(self) -> bytes:
+        """The symbols as bytes, for checksums: side information as int8, then symbols as little-endian int16."""
+        return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
+
+
+class FeatureCoder:
+    """Codes streams with one feature set. Safe to share between threads."""
+
+    def __init__(self, features: FeatureSet) -> None:
+        self.features = features
+
+    def quantise(self, latents: np.ndarray, level: int) -> FeatureSymbols:
+        """Extract the side information, and round the latents around the means that the decoder will predict.
+
+        Args:
+            latents: float32 M x h x w, as the transform gives them.
+            level: rate level of the set.
+        Raises:
+            ModelDamagedError: the networks of the set do not fit each other.
+        """
+        features = self.features
+        scaled = latents * features.gains[level][:, None, None]
+        shape = 1, features.manifest.hyper_channels, 1, 1
+        raw = finite(features.hyper_extractor().ordered(shape, scaled[None]))[0, :, 0, 0]
+        hyper = np.clip(np.floor(raw + np.float32(0.5)), -HYPER_MAX, HYPER_MAX).astype(np.int32)
+        means, scales = self._predict(hyper, level, (latents.shape[1], latents.shape[2]))
+        residual = np.floor(scaled - means.astype(np.float32) / np.float32(MEAN_ONE) + np.float32(0.5))
+        symbols = np.clip(residual, -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
+        symbols[scales == 0] = 0
+        return FeatureSymbols(hyper, symbols, MEAN_ONE * symbols + means, scales)
+
+    def write(self, coded: FeatureSymbols, level: int) -> bytes:
+        """The payload of a stream (docs/format.md, "The rANS stream")."""
+        features, writer = self.features, SymbolWriter()
+        writer.rows(coded.hyper[:, None], features.hyper_tables, self._hyper_row(level))
+        writer.indexed(coded.symbols.ravel(), coded.scales.ravel(), features.symbol_tables)
+        return writer.finish()
+
+    def bits(self, coded: FeatureSymbols, level: int) -> float:
+        """Bits of a stream's payload from the tables, without coding it."""
+        tables, hyper = self.features.symbol_tables, self.features.hyper_tables
+        scales, symbols = coded.scales.ravel(), coded.symbols.ravel()
+        support = tables.support[scales]
+        outside = np.abs(symbols) > support
+        place = tables.offsets[scales] + np.where(outside, 2 * support + 1, symbols + support)
+        bits = float(tables.costs[place][scales > 0].sum()) + 16.0 * float(outside.sum())
+        rows = self._hyper_row(level) + np.arange(len(coded.hyper))
+        return bits + float(hyper.costs[hyper.offsets[rows] + coded.hyper + HYPER_MAX].sum())
+
+    def read(self, payload: bytes, level: int, shape: tuple[int, int]) -> FeatureSymbols:
+        """Decode the symbols of a stream.
+
+        Args:
+            payload: as in the file.
+            level: rate level of the set.
+            shape: rows and columns of latents.
+        Raises:
+            CorruptError: the payload is not a complete stream.
+        """
+        features, reader = self.features, SymbolReader(payload)
+        channels = features.manifest.hyper_channels
+        hyper = reader.rows(channels, 1, features.hyper_tables, self._hyper_row(level))[:, 0]
+        means, scales = self._predict(hyper, level, shape)
+        symbols = reader.indexed(scales.ravel(), features.symbol_tables).reshape(scales.shape)
+        reader.finish()
+        return FeatureSymbols(hyper, symbols, MEAN_ONE * symbols + means, scales)
+
+    def latents(self, coded: FeatureSymbols, level: int) -> np.ndarray:
+        """float32 M x h x w latents, as the reconstruction networks read them."""
+        values = coded.values.astype(np.float32) / np.float32(MEAN_ONE)
+        return values * self.features.inverse_gains[level][:, None, None]
+
+    # -- inside
+
+    def _hyper_row(self, level: int) -> int:
+        return level * self.features.manifest.hyper_channels
+
+    def _predict(
+        self, hyper: np.ndarray, level: int, shape: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means in 1/16 symbol and scale indices of all latents; int32, M x h x w each."""
+        manifest = self.features.manifest
+        side = np.zeros((1, len(hyper) + manifest.levels, 1, 1), np.float32)
+        side[0, : len(hyper), 0, 0] = SIDE_ONE * hyper
+        side[0, len(hyper) + level] = LEVEL_PLANE
+        maps = self.features.generator().ordered((1, manifest.groups, *manifest.grid), side)
+        rows, columns = (np.arange(n) * size // n for n, size in zip(shape, manifest.grid, strict=True))
+        u = np.ascontiguousarray(maps[:, :, rows[:, None], columns])
+        out = (
+            self.features.predictor()
+            .ordered((1, 2 * manifest.latent_channels, *shape), u)[0]
+            .astype(np.int32)
+        )
+        means, scales = out[: manifest.latent_channels], out[manifest.latent_channels :]
+        return np.clip(means, -MEAN_MAX, MEAN_MAX), np.clip(scales, 0, LARGEST_SCALE)

@@ -1,0 +1,57 @@
+"""A lighter twin of a model set: synthesis weights of a byte each, everything else as it was.
+
+The entropy networks and tables are the set's own, so both twins write the same symbols; pixels differ by what rounding
+the weights does to them (docs/quantisation.md).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from ..errors import ParameterError
+from ..registry import load_set
+from ..registry.identity import decoder_identity
+from .byte_weights import byte_arrays
+from .export import check_out
+
+
+def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any] | None = None) -> None:
+    """Write the lighter twin of the set in ``folder`` to ``out``, without masters: training goes on from ``folder``.
+
+    Args:
+        card: entries that differ from those of the set's card.
+    Raises:
+        ParameterError: ``out`` holds something else than a model set, or the set has byte weights already.
+        ModelNotFoundError, ModelDamagedError: there is no sound set in ``folder``.
+    """
+    check_out(out)
+    models = load_set(folder)
+    stored = load_file(folder / "decoder.safetensors")
+    if any(array.dtype == np.int8 for array in stored.values()):
+        raise ParameterError(f"The model set {models.name} has weights of a byte already; name a float one.")
+    arrays = byte_arrays(stored)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    encoder = {"analysis", "hyper_analysis"}
+    files = {p.stem: p.read_bytes() for p in (folder / "graphs").glob("*.onnx")}
+    decoder = {k: v for k, v in files.items() if k not in encoder}
+    manifest |= {"name": name, "identity": decoder_identity(decoder, arrays).hex()}
+    manifest["card"] = {
+        **manifest["card"],
+        **(card or {}),
+        "made_from": f"{models.name} ({models.identity.hex()}), synthesis weights rounded to 8 bits",
+    }
+    manifest["card"].pop("self_check", None)
+    # the manifest goes first and comes last: a folder half-written is no set
+    (out / "manifest.json").unlink(missing_ok=True)
+    shutil.copytree(folder / "graphs", out / "graphs", dirs_exist_ok=True)
+    shutil.copyfile(folder / "encoder.safetensors", out / "encoder.safetensors")
+    save_file({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, out / "decoder.safetensors")
+    (out / "decoder.safetensors").chmod((out / "graphs").stat().st_mode & 0o666)
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")

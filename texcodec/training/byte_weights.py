@@ -1,0 +1,34 @@
+"""Synthesis weights as a byte each (docs/quantisation.md, "Synthesis weights of a byte")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..registry.scaled import SUFFIX, scale
+
+
+def byte_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A decoder's arrays with those of synthesis as int8 and their scales; biases stay float16.
+
+    Weights have a scale for each output channel. The linear transform has one for each latent, as the size of its
+    weights differs by latents; the table of rates one for each channel.
+    """
+    found: dict[str, np.ndarray] = {}
+    for key, array in arrays.items():
+        axis = 0 if key.endswith(".weight") else 1
+        if key.startswith("synthesis.") and not key.endswith(".bias") or key == "linear.synthesis":
+            found[key], found[key + SUFFIX] = scale(array, axis)
+        else:
+            found[key] = array
+    return found
+
+
+def synthesis_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """Bytes of all arrays of synthesis (scales, biases and rates too), and of the same numbers as float32."""
+    mine = {k: v for k, v in arrays.items() if k.startswith(("synthesis.", "linear.synthesis"))}
+    return (
+        sum(v.nbytes for v in mine.values()),
+        sum(4 * v.size for k, v in mine.items() if not k.endswith(SUFFIX)),
+    )

@@ -1,0 +1,79 @@
+"""Settings for a run of a given time: sizes of the networks, and how the time is shared between the stages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from .architecture import Architecture
+from .settings import ExportSettings, FusionSettings, ObjectiveSettings, TrainingSettings
+
+TINY = Architecture(
+    slices=(8, 24, 32),
+    hyper_channels=12,
+    analysis_width=24,
+    analysis_blocks=1,
+    synthesis_width=24,
+    synthesis_blocks=1,
+    hyper_width=32,
+    feature_width=24,
+    context_width=16,
+    joint_width=32,
+    fusion_width=8,
+)
+SMALL = Architecture(
+    analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
+)
+PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
+SHARES = {"parent": 0.56, "specialists": 0.3, "entropy": 0.07, "fusion": 0.07, "end_to_end": 0.0}
+"""How a run's time is shared between its stages."""
+
+
+def preset_settings(
+    preset: str,
+    minutes: float,
+    *,
+    shares: Mapping[str, float] | None = None,
+    seed: int = 1,
+    continued: bool = False,
+    objective: ObjectiveSettings | None = None,
+) -> TrainingSettings:
+    """Settings for a run of ``minutes``.
+
+    Args:
+        preset: "tiny", "small" or "full".
+        shares: of the time, by stage, instead of those in ``SHARES``.
+        continued: the run starts from a set, so the parent's time goes to the specialists.
+        objective: of all stages.
+    """
+    share = {**SHARES, **(shares or {})}
+    if continued:
+        share |= {"parent": 0.0, "specialists": share["parent"] + share["specialists"]}
+    aim = objective or ObjectiveSettings()
+    rate = 2e-3 if preset == "tiny" else 1e-3
+    base = TrainingSettings()
+    # crops of the size of a tile: on smaller ones the hyper latents see little but their border
+    sizes = {} if preset == "tiny" else {"crop": 256}
+    one, three = ({}, {}) if preset == "tiny" else ({"batch": 4}, {"batch": 6})
+    stages: dict[str, dict[str, Any]] = {
+        "parent": {"rate": rate, "last_rate": 0.3 * rate, "seed": seed, **sizes, **one},
+        "specialists": {"rate": 0.3 * rate, "seed": seed + 1, **sizes, **three},
+        "entropy": {"rate": 0.1 * rate, "seed": seed + 2, **sizes, **three},
+        "end_to_end": {"rate": 0.1 * rate, "seed": seed + 3},
+    }
+    parts = {
+        name: dataclasses.replace(
+            getattr(base, name), minutes=share[name] * minutes, objective=aim, **changes
+        )
+        for name, changes in stages.items()
+    }
+    return TrainingSettings(
+        architecture=PRESETS[preset],
+        **parts,
+        fusion=FusionSettings(
+            share["fusion"] * minutes, max(60, min(3000, int(minutes * 60))), seed=seed + 6
+        ),
+        export=ExportSettings(max(8, min(200, int(minutes * 8)))),
+        seed=seed,
+    )
