@@ -19,8 +19,8 @@ import torch
 from texcodec.training.features.codec import FeatureCodec
 
 RELATED = ("normals", "depth")
-NEW_TASKS = ("segmentation", "classification")
-"""Learned afterwards on streams of RELATED."""
+NEW_TASKS = ((("normals",), "depth"), (RELATED, "segmentation"), (RELATED, "classification"))
+"""Tasks of a stream, and the task that is learned afterwards on it."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,20 @@ def all_items(protocol: dict[str, Any]) -> list[Item]:
     large = [name for name in ("camvid", "tiny") if name in protocol["plans"]]
     items = [Item("network", (name,)) for name in [*shapes, *large]]
     for name in large:
-        items += [Item("codec", (name,), prior) for prior in priors.NAMES]
+        items += [Item("codec", (name,), prior) for prior in protocol["plans"][name]["priors"]]
     for seed in protocol["seeds"]:
         items += [Item("codec", pair, "codebook", seed, unrelated) for unrelated in (False, True)]
         items += [Item("codec", (name,), prior, seed) for name in shapes for prior in priors.NAMES]
-        items += [Item("new", (*pair, f"shapes-{kind}"), "codebook", seed) for kind in NEW_TASKS]
+        items += [new_item(coded, kind, seed) for coded, kind in NEW_TASKS]
     for names in (tuple(shapes), *((name,) for name in large)):
         items += [Item("pixels", names, codec) for codec in pixels.CODECS]
     # last: most of the others are done by then, and the machine is quieter
     return items + [Item("speed", (name,)) for name in large if name == "camvid"]
+
+
+def new_item(coded: tuple[str, ...], kind: str, seed: int) -> Item:
+    """The piece that learns a new task on streams of others."""
+    return Item("new", tuple(f"shapes-{k}" for k in (*coded, kind)), "codebook", seed)
 
 
 def needs(item: Item) -> list[Item]:
@@ -73,7 +78,7 @@ def needs(item: Item) -> list[Item]:
         return []
     found = [Item("network", (name,)) for name in item.networks]
     if item.kind == "new":
-        found.append(Item("codec", item.networks[:2], "codebook", item.seed))
+        found.append(Item("codec", item.networks[:-1], "codebook", item.seed))
     return found
 
 
@@ -99,13 +104,13 @@ def compute(item: Item, protocol: str, folder: Path | None, work: Path, quick: b
     elif item.kind == "codec":
         parts = [setup(name) for name in item.networks]
         codec, about = codecs.train(parts, item.codec, plan, item.seed, unrelated=item.unrelated)
-        if len(parts) > 1 and not item.unrelated:
+        if item.codec == "codebook" and not item.unrelated:
             torch.save(codec.state_dict(), work / f"{item.name}.pt")
         result = {"about": about, "rows": codecs.measure(codec, parts, item.codec, unrelated=item.unrelated)}
     elif item.kind == "new":
-        parts = [setup(name) for name in item.networks[:2]]
-        codec = restored(parts, plan, work / f"{needs(item)[-1].name}.pt")
-        about, rows = codecs.train_new_task(codec, parts, setup(item.networks[2]), plan, item.seed)
+        parts = [setup(name) for name in item.networks[:-1]]
+        codec = restored(parts, plan, work / f"{needs(item)[-1].name}.pt", item.seed)
+        about, rows = codecs.train_new_task(codec, parts, setup(item.networks[-1]), plan, item.seed)
         result = {"about": about, "rows": rows}
     elif item.kind == "speed":
         result = speed.measure(setup(item.networks[0]), plan)
@@ -125,9 +130,13 @@ def cached(name: str, folder: Path | None, work: Path, quick: bool) -> setups.Se
     return setups.load(name, folder, work, quick)
 
 
-def restored(parts: list[setups.Setup], plan: dict[str, Any], path: Path) -> FeatureCodec:
-    """A codec of an earlier piece."""
-    codec = codecs.untrained(parts, "codebook", plan)
-    codec.load_state_dict(torch.load(path, weights_only=True))
-    codecs.compute_as_exported(codec)
+def restored(parts: list[setups.Setup], plan: dict[str, Any], path: Path, seed: int) -> FeatureCodec:
+    """The codec of an earlier piece; trained again, with the same result, if only its measurements were kept."""
+    if path.exists():
+        codec = codecs.untrained(parts, "codebook", plan)
+        codec.load_state_dict(torch.load(path, weights_only=True))
+        codecs.compute_as_exported(codec)
+    else:
+        codec, _ = codecs.train(parts, "codebook", plan, seed)
+        torch.save(codec.state_dict(), path)
     return codec.eval().requires_grad_(False)

@@ -11,12 +11,14 @@ import numpy as np
 import pixels
 import priors
 from curves import Curve, curve, saved, together
-from items import NEW_TASKS, RELATED, Item
+from items import NEW_TASKS, RELATED, Item, new_item
 
 from texcodec.evaluation.report_markdown import table_text
 from texcodec.features.metrics import MEASURES
+from texcodec.training.features.selfcheck import STATE_BITS
 
 BASELINES = tuple(name for name in priors.NAMES if name != "codebook")
+STATE_BYTES = STATE_BITS / 8
 Pieces = dict[str, dict[str, Any]]
 
 
@@ -30,7 +32,7 @@ def collect(protocol: dict[str, Any], pieces: Pieces) -> dict[str, Any]:
         "protocol": protocol,
         "tasks": tasks,
         "pairs": [pair(seed, unrelated, pieces) for unrelated in (False, True) for seed in protocol["seeds"]],
-        "new": [new(seed, kind, pieces) for kind in NEW_TASKS for seed in protocol["seeds"]],
+        "new": [new(seed, coded, kind, pieces) for coded, kind in NEW_TASKS for seed in protocol["seeds"]],
         "speed": [piece for name, piece in pieces.items() if name.startswith("speed")],
         "seconds": {name: piece["seconds"] for name, piece in pieces.items()},
         "pieces": {name: piece for name, piece in pieces.items() if "rows" in piece},
@@ -63,12 +65,23 @@ def one_task(name: str, seeds: list[int], pieces: Pieces, protocol: dict[str, An
         "length": [],
     }
     own = [pieces[Item("codec", (name,), "codebook", seed).name] for seed in seeds]
+    planned = protocol["plans"][name.split("-")[0]]["priors"]
     for baseline in BASELINES:
-        others = [pieces[Item("codec", (name,), baseline, seed).name] for seed in seeds]
+        # where a baseline has several variants, the one that leaves the least to save
+        variants = [prior for prior in planned if prior == baseline or prior.startswith(f"{baseline}-")]
         for key, size in (("saved", "bytes"), ("saved_payload", "payload")):
-            found[key][baseline] = [
-                saved(curve_of(a, kind, size), curve_of(b, kind, size)) for a, b in zip(own, others)
-            ]
+            every = {
+                v: [
+                    saved(
+                        curve_of(a, kind, size),
+                        curve_of(pieces[Item("codec", (name,), v, seed).name], kind, size),
+                    )
+                    for a, seed in zip(own, seeds)
+                ]
+                for v in variants
+            }
+            found[key][baseline] = min(every.values(), key=lambda values: mean(values) or 0.0)
+            found.setdefault("variants", {})[f"{baseline}, {size}"] = every
     group = (
         tuple(n for n in networks_of(protocol) if n.startswith("shapes"))
         if name.startswith("shapes")
@@ -79,7 +92,9 @@ def one_task(name: str, seeds: list[int], pieces: Pieces, protocol: dict[str, An
         found["saved"][codec] = [saved(curve_of(a, kind), curve_of(other, kind)) for a in own]
     levels = [row for piece in own for row in piece["rows"]]
     found["length"] = [row["bytes"] / (row["bytes"] - row["payload"] + row["estimate"]) - 1 for row in levels]
-    found["state"] = [row["payload"] - row["estimate"] for row in levels]
+    found["length_state"] = [
+        row["bytes"] / (row["bytes"] - row["payload"] + row["estimate"] + STATE_BYTES) - 1 for row in levels
+    ]
     return found
 
 
@@ -102,17 +117,17 @@ def pair(seed: int, unrelated: bool, pieces: Pieces) -> dict[str, Any]:
     return result
 
 
-def new(seed: int, kind: str, pieces: Pieces) -> dict[str, Any]:
+def new(seed: int, coded: tuple[str, ...], kind: str, pieces: Pieces) -> dict[str, Any]:
     """A task learned afterwards against a codec of its own, at the bytes of the streams that were there."""
-    names = tuple(f"shapes-{k}" for k in RELATED)
+    names = tuple(f"shapes-{k}" for k in coded)
     streams = pieces[Item("codec", names, "codebook", seed).name]["rows"]
-    found = pieces[Item("new", (*names, f"shapes-{kind}"), "codebook", seed).name]["rows"]
+    found = pieces[new_item(coded, kind, seed).name]["rows"]
     own = curve_of(pieces[Item("codec", (f"shapes-{kind}",), "codebook", seed).name], kind)
     rows = []
     for stream, row in zip(streams, found):
-        dedicated = own.at_bytes(stream["bytes"])
+        dedicated = own.at_bytes(stream["bytes"]) * (1 if MEASURES[kind].higher_is_better else -1)
         rows.append({"bytes": stream["bytes"], "value": row["value"], "dedicated": dedicated})
-    return {"seed": seed, "kind": kind, "rows": rows}
+    return {"seed": seed, "coded": list(coded), "kind": kind, "rows": rows}
 
 
 def mean(values: list[float | None]) -> float | None:
@@ -131,17 +146,27 @@ def judge(facts: dict[str, Any]) -> list[dict[str, Any]]:
         for other in pixels.CODECS:
             value = mean([mean(task["saved"][other]) for task in members])
             rows.append((f"{group}: bytes saved against {other} pixels", value, ">", 0.0))
-    for unrelated, name in ((False, "normals + depth"), (True, "control: normals + depth of other pictures")):
-        value = mean([p["part"] for p in facts["pairs"] if p["unrelated"] == unrelated])
-        rows.append((f"{name}, together / apart", value, ">=" if unrelated else "<=", 0.85))
-    for kind in NEW_TASKS:
-        lost = [r["dedicated"] - r["value"] for n in facts["new"] if n["kind"] == kind for r in n["rows"]]
-        rows.append(
-            (f"new task {kind}: {MEASURES[kind].name} lost to a codec of its own", mean(lost), "<=", 0.03)
-        )
+    for key, text in (("part", ""), ("part_payload", " (entropy-coded bytes)")):
+        value = mean([p[key] for p in facts["pairs"] if not p["unrelated"]])
+        rows.append((f"normals + depth{text}, together / apart", value, "<=", 0.85))
+    value = mean([p["part_payload"] for p in facts["pairs"] if p["unrelated"]])
+    rows.append(("control: of other pictures (entropy-coded bytes), together / apart", value, ">", 0.85))
+    for _, kind in NEW_TASKS:
+        runs = [r for n in facts["new"] if n["kind"] == kind for r in n["rows"]]
+        if MEASURES[kind].higher_is_better:
+            lost = [r["dedicated"] - r["value"] for r in runs]
+            text, limit = f"{MEASURES[kind].name} lost", 0.03
+        else:
+            lost = [r["value"] / r["dedicated"] - 1 for r in runs]
+            text, limit = f"{MEASURES[kind].name} added, part of it", 0.1
+        rows.append((f"new task {kind}, against a codec of its own: {text}", mean(lost), "<=", limit))
     lengths = [abs(value) for task in facts["tasks"] for value in task["length"]]
     rows.append(("length of files beyond the estimate, mean", mean(lengths), "<=", 0.01))
     rows.append(("length of files beyond the estimate, largest", max(lengths), "<=", 0.01))
+    state = [abs(value) for task in facts["tasks"] for value in task["length_state"]]
+    rows.append(
+        (f"the same less the coder's last state of {STATE_BYTES:g} bytes, mean", mean(state), "<=", 0.01)
+    )
     for found in facts["speed"]:
         spent = sum(found["milliseconds"][f"{way} features"]["median"] for way in ("encode", "decode"))
         rows.append(
@@ -204,14 +229,21 @@ def markdown(facts: dict[str, Any]) -> str:
         for unrelated in (False, True)
     ]
     news = []
-    for kind in NEW_TASKS:
+    for coded, kind in NEW_TASKS:
         runs = [n["rows"] for n in facts["new"] if n["kind"] == kind]
         for level in range(len(runs[0])):
             at = [rows[level] for rows in runs]
             columns = (np.mean([row[key] for row in at]) for key in ("bytes", "value", "dedicated"))
             count, value, dedicated = (float(c) for c in columns)
             news.append(
-                [kind, f"{count:.0f}", f"{value:.3f}", f"{dedicated:.3f}", f"{value - dedicated:+.3f}"]
+                [
+                    " + ".join(coded),
+                    kind,
+                    f"{count:.0f}",
+                    f"{value:.3f}",
+                    f"{dedicated:.3f}",
+                    f"{value - dedicated:+.3f}",
+                ]
             )
     bars = [
         [
@@ -232,6 +264,9 @@ def markdown(facts: dict[str, Any]) -> str:
         table_text(["task", *others], saving),
         "The same for the entropy-coded bytes alone, without the container:",
         table_text(["task", *BASELINES], payload),
+        "Latents of shapes and of Tiny-ImageNet-20 are 4 x 4; there, the mean-scale hyperprior with the stride that "
+        "the tuning chose has its side information in one place, too, and makes maps of it, as the codebook does. On "
+        "CamVid (15 x 20) it has 4 x 5 places, and of its two variants the better one counts.",
         "![Task quality over bytes](features.png)",
         "### Bars",
         table_text(["bar", "asked", "measured", "met"], bars),
@@ -242,12 +277,32 @@ def markdown(facts: dict[str, Any]) -> str:
         "control, the two tasks see different pictures.",
         table_text(["pictures", "files", "entropy-coded bytes"], pairs),
         "### A new task on streams that were there",
-        "Streams of normals and depth; the reconstruction of a further task is trained afterwards. Its own codec is "
+        "The reconstruction of a further task is trained afterwards; the streams stay as they are. Its own codec is "
         "read at the same bytes (at its last level where the stream is longer).",
-        table_text(["task", "bytes", "new task", "codec of its own", "difference"], news),
+        table_text(["stream", "new task", "bytes", "measure", "codec of its own", "difference"], news),
+        *tuning_section(facts.get("tuning", [])),
         *(part for found in facts["speed"] for part in speed_section(found)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def tuning_section(trials: list[dict[str, Any]]) -> list[str]:
+    """What tuning tried and chose."""
+    if not trials:
+        return []
+    rows = []
+    for prior in priors.NAMES:
+        own = sorted((t for t in trials if t["prior"] == prior), key=lambda t: float(t["objective"]))
+        best = own[0]
+        chosen = {"rate": best["rate"], "stride": best.get("stride"), **best.get("settings", {})}
+        text = ", ".join(f"{name} {value:g}" for name, value in chosen.items() if value is not None)
+        rows.append([prior, str(len(own)), text, f"{best['objective']:.1f}", f"{own[-1]['objective']:.1f}"])
+    return [
+        "### Tuning",
+        "Objective (bits a latent position + multiplier x loss, less is better) on held-out pictures of the normals "
+        f"task after {trials[0]['steps']} steps (`benchmarks/features/tune.py`; all trials: `tuning.json` there).",
+        table_text(["prior", "trials", "chosen", "objective", "worst"], rows),
+    ]
 
 
 def speed_section(found: dict[str, Any]) -> list[str]:
@@ -266,7 +321,7 @@ def plot(facts: dict[str, Any]) -> bytes:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     tasks = facts["tasks"]
     columns = 3 if len(tasks) > 4 else 2
@@ -296,6 +351,9 @@ def plot(facts: dict[str, Any]) -> bytes:
                 panel.plot(x, y, label=codec, markersize=3, lw=1.2, **style)
         panel.axhline(task["uncoded"], color="0.6", lw=0.8, label="uncoded")
         panel.set(xscale="log", title=task["name"], xlabel="bytes of a file", ylabel=MEASURES[kind].name)
+        panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(ticker.ScalarFormatter())
+        panel.xaxis.set_minor_formatter(ticker.NullFormatter())
         panel.grid(alpha=0.3)
     axes[0, 0].legend(fontsize=7)
     figure.tight_layout()

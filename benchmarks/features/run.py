@@ -3,11 +3,11 @@
     python benchmarks/features/run.py --data FOLDER [--jobs 2] [--work features.work] [--out docs/results] [--quick]
 
 FOLDER holds camvid/ (train and test, each with images/ and labels/) and tiny20/ (train and val with a folder a
-class); without --data only the renderer's tasks run. Does what protocol.json fixes: about 50 minutes on two quiet
-cores, after the task networks are trained (networks.py, about 20 minutes more). Each piece leaves a file in the work
-folder; stopped with Ctrl-C, the same command goes on. Writes features.json, features.md and features.png. With
---quick, a tiny version of everything runs in about a minute and prints its report instead: a check of the code, not a
-result.
+class); without --data only the renderer's tasks run. Does what protocol.json fixes: about half an hour on two quiet
+cores, after the task networks are trained (networks.py, about a quarter of an hour more). Each piece leaves a file in
+the work folder; stopped with Ctrl-C, the same command goes on. Writes features.json, features.md and features.png.
+With --quick, a tiny version of everything runs in about a minute and prints its report instead: a check of the code,
+not a result.
 """
 
 from __future__ import annotations
@@ -102,9 +102,8 @@ def main() -> None:
     if options.data is None:
         protocol = without_data(protocol)
     pieces = run_all(protocol, options.data, options.work, options.jobs)
-    tuning = HERE / "tuning.json"
     facts = report.collect(protocol, pieces)
-    facts["tuning"] = json.loads(tuning.read_text("utf-8")) if tuning.exists() else []
+    facts["tuning"] = json.loads((HERE / "tuning.json").read_text("utf-8"))
     report.write(facts, options.out)
     print(f"{options.out / 'features.md'}: {len(pieces)} pieces")
 

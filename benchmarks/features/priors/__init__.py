@@ -15,7 +15,11 @@ NAMES = ("codebook", "mean-scale", "global", "factorised")
 
 
 def build(name: str, settings: CodecSettings, stride: int = 2) -> nn.Module:
-    """A prior by its name; ``stride`` is that of the mean-scale hyperprior's side information."""
-    if name == "mean-scale":
+    """A prior by its name, which may end in what makes this one of several variants ("mean-scale-fine").
+
+    Args:
+        stride: of the mean-scale hyperprior's side information.
+    """
+    if name.startswith("mean-scale"):
         return MeanScalePrior(settings, stride)
     return {"codebook": CodebookPrior, "global": GlobalPrior, "factorised": FactorisedPrior}[name](settings)
