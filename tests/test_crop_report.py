@@ -40,7 +40,7 @@ FACTS = {
         "learned": [run(2.0, (5, 12, 29, 6), worked=150)],
         "soft": [run(2.0, (5, 12, 29, 6))],
         "grid": [run(1.8, (6, 12, 28, 6), worked=500), run(3.0, (0, 0, 9, 9), worked=500)],
-        "squares": [run(2.1, (11, 6, 18, 18)), run(2.1, (6, 1, 27, 27))],
+        "squares": [run(2.8, (11, 6, 18, 18)), run(2.0, (6, 1, 27, 27))],
     },
     "control": {"mean": 8.0, "whole": [run(1.0, (0, 0, 40, 30))], "learned": [run(4.0, (5, 12, 29, 6))]},
     "frames": {
@@ -66,23 +66,31 @@ def test_bytes_lie_on_lines_between_qualities() -> None:
     assert math.isinf(report._bytes_at(points, 1.9))
 
 
+def test_error_of_a_way_is_its_networks_and_what_coding_adds() -> None:
+    curves = report.error_curves(FACTS)
+    assert [p["error"] for p in curves["drop"]] == pytest.approx([2.3, 2.0])
+    assert [p["error"] for p in curves["square 0.6 before"]] == pytest.approx([2.8 - 0.1, 2.8 - 0.3])
+    assert [p["error"] for p in curves["square 0.9 before"]] == pytest.approx([2.3, 2.0])
+    assert [p["bytes"] for p in curves["square 0.6 before"]] == [400, 900]
+
+
 def test_square_that_needs_the_fewest_bytes_is_compared_with() -> None:
-    target, saved = report.equal_error(FACTS["frames"])
+    target, saved = report.equal_error(FACTS)
     assert target == pytest.approx(2.1)
     # of the squares, the small one never reaches 2.1 degrees
     share = 2 / 3
     drop, whole, square = (low + share * (high - low) for low, high in ((202, 606), (1000, 3000), (800, 1600)))
     assert saved == {"whole": pytest.approx(1 - drop / whole), "square": pytest.approx(1 - drop / square)}
-    better = copy.deepcopy(FACTS["frames"])
-    better["ways"]["square 0.6 before"]["points"][0]["error"] = 2.05
+    better = copy.deepcopy(FACTS)
+    better["faces"]["squares"][0]["error"] = 2.1
     assert report.equal_error(better)[1]["square"] == pytest.approx(1 - drop / 400)
 
 
 def test_error_that_not_all_reach_is_raised_to_one_that_they_do() -> None:
-    frames = copy.deepcopy(FACTS["frames"])
-    for point in frames["ways"]["drop"]["points"]:
+    facts = copy.deepcopy(FACTS)
+    for point in facts["frames"]["ways"]["drop"]["points"]:
         point["error"] += 0.3
-    assert report.equal_error(frames)[0] == pytest.approx(2.3)
+    assert report.equal_error(facts)[0] == pytest.approx(2.3)
 
 
 def test_bars_are_met_or_not() -> None:
@@ -97,7 +105,7 @@ def test_bars_are_met_or_not() -> None:
 def test_section_says_what_was_measured_and_what_was_missed() -> None:
     text = report.section(FACTS | {"bars": report.judge(FACTS)})
     assert "| the learned crop | 14.5% | 29 x 6 | 2.00 | 4.00 |" in text
-    assert "| a centre square of 0.9 of the height, one seed | 60.8% | 27 x 27 | 2.10 | – |" in text
+    assert "| a centre square of 0.9 of the height, one seed | 60.8% | 27 x 27 | 2.00 | – |" in text
     assert "| 40 | 3,000 · 2.00 |" in text
     assert "| error / the best rectangle's | 1.053 | <= 1.05 | **no** |" in text
     assert "+1.0% to +1.0% bytes" in text
