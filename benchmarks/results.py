@@ -14,8 +14,8 @@
     crop.json           of benchmarks/crop/run.py, with pictures beside it
     quantisation.json   of benchmarks/quantisation/run.py
     features.json       of benchmarks/features/run.py, with a plot beside it
-    byte-weights.json   report.json of two sets, the one of bytes first, and "bytes": {"synthesis": {set: % of
-                        float32}, "decoder": {set: MB}}
+    byte-weights.json   of benchmarks/byte_weights.py: report.json of two sets, the one of bytes first,
+                        and "bytes": {"synthesis": {set: % of float32}, "decoder": {set: MB}}
     cost.json           {"hardware": "...", "rows": [{"name": "...", "any column": number or text, ...}, ...]}
 
 Tables of docs/performance.md are quoted, and pages of docs/decisions listed.

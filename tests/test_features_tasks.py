@@ -13,7 +13,6 @@ from texcodec.training.features import losses  # noqa: E402
 from texcodec.training.features.splitting import split  # noqa: E402
 from texcodec.training.features.task_networks import (  # noqa: E402
     ANSWERS,
-    SHAPES_STRIDE,
     SPLIT_LAYER,
     camvid_network,
     shapes_network,
@@ -27,7 +26,7 @@ def test_networks_of_shapes_answer_in_the_size_of_the_picture(kind):
     x = torch.rand(2, 3, 32, 48) * 255
     parts = split(network, SPLIT_LAYER).freeze()
     h = parts.front(x)
-    assert h.shape == (2, 32, 32 // SHAPES_STRIDE, 48 // SHAPES_STRIDE)
+    assert h.shape == (2, 32, 32 // 8, 48 // 8)
     expected = (2, ANSWERS[kind]) if kind == "classification" else (2, ANSWERS[kind], 32, 48)
     assert parts.tail(h).shape == expected
     assert torch.allclose(parts.tail(h), network(x))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 from cli_runs import save_photograph  # noqa: E402
 from pictures import photograph  # noqa: E402
@@ -36,14 +35,6 @@ from texcodec.training.loop import Loop  # noqa: E402
 from texcodec.training.restore import restore_codec  # noqa: E402
 from texcodec.training.settings import ENTROPY_ONLY, QuantiseSettings, TrainingSettings, from_json  # noqa: E402
 from texcodec.training.work import WorkFolder, codec_of  # noqa: E402
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def rough(codec: Codec, size: float = 0.3) -> Codec:

@@ -6,7 +6,7 @@ import copy
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from pictures import photograph
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 from safetensors.numpy import load_file  # noqa: E402
 from training_samples import SMALLEST  # noqa: E402
@@ -44,14 +44,6 @@ from texcodec.training.transforms import start_coefficients  # noqa: E402
 
 RATE_INDEX = 140
 THRESHOLDS = (8.0, 18.0)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tensor(pixels: np.ndarray) -> torch.Tensor:

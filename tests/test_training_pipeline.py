@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from pictures import photograph
 from PIL import Image
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 import texcodec  # noqa: E402
 from texcodec.cli.app import run  # noqa: E402
@@ -26,14 +25,6 @@ from texcodec.codec.rate_control import psnr  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
 from texcodec.training.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.work import WorkFolder  # noqa: E402
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def train(*arguments: object) -> int:

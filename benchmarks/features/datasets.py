@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from texcodec.features.examples import class_names, examples
+from texcodec.features.examples import examples
 from texcodec.features.shapes import render
 
 TRAINING_SEED, TEST_SEED = 1, 2
@@ -77,11 +77,6 @@ def camvid(folder: Path, split: str, limit: int | None = None) -> Data:
 def tiny(folder: Path, split: str, limit: int | None = None) -> Data:
     """Photographs of 64 x 64 pixels in 20 classes."""
     return _read(folder / "tiny20" / split, "classification", limit)
-
-
-def tiny_classes(folder: Path) -> list[str]:
-    """Names of the 20 classes."""
-    return class_names(folder / "tiny20" / "train")
 
 
 def _read(folder: Path, kind: str, limit: int | None) -> Data:

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from ..errors import ParameterError, TexcodecError
+from ..errors import ParameterError
 from ..registry import find_set
 from . import processes
-from .loop import Stopped
+from .outcome import exit_code
 from .pipeline import Pipeline
 from .presets import SHARES, preset_settings
 from .settings import ObjectiveSettings, TrainingSettings, from_json, read_settings
@@ -130,7 +130,8 @@ def train(
         if not place.exists():
             raise ParameterError(f"The folder {place} does not exist; check its name.")
     with processes.group(processes.find_device(options.device)) as device:
-        try:
+
+        def job() -> None:
             run = Pipeline(
                 list(options.pictures),
                 options.work,
@@ -140,12 +141,6 @@ def train(
                 say=say,
             )
             run.run(options.stages or None, out=options.out, name=name, card=card)
-        except Stopped as stopped:
-            if not processes.rank():
-                say(str(stopped))
-            return 130
-        except TexcodecError:
-            raise
-        except (ValueError, FloatingPointError) as error:
-            raise TexcodecError(str(error)) from error
-    return 0
+
+        # of several processes, one speaks
+        return exit_code(job, say if not processes.rank() else lambda sentence: None)

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import ParameterError, TexcodecError
+from ...errors import ParameterError
 from ...registry import load_feature_set
 from ..export import add_to_card
-from ..loop import Loop, Stopped
+from ..loop import Loop
+from ..outcome import exit_code
 from ..settings import from_json, to_json
 from .along import Along, AlongTask
 from .codec import FeatureCodec
@@ -63,16 +64,7 @@ def train_features(
     if threads:
         torch.set_num_threads(threads)
     check_out(out)
-    try:
-        _train(spec, out, work, name, say, dict(card or {}))
-    except Stopped as stopped:
-        say(str(stopped))
-        return 130
-    except TexcodecError:
-        raise
-    except (ValueError, FloatingPointError) as error:
-        raise TexcodecError(str(error)) from error
-    return 0
+    return exit_code(lambda: _train(spec, out, work, name, say, dict(card or {})), say)
 
 
 @dataclass

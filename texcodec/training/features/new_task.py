@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...errors import ParameterError, TexcodecError
+from ...errors import ParameterError
 from ...features.coder import FeatureCoder
 from ...features.encode import picture_features, quantise
 from ...features.metrics import MEASURES, Meter
 from ...registry import FeatureSet, load_feature_set
 from ...registry.manifest import read_json
-from ..loop import Batch, Loop, Stopped, Terms
+from ..loop import Batch, Loop, Terms
+from ..outcome import exit_code
 from ..settings import StageSettings, from_json, to_json
 from .export import TaskExport, check_task, export_task
 from .networks import Reconstruction, Whitening, blocks_of, start_from_regression
@@ -131,16 +132,7 @@ def add_task(
     if threads:
         torch.set_num_threads(threads)
     check_task(folder, new.task.name)
-    try:
-        _add(folder, new, work, say, dict(card or {}))
-    except Stopped as stopped:
-        say(str(stopped))
-        return 130
-    except TexcodecError:
-        raise
-    except (ValueError, FloatingPointError) as error:
-        raise TexcodecError(str(error)) from error
-    return 0
+    return exit_code(lambda: _add(folder, new, work, say, dict(card or {})), say)
 
 
 def _add(folder: Path, new: NewTask, work: Path, say: Callable[[str], None], card: dict[str, Any]) -> None:

@@ -15,8 +15,6 @@ from ...features.shapes import CLASSES, SEGMENTS
 
 SPLIT_LAYER = "front"
 """The layer after which these networks are split."""
-SHAPES_STRIDE = 8
-"""Pixels per feature and side of the networks for the renderer's tasks."""
 
 ANSWERS = {"classification": len(CLASSES), "segmentation": len(SEGMENTS), "normals": 3, "depth": 1}
 """Channels of the answer in each of the renderer's tasks."""
