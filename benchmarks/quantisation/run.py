@@ -3,9 +3,9 @@
     python benchmarks/quantisation/run.py [--jobs 2] [--work quantisation.work] [--out docs/results] [--quick]
 
 Runs what protocol.json fixes: 33 minutes of processor time, half of that on two quiet cores. Each finished run leaves
-a file in the work folder; stopped with Ctrl-C, the same command goes on. Writes docs/results/quantisation.json and .md. With
---quick, a tiny version of everything runs in less than a minute and prints its report instead: a check of the code,
-not a result.
+a file in the work folder; stopped with Ctrl-C, the same command goes on. Writes docs/results/quantisation.json and
+.md. With --quick, a tiny version of everything runs in less than a minute and prints its report instead: a check of
+the code, not a result.
 """
 
 from __future__ import annotations
