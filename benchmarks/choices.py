@@ -21,9 +21,10 @@ from PIL import Image
 
 import texcodec.codec.analysis as analysis_module
 from texcodec.codec.analysis import AnalysedPicture, analyse
-from texcodec.codec.decoder import TileLatents, plan, render
+from texcodec.codec.latent_coder import LatentCoder
+from texcodec.codec.layout import lay_out
 from texcodec.codec.rate_control import psnr
-from texcodec.codec.tile_coder import TileCoder
+from texcodec.codec.reconstruction import plan, render
 from texcodec.codec.workers import Workers
 from texcodec.images import Picture, from_array
 from texcodec.registry import ModelSet, load_set
@@ -41,7 +42,7 @@ class Choice:
         encoder_halo: pixels of context that analysis sees.
         scale: of what a squared symbol is worth when rounding.
         fusion: whether seams are repaired.
-        cls: one class for all tiles, or None for texture.
+        class_index: one class for all tiles, or None for texture.
         cheapest: try every class and keep the cheapest (bits + lambda * squared error of the tile).
     """
 
@@ -49,7 +50,7 @@ class Choice:
     encoder_halo: int = 32
     scale: float = 1.0
     fusion: bool = True
-    cls: int | None = None
+    class_index: int | None = None
     cheapest: bool = False
 
 
@@ -65,7 +66,7 @@ def choices(classes: tuple[str, ...]) -> dict[str, Choice]:
             f"a squared symbol worth {s:g} times as much": replace(default, scale=s)
             for s in (0.0, 0.5, 1.5, 2.0)
         },
-        **{f"every tile as {name}": replace(default, cls=k) for k, name in enumerate(classes)},
+        **{f"every tile as {name}": replace(default, class_index=k) for k, name in enumerate(classes)},
         "cheapest class of each tile": replace(default, cheapest=True),
     }
     return rows
@@ -76,7 +77,7 @@ class Bench:
 
     def __init__(self, models: ModelSet, pictures: list[Picture], workers: Workers) -> None:
         self.models, self.pictures, self.workers = models, pictures, workers
-        self.coder = TileCoder(models)
+        self.coder = LatentCoder(models)
 
     def curve(self, choice: Choice) -> tuple[list[float], list[float]]:
         """Mean bits a pixel and mean PSNR at the rates."""
@@ -91,38 +92,35 @@ class Bench:
         return bits.tolist(), quality.tolist()
 
     def _classes(self, choice: Choice) -> list[int | None]:
-        return list(range(self.models.classes)) if choice.cheapest else [choice.cls]
+        return list(range(self.models.classes)) if choice.cheapest else [choice.class_index]
 
-    def _analyse(self, picture: Picture, choice: Choice, cls: int | None) -> AnalysedPicture:
+    def _analyse(self, picture: Picture, choice: Choice, class_index: int | None) -> AnalysedPicture:
         original: Callable[..., int] = analysis_module.classify
-        if cls is not None:
-            analysis_module.classify = lambda measure, thresholds: cls  # type: ignore[assignment]
+        if class_index is not None:
+            analysis_module.classify = lambda measure, thresholds: class_index  # type: ignore[assignment]
         try:
-            return analyse(picture, self.models, self.workers, tile_log2=choice.tile_log2)
+            layout = lay_out(picture.width, picture.height, tile=1 << choice.tile_log2)
+            return analyse(picture, layout, self.models, self.workers)
         finally:
             analysis_module.classify = original  # type: ignore[assignment]
 
     def _code(
         self, picture: Picture, versions: list[AnalysedPicture], choice: Choice, rate: int
     ) -> tuple[float, float]:
-        grid, tiles, total = versions[0].grid, {}, 0.0
+        grid, tiles, total = versions[0].layout.grid, {}, 0.0
         # slope of rate and distortion at high rate for this step: what a squared grey level is worth in bits
         # a pixel
         price = 18 / (float(self.models.base_steps[rate]) ** 2 * np.log(2))
         for i in range(len(grid)):
             best = (np.inf, 0.0, None)
             for version in versions:
-                cls = version.classes[i]
-                symbols = self.coder.quantise(version.latents[i], cls, rate, distortion_scale=choice.scale)
-                bits = self.coder.bits(symbols, rate)
-                latents = TileLatents(cls, rate, symbols.latents())
+                symbols = self.coder.quantise(version.tiles[i], rate, distortion_scale=choice.scale)
+                bits, latents = self.coder.bits(symbols), symbols.decoded()
                 cost = 0.0
                 if len(versions) > 1:
                     box = grid.box(i)
                     one = plan(grid, box, fusion=False, halo=0)
-                    seen = render(
-                        grid, one, {i: latents}, self.models, self.workers, fusion=False, rate_index=rate
-                    )
+                    seen = render(one, {i: latents}, self.models, self.workers, rate_index=rate)
                     wrong = picture.pixels[box.top : box.bottom, box.left : box.right].astype(float) - seen
                     cost = bits + price * float(np.square(wrong).sum()) / 3
                 if cost < best[0]:
@@ -131,7 +129,7 @@ class Bench:
             tiles[i] = best[2]
         fusion = choice.fusion and self.models.manifest.fusion and len(grid) > 1
         whole = plan(grid, grid.picture, fusion=fusion, halo=self.models.manifest.halo)
-        decoded = render(grid, whole, tiles, self.models, self.workers, fusion=fusion, rate_index=rate)  # type: ignore[arg-type]
+        decoded = render(whole, tiles, self.models, self.workers, rate_index=rate)  # type: ignore[arg-type]
         return (total + 480) / (grid.width * grid.height), psnr(picture.pixels, decoded)
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 from texcodec.codec.analysis import analyse
-from texcodec.codec.decoder import TileLatents, plan, render
+from texcodec.codec.latent_coder import LatentCoder
+from texcodec.codec.layout import lay_out
 from texcodec.codec.rate_control import index_of_quality
-from texcodec.codec.tile_coder import TileCoder
+from texcodec.codec.reconstruction import plan, render
 from texcodec.codec.workers import Workers
 from texcodec.fusion import REACH, seam_blocks
 from texcodec.images import from_array
@@ -33,26 +34,23 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     models = load_set(options.models)
-    coder = TileCoder(models)
+    coder = LatentCoder(models)
     errors = np.zeros((len(QUALITIES), 2, 2))  # quality; fusion off, on; band, whole picture
     files = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".ppm"})
     with Workers(None) as workers:
         for file in files:
             picture = from_array(np.asarray(Image.open(file).convert("RGB")))
-            analysed = analyse(picture, models, workers, tile_log2=8)
-            grid = analysed.grid
+            layout = lay_out(picture.width, picture.height, tile=256)
+            grid, analysed = layout.grid, analyse(picture, layout, models, workers)
             band = np.zeros((grid.height, grid.width), bool)
             for block in seam_blocks(grid):
                 block.box.cut(band)[...] = True
             for i, quality in enumerate(QUALITIES):
                 rate = index_of_quality(quality, models.manifest.qualities)
-                tiles = {}
-                for k, latents in enumerate(analysed.latents):
-                    cls = analysed.classes[k]
-                    tiles[k] = TileLatents(cls, rate, coder.quantise(latents, cls, rate).latents())
+                tiles = {k: coder.quantise(tile, rate).decoded() for k, tile in analysed.tiles.items()}
                 for j, fusion in enumerate((False, True)):
                     whole = plan(grid, grid.picture, fusion=fusion, halo=models.manifest.halo)
-                    pixels = render(grid, whole, tiles, models, workers, fusion=fusion, rate_index=rate)
+                    pixels = render(whole, tiles, models, workers, rate_index=rate)
                     wrong = np.square(picture.pixels.astype(float) - pixels).mean(2)
                     errors[i, j] += [-10 * np.log10(part.mean() / 255**2) for part in (wrong[band], wrong)]
     errors /= len(files)

@@ -37,7 +37,7 @@ def full_file(**changes: object) -> bytes:
     """A file with six tiles, ancillary chunks and alpha."""
     payloads = payloads_of(6)
     entries = [
-        tile_entry(i, p, cls=i % 4, symbols_crc=1000 + i, offset=i - 3) for i, p in enumerate(payloads)
+        tile_entry(i, p, class_index=i % 4, symbols_crc=1000 + i, offset=i - 3) for i, p in enumerate(payloads)
     ]
     return write(sample_header(**changes), payloads, entries, ANCILLARY, ALPHA)
 
@@ -45,7 +45,7 @@ def full_file(**changes: object) -> bytes:
 def lean_file(payload: bytes = b"\x01\x02\x03\x04") -> bytes:
     """A file of one tile and nothing else."""
     header = Header(width=64, height=48, channels=1, identity=IDENTITY, rate_index=5, classes=4)
-    return write(header, [payload], [tile_entry(0, payload, cls=3, symbols_crc=0x1234)])
+    return write(header, [payload], [tile_entry(0, payload, class_index=3, symbols_crc=0x1234)])
 
 
 def chunk(kind: bytes, payload: bytes) -> bytes:

@@ -133,7 +133,7 @@ class TestOptions:
         (call,) = codec.calls
         assert call.pop("metadata") is True
         assert call.pop("limits") == package.Limits()
-        assert callable(call.pop("notice"))
+        assert callable(call.pop("warn"))
         targets, crop = {"quality", "bpp", "size", "psnr"}, {"crop", "outside"}
         assert set(call) == targets | crop | {"models", "threads", "tile", "progress"}
         assert set(call.values()) == {None}
@@ -317,9 +317,9 @@ class TestMessages:
     def test_a_notice_is_printed_once_unless_quiet(
         self, codec: Codec, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def encode(picture: Picture, *, notice: Any, **options: Any) -> bytes:
-            notice("It is blue.")
-            notice("It is blue.")
+        def encode(picture: Picture, *, warn: Any, **options: Any) -> bytes:
+            warn("It is blue.")
+            warn("It is blue.")
             return b""
 
         monkeypatch.setattr(package, "encode", encode)

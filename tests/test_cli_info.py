@@ -119,7 +119,7 @@ class TestInfo:
 
     def test_a_file_of_features_has_no_tiles_to_describe(self, tmp_path: Path, capsys: Captured) -> None:
         header = Header(
-            width=8, height=8, channels=3, identity=bytes(16), rate_index=0, classes=1, no_pixels=True
+            width=8, height=8, channels=3, identity=bytes(16), rate_index=0, classes=1, has_pixels=False
         )
         (tmp_path / "f.tcx").write_bytes(write(header, [], [], [(b"FEAT", b"stream")]))
         assert texcodec("info", tmp_path / "f.tcx") == 0

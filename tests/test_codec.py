@@ -86,7 +86,7 @@ def test_targets_are_met_by_pictures_of_one_tile_or_a_notice_is_given(side: int,
     low, high = (len(texcodec.encode(pixels, quality=q, models=SET)) for q in (1, 100))
     target = round(low * (high / low) ** share)
     said: list[str] = []
-    near = len(texcodec.encode(pixels, bpp=8 * target / side**2, models=SET, notice=said.append))
+    near = len(texcodec.encode(pixels, bpp=8 * target / side**2, models=SET, warn=said.append))
     assert abs(near - target) <= 0.02 * target or said
     assert abs(near - target) <= 0.04 * target
     below = len(texcodec.encode(pixels, size=target, models=SET))
@@ -146,8 +146,8 @@ def test_psnr_is_met_within_a_tenth_of_a_decibel(target: float) -> None:
 def test_targets_out_of_reach_use_the_nearest_end_and_say_so() -> None:
     said: list[str] = []
     pixels = photograph(64, 64)
-    smallest = texcodec.encode(pixels, size=10, models=SET, notice=said.append)
-    best = texcodec.encode(pixels, psnr=99.0, models=SET, notice=said.append)
+    smallest = texcodec.encode(pixels, size=10, models=SET, warn=said.append)
+    best = texcodec.encode(pixels, psnr=99.0, models=SET, warn=said.append)
     assert len(said) == 2 and all("out of reach" in s for s in said)
     assert f"{len(smallest)} bytes" in said[0]
     assert len(smallest) < len(best)
@@ -155,13 +155,13 @@ def test_targets_out_of_reach_use_the_nearest_end_and_say_so() -> None:
 
 def test_endless_rate_is_the_best_quality_with_a_notice() -> None:
     said: list[str] = []
-    texcodec.encode(photograph(20, 20), bpp=1e308, models=SET, notice=said.append)
+    texcodec.encode(photograph(20, 20), bpp=1e308, models=SET, warn=said.append)
     assert len(said) == 1
 
 
 def test_flat_picture_that_is_coded_without_loss_has_a_psnr_search_that_ends() -> None:
     said: list[str] = []
-    texcodec.encode(np.full((40, 40), 128, np.uint8), psnr=40, models=SET, notice=said.append)
+    texcodec.encode(np.full((40, 40), 128, np.uint8), psnr=40, models=SET, warn=said.append)
     assert len(said) <= 1
 
 
@@ -325,20 +325,21 @@ def test_classes_follow_texture() -> None:
     flat, busy = np.full((256, 256, 3), 90, np.uint8), photograph(256, 256)
     busy = np.random.default_rng(0).integers(0, 255, busy.shape, dtype=np.uint8)
     data = texcodec.encode(np.concatenate([flat, busy], 1), models=SET)
-    assert [t.cls for t in texcodec.open(data).tiles] == [0, 2]
+    assert [t.class_index for t in texcodec.open(data).tiles] == [0, 2]
 
 
 def test_estimate_is_within_one_percent_of_the_bytes() -> None:
     from texcodec.codec.analysis import analyse
-    from texcodec.codec.tile_coder import TileCoder
+    from texcodec.codec.latent_coder import LatentCoder
+    from texcodec.codec.layout import lay_out
     from texcodec.codec.workers import Workers
     from texcodec.images import from_array
     from texcodec.registry import load_set
 
     models = load_set(SET)
-    coder = TileCoder(models)
+    coder = LatentCoder(models)
     with Workers(1) as workers:
-        analysed = analyse(from_array(photograph(256, 256)), models, workers, tile_log2=8)
+        analysed = analyse(from_array(photograph(256, 256)), lay_out(256, 256), models, workers)
     for rate in (30, 120, 220):
-        tile = coder.quantise(analysed.latents[0], analysed.classes[0], rate)
-        assert coder.bits(tile, rate) == pytest.approx(8 * len(coder.write(tile, rate)), rel=0.01, abs=40)
+        tile = coder.quantise(analysed.tiles[0], rate)
+        assert coder.bits(tile) == pytest.approx(8 * len(coder.write(tile)), rel=0.01, abs=40)

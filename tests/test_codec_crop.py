@@ -13,7 +13,7 @@ from golden.make import noise
 from pictures import photograph
 
 import texcodec
-from texcodec.codec.cropping import fade_out
+from texcodec.codec.padding import fade_out
 from texcodec.container import CROP, Crop, Reader, pack_crop, unpack_crop, write
 from texcodec.crop import Profile, write_profile
 from texcodec.errors import CorruptError, ParameterError
@@ -188,7 +188,7 @@ def test_alpha_is_transparent_where_the_picture_was_left_out(picture: np.ndarray
 @pytest.mark.parametrize("target", [{"psnr": 30.0}, {"size": 900}, {"bpp": 0.08}])
 def test_targets_are_those_of_region_and_file(target: dict[str, float], picture: np.ndarray) -> None:
     said: list[str] = []
-    data = texcodec.encode(picture, models=SET, tile=128, crop=REGION, notice=said.append, **target)  # type: ignore[arg-type]
+    data = texcodec.encode(picture, models=SET, tile=128, crop=REGION, warn=said.append, **target)  # type: ignore[arg-type]
     part = np.asarray(texcodec.decode(data, models=SET, crop_only=True)).astype(float)
     psnr = 10 * np.log10(255**2 / np.square(part - picture[INSIDE]).mean())
     assert not said
@@ -289,7 +289,7 @@ def test_second_crop_chunk_is_refused(coded: bytes) -> None:
 
 def test_fade_continues_the_region_and_ends_in_one_colour() -> None:
     region = photograph(20, 12)
-    out = fade_out(region, 90, 60)
+    out = fade_out(region.transpose(2, 0, 1), 90, 60).transpose(1, 2, 0)
     np.testing.assert_array_equal(out[:12, :20], region)
     assert np.abs(out[:12, 20].astype(int) - region[:, 19]).max() <= 16
     assert (out[:12, 28:] == out[0, 28]).all()

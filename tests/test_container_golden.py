@@ -58,7 +58,7 @@ def golden_parts() -> tuple[Header, list[bytes], list[TileEntry], list[tuple[byt
         width=300, height=200, channels=3, identity=IDENTITY, rate_index=300, classes=4, fusion=True
     )
     payloads = [b"\x01\x02\x03\x04", b"\x05\x06\x07"]
-    entries = [tile_entry(i, p, cls=i, symbols_crc=0x1234 + i, offset=-i) for i, p in enumerate(payloads)]
+    entries = [tile_entry(i, p, class_index=i, symbols_crc=0x1234 + i, offset=-i) for i, p in enumerate(payloads)]
     return header, payloads, entries, [(b"psum", bytes(5))]
 
 
@@ -82,7 +82,7 @@ def test_lean_golden_bytes() -> None:
     reader = Reader(LEAN_GOLDEN)
     assert reader.header.lean and reader.header.width == 64 and reader.header.height == 48
     assert reader.tile_bytes(0) == b"\x01\x02\x03\x04"
-    assert reader.tiles[0] == tile_entry(0, b"\x01\x02\x03\x04", cls=3, symbols_crc=0x1234)
+    assert reader.tiles[0] == tile_entry(0, b"\x01\x02\x03\x04", class_index=3, symbols_crc=0x1234)
 
 
 def test_golden_bytes_of_features() -> None:
@@ -90,7 +90,7 @@ def test_golden_bytes_of_features() -> None:
     data = write(feature_header(64, 48), [], [], [(b"FEAT", pack_stream(stream))])
     assert data == FEATURES_GOLDEN
     reader = Reader(FEATURES_GOLDEN)
-    assert reader.header.lean and reader.header.no_pixels and not reader.tiles
+    assert reader.header.lean and not reader.header.has_pixels and not reader.tiles
     assert (reader.header.width, reader.header.height) == (64, 48)
     assert [unpack_stream(payload) for payload in reader.features] == [stream]
     # two streams need chunks of their own, which hold the same bytes
@@ -111,7 +111,7 @@ def test_container_of_a_kodak_picture_costs_at_most_145_bytes() -> None:
         width=768, height=512, channels=3, identity=IDENTITY, rate_index=300, classes=4, fusion=True
     )
     payloads = [bytes([i]) * (1000 + 3000 * i) for i in range(6)]
-    data = write(header, payloads, [tile_entry(i, p, cls=3, symbols_crc=7) for i, p in enumerate(payloads)])
+    data = write(header, payloads, [tile_entry(i, p, class_index=3, symbols_crc=7) for i, p in enumerate(payloads)])
     reader = Reader(data)
     assert len(reader.tiles) == 6
     assert reader.container_bytes == len(data) - sum(map(len, payloads)) <= 145
@@ -123,23 +123,23 @@ def test_container_of_a_kodak_picture_costs_at_most_145_bytes() -> None:
 def test_container_of_a_one_tile_picture_is_small(side: int, most: int) -> None:
     header = Header(width=side, height=side, channels=3, identity=IDENTITY, rate_index=50, classes=4)
     payload = bytes(150)
-    reader = Reader(write(header, [payload], [tile_entry(0, payload, cls=0, symbols_crc=7)]))
+    reader = Reader(write(header, [payload], [tile_entry(0, payload, class_index=0, symbols_crc=7)]))
     assert reader.header.lean
     assert reader.container_bytes <= most
 
 
 def test_one_tile_with_metadata_is_not_lean() -> None:
     header = Header(width=64, height=64, channels=3, identity=IDENTITY, rate_index=50, classes=4)
-    data = write(header, [b"abc"], [tile_entry(0, b"abc", cls=0, symbols_crc=7)], [(b"text", b"{}")])
+    data = write(header, [b"abc"], [tile_entry(0, b"abc", class_index=0, symbols_crc=7)], [(b"text", b"{}")])
     reader = Reader(data)
     assert not reader.header.lean
     assert reader.tile_bytes(0) == b"abc"
 
 
 def test_absent_tiles_cost_one_byte() -> None:
-    absent = TileEntry(length=0, cls=ABSENT)
+    absent = TileEntry(length=0, class_index=ABSENT)
     header = Header(width=600, height=256, channels=3, identity=IDENTITY, rate_index=50, classes=4)
-    entries = [absent, tile_entry(1, b"abc", cls=0, symbols_crc=7), absent]
+    entries = [absent, tile_entry(1, b"abc", class_index=0, symbols_crc=7), absent]
     reader = Reader(write(header, [b"", b"abc", b""], entries))
     assert list(reader.tiles) == entries
     assert [reader.tile_bytes(i) for i in range(3)] == [b"", b"abc", b""]
@@ -166,8 +166,8 @@ def test_grid_has_a_cell_for_every_pixel(extent: int, origin: int, cells: int) -
     header = Header(
         width=extent, height=1, channels=3, identity=IDENTITY, rate_index=0, classes=1, origin_x=origin
     )
-    assert header.columns == cells == len({(x - origin) // 256 for x in range(extent)})
-    assert header.rows == 1
+    assert header.grid.columns == cells == len({(x - origin) // 256 for x in range(extent)})
+    assert header.grid.rows == 1
 
 
 @pytest.mark.parametrize(

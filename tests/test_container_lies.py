@@ -167,7 +167,7 @@ def test_rate_offset_below_zero() -> None:
     header = sample_header(rate_index=3, alpha_mode=0, width=300, height=100)
     payloads = [b"a", b"b"]
     data = write(
-        header, payloads, [tile_entry(i, p, cls=0, symbols_crc=0, offset=-3) for i, p in enumerate(payloads)]
+        header, payloads, [tile_entry(i, p, class_index=0, symbols_crc=0, offset=-3) for i, p in enumerate(payloads)]
     )
     index = bytearray(payload_of(data, b"TIDX"))
     index[2] = 0xFC  # -4
@@ -190,7 +190,7 @@ def test_feature_chunks_must_fit_the_header() -> None:
     with pytest.raises(CorruptError, match="FEAT"):
         Reader(inserted(b"FEAT", b"x"))
     assert Reader(inserted(b"feat", b"x")).chunks[b"feat"] == b"x"
-    header = sample_header(alpha_mode=0, fusion=False, identity=bytes(16), no_pixels=True)
+    header = sample_header(alpha_mode=0, fusion=False, identity=bytes(16), has_pixels=False)
     data = write(header, [], [], [(b"FEAT", b"features"), (b"FEAT", b"more")])
     reader = Reader(data)
     assert reader.tiles == () and [p for _, p in reader.ancillary] == [b"features", b"more"]
@@ -270,6 +270,6 @@ def test_huge_declared_chunk_is_refused_before_allocation(kind: bytes, length: i
 
 def test_alpha_plane_far_larger_than_the_picture() -> None:
     header = sample_header(width=2, height=2)
-    data = write(header, [b"a"], [tile_entry(0, b"a", cls=0, symbols_crc=0)], alpha=bytes(2000))
+    data = write(header, [b"a"], [tile_entry(0, b"a", class_index=0, symbols_crc=0)], alpha=bytes(2000))
     with pytest.raises(CorruptError, match="alpha plane"):
         Reader(data)

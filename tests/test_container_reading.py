@@ -82,7 +82,7 @@ def test_what_is_written_is_read(
                 tile_entry(
                     index,
                     payloads[-1],
-                    cls=data.draw(st.integers(0, header.classes - 1)),
+                    class_index=data.draw(st.integers(0, header.classes - 1)),
                     symbols_crc=data.draw(st.integers(0, 65_535)),
                     offset=data.draw(st.integers(lowest, highest)),
                 )
@@ -180,7 +180,7 @@ def test_pipe_longer_than_the_memory_limit_is_refused() -> None:
 def test_seekable_file_is_read_only_where_needed() -> None:
     header = Header(width=2560, height=2560, channels=3, identity=IDENTITY, rate_index=0, classes=1)
     payloads = [bytes([i]) * 2000 for i in range(100)]
-    data = write(header, payloads, [tile_entry(i, p, cls=0, symbols_crc=0) for i, p in enumerate(payloads)])
+    data = write(header, payloads, [tile_entry(i, p, class_index=0, symbols_crc=0) for i, p in enumerate(payloads)])
     file = Counting(data)
     reader = Reader(file)
     assert file.count < 1200
@@ -236,7 +236,7 @@ def test_tile_index_outside_the_grid() -> None:
             reader.tile_bytes(index)
 
 
-ENTRIES = [tile_entry(i, p, cls=0, symbols_crc=0) for i, p in enumerate(payloads_of(6))]
+ENTRIES = [tile_entry(i, p, class_index=0, symbols_crc=0) for i, p in enumerate(payloads_of(6))]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ ENTRIES = [tile_entry(i, p, cls=0, symbols_crc=0) for i, p in enumerate(payloads
         (sample_header(), payloads_of(6), ENTRIES, [(b"iccp", b"")] * 2, ALPHA),
         (sample_header(major=2), payloads_of(6), ENTRIES, [], ALPHA),
         (sample_header(), [b""] + payloads_of(6)[1:], [TileEntry(0, ABSENT, 1)] + ENTRIES[1:], [], ALPHA),
-        (sample_header(no_pixels=True, alpha_mode=0, fusion=False, identity=bytes(16)), [], []),
+        (sample_header(has_pixels=False, alpha_mode=0, fusion=False, identity=bytes(16)), [], []),
     ],
 )
 def test_writer_refuses_contradictions(arguments: tuple) -> None:  # type: ignore[type-arg]
@@ -279,7 +279,7 @@ def test_writer_refuses_contradictions(arguments: tuple) -> None:  # type: ignor
         {"cicp": (1, 13, 0)},
         {"cicp": (1, 13, 0, 2)},
         {"origin_x": 256},
-        {"no_pixels": True},
+        {"has_pixels": False},
         {"lean": True},
     ],
 )

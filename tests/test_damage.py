@@ -32,7 +32,7 @@ def rebuilt(data: bytes, payloads: dict[int, bytes], **changes: object) -> bytes
         payload = payloads.get(i, reader.tile_bytes(i))
         parts.append(payload)
         entries.append(
-            tile_entry(i, payload, cls=entry.cls, offset=entry.offset, symbols_crc=entry.symbols_crc)
+            tile_entry(i, payload, class_index=entry.class_index, offset=entry.offset, symbols_crc=entry.symbols_crc)
         )
     return write(dataclasses.replace(reader.header, **changes), parts, entries)  # type: ignore[arg-type]
 
@@ -123,7 +123,7 @@ def test_salvage_decodes_the_sound_tiles_and_names_the_others(file: bytes) -> No
     damaged = bytearray(file)
     damaged[reader.tile_offset(3) + 2] ^= 1
     said: list[str] = []
-    salvaged = np.asarray(texcodec.decode(bytes(damaged), salvage=True, notice=said.append))
+    salvaged = np.asarray(texcodec.decode(bytes(damaged), salvage=True, warn=said.append))
     assert len(said) == 1 and "3" in said[0]
     np.testing.assert_array_equal(salvaged[:200, :200], whole[:200, :200])
     assert (salvaged[256:, 256:] == 128).all()
@@ -133,7 +133,7 @@ def test_salvage_of_a_truncated_file_keeps_the_first_tiles(file: bytes) -> None:
     whole = np.asarray(texcodec.decode(file))
     cut = file[: Reader(file).tile_offset(1) + 3]
     said: list[str] = []
-    salvaged = np.asarray(texcodec.decode(cut, salvage=True, notice=said.append))
+    salvaged = np.asarray(texcodec.decode(cut, salvage=True, warn=said.append))
     np.testing.assert_array_equal(salvaged[:200, :200], whole[:200, :200])
     assert len(said) >= 3
 

@@ -14,7 +14,7 @@ import pytest
 from pictures import photograph
 
 import texcodec
-from texcodec.codec.tile_coder import TileCoder
+from texcodec.codec.latent_coder import LatentCoder
 from texcodec.container import Reader
 from texcodec.errors import ModelDamagedError
 from texcodec.networks import check_bound
@@ -158,12 +158,12 @@ def test_symbols_hash_is_over_all_tiles() -> None:
     models = load_set(SET)
     grid, coder, reader = (
         Grid(300, 270, 8),
-        TileCoder(models),
+        LatentCoder(models),
         Reader(texcodec.encode(pixels, quality=40, models=SET)),
     )
     digest = hashlib.sha256()
     for i, entry in enumerate(reader.tiles):
-        symbols = coder.read(reader.tile_bytes(i), entry.cls, reader.header.rate_index, grid.latent_shape(i))
+        symbols = coder.read(reader.tile_bytes(i), entry.class_index, reader.header.rate_index, grid, i)
         digest.update(symbols.canonical_bytes())
     assert len(reader.tiles) == 4
     assert file.symbols_hash() == digest.hexdigest()

@@ -94,7 +94,7 @@ class TestForms:
     def test_one_stream_alone_is_lean(self) -> None:
         data = feature_file(stream())
         reader = Reader(data)
-        assert reader.header.lean and reader.header.no_pixels and reader.header.identity == IDENTITY
+        assert reader.header.lean and not reader.header.has_pixels and reader.header.identity == IDENTITY
         assert reader.header.minor == 2 and (reader.header.width, reader.header.height) == (300, 40)
         assert len(data) == 8 + 12 + 28 + len(pack_stream(stream())) - 16
         assert list(map(unpack_stream, reader.features)) == [stream()]

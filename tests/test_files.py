@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from texcodec import files
 from texcodec.errors import LimitError, ParameterError, StreamError
 from texcodec.files import (
     TEMPORARY_SUFFIX,
@@ -203,7 +202,7 @@ class TestAtomicWriting:
         def refuse(*_: Any, **__: Any) -> int:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        monkeypatch.setattr(files.os, "open", refuse)
+        monkeypatch.setattr(os, "open", refuse)
         with pytest.raises(StreamError, match="Permission denied; check"):
             write_atomically(tmp_path / "a", b"")
 
@@ -214,9 +213,9 @@ class TestFullDisk:
         def full(*_: Any, **__: Any) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(files.os, at, full)
+        monkeypatch.setattr(os, at, full)
         if at == "link":
-            monkeypatch.setattr(files.os, "replace", full)
+            monkeypatch.setattr(os, "replace", full)
         with pytest.raises(StreamError, match="No space left"):
             write_atomically(tmp_path / "a", b"x" * 100_000, force=at == "replace")
         assert names(tmp_path) == []

@@ -282,7 +282,7 @@ def _texcodec_reads(data: bytes) -> bool:
 def test_both_readers_refuse_the_same_files() -> None:
     header = Header(width=7, height=9, channels=3, identity=bytes(16), classes=2, rate_index=3, alpha_mode=1)
     plane = compress_alpha(np.add.outer(np.arange(9), np.arange(7)).astype(np.uint8))
-    small = write(header, [b"abc"], [tile_entry(0, b"abc", cls=0, symbols_crc=1)], [], plane)
+    small = write(header, [b"abc"], [tile_entry(0, b"abc", class_index=0, symbols_crc=1)], [], plane)
     random_source = random.Random(1)
     stream = FeatureStream(bytes(range(1, 17)), 0, (StreamTask(5, 2, 3),), 0, b"abc")
     chunk = FEAT, pack_stream(stream)

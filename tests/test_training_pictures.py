@@ -22,8 +22,10 @@ from training_samples import SMALLEST  # noqa: E402
 
 import texcodec  # noqa: E402
 from texcodec.codec.analysis import AnalysedPicture, analyse  # noqa: E402
-from texcodec.codec.decoder import TileLatents, plan, render, stitch  # noqa: E402
-from texcodec.codec.tile_coder import TileCoder  # noqa: E402
+from texcodec.codec.latent_coder import LatentCoder  # noqa: E402
+from texcodec.codec.layout import lay_out  # noqa: E402
+from texcodec.codec.reconstruction import plan, render, stitch  # noqa: E402
+from texcodec.codec.tile import TileLatents  # noqa: E402
 from texcodec.codec.workers import Workers  # noqa: E402
 from texcodec.errors import ParameterError  # noqa: E402
 from texcodec.fusion import seam_blocks  # noqa: E402
@@ -68,7 +70,7 @@ class Both:
     @property
     def latents(self) -> torch.Tensor:
         """The run-time codec's, side by side."""
-        n = self.analysed.grid.columns
+        n = self.analysed.layout.grid.columns
         rows = [
             np.concatenate([self.tiles[i].values for i in range(first, first + n)], 2)
             for first in range(0, len(self.tiles), n)
@@ -82,14 +84,14 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     fusion = restore_fusion(models.folder)
     assert fusion is not None
     module = PictureCodec(restore_codec(models.folder), fusion, THRESHOLDS)
-    pixels, coder, tiles, bits = photograph(300, 212, seed=4), TileCoder(models), {}, []
+    pixels, coder, tiles, bits = photograph(300, 212, seed=4), LatentCoder(models), {}, []
     with Workers(1) as workers:
-        analysed = analyse(from_array(pixels), models, workers, tile_log2=7)
-    for i, latents in enumerate(analysed.latents):
+        analysed = analyse(from_array(pixels), lay_out(300, 212, tile=128), models, workers)
+    for i, tile in analysed.tiles.items():
         # training rounds to the nearest symbol, so the encoder must not look at bits here
-        symbols = coder.quantise(latents, analysed.classes[i], RATE_INDEX, distortion_scale=0.0)
-        tiles[i] = TileLatents(analysed.classes[i], RATE_INDEX, symbols.latents())
-        bits.append(8 * len(coder.write(symbols, RATE_INDEX)))
+        symbols = coder.quantise(tile, RATE_INDEX, distortion_scale=0.0)
+        tiles[i] = symbols.decoded()
+        bits.append(8 * len(coder.write(symbols)))
     with torch.no_grad():
         coded = module(tensor(pixels), torch.tensor([RATE_INDEX / 255]), tile_log2=7, rounding="nearest")
     return Both(models, module, pixels, analysed, tiles, bits, coded)
@@ -107,8 +109,9 @@ def exported_now(folder: Path) -> ModelSet:
 
 
 def test_classes_are_those_of_the_encoder(both: Both) -> None:
-    assert both.coded.classes.tolist() == [list(both.analysed.classes)]
-    assert len(set(both.analysed.classes)) > 1, "the picture is to have tiles of several classes"
+    classes = [tile.class_index for tile in both.analysed.tiles.values()]
+    assert both.coded.classes.tolist() == [classes]
+    assert len(set(classes)) > 1, "the picture is to have tiles of several classes"
 
 
 def test_latents_are_those_of_the_encoder(both: Both) -> None:
@@ -127,11 +130,11 @@ def test_rate_is_that_of_the_payloads(both: Both) -> None:
 
 
 def test_decoded_latents_give_the_pixels_of_the_decoder(both: Both) -> None:
-    grid, models = both.analysed.grid, both.models
+    grid, models = both.analysed.layout.grid, both.models
     whole = plan(grid, grid.picture, fusion=True, halo=1)
     with Workers(1) as workers:
-        canvas = stitch(grid, whole, both.tiles, models, workers)[0]
-        decoded = render(grid, whole, both.tiles, models, workers, fusion=True, rate_index=RATE_INDEX)
+        canvas = stitch(whole, both.tiles, models, workers)[0]
+        decoded = render(whole, both.tiles, models, workers, rate_index=RATE_INDEX)
     with torch.no_grad():
         t = torch.tensor([RATE_INDEX / 255])
         stitched, fused = both.module.render(both.latents, t, grid, both.coded.classes)
@@ -142,7 +145,7 @@ def test_decoded_latents_give_the_pixels_of_the_decoder(both: Both) -> None:
 
 
 def test_pixels_are_those_of_a_file(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(TileCoder.quantise.__kwdefaults__, "distortion_scale", 0.0)
+    monkeypatch.setitem(LatentCoder.quantise.__kwdefaults__, "distortion_scale", 0.0)
     quality = int(np.argmin(np.abs(np.array(both.models.manifest.qualities) - RATE_INDEX))) + 1
     data = texcodec.encode(both.pixels, quality=quality, models=both.models, tile=128)
     decoded = np.asarray(texcodec.decode(data, models=both.models.folder)).astype(float)
@@ -166,7 +169,7 @@ def test_seams_at_awkward_edges_are_repaired_as_the_decoder_does(both: Both, sha
         tiles[i] = TileLatents(int(coded.classes[0, i]), RATE_INDEX, values.numpy())
     whole = plan(grid, grid.picture, fusion=True, halo=1)
     with Workers(1) as workers:
-        decoded = render(grid, whole, tiles, both.models, workers, fusion=True, rate_index=RATE_INDEX)
+        decoded = render(whole, tiles, both.models, workers, rate_index=RATE_INDEX)
     ours = np.floor(coded.pixels[0].clamp(0, 255).permute(1, 2, 0).numpy() + 0.5)
     assert np.abs(ours - decoded).max() <= 1 and np.mean(ours != decoded) < 0.02
 
@@ -188,7 +191,7 @@ def test_every_network_gets_a_gradient_from_the_fused_pixels(both: Both) -> None
     module = copy.deepcopy(both.module)
     coded = module(tensor(both.pixels), torch.tensor([0.5]), tile_log2=7)
     coded.pixels.square().mean().backward()
-    present = set(both.analysed.classes)
+    present = {tile.class_index for tile in both.analysed.tiles.values()}
     for k, transforms in enumerate(module.codec.transforms):
         for network in (transforms.analysis, transforms.synthesis):
             assert (network.leave.weight.grad is not None) == (k in present)

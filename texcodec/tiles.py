@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 STRIDE = 16
-"""Pixels a latent in each direction."""
+"""Pixels per latent in each direction."""
 
 ENCODER_HALO = 32
 """Pixels around a tile that the analysis network sees where the picture has them; they cost no bits."""
@@ -29,6 +31,11 @@ class Box:
     top: int
     right: int
     bottom: int
+
+    @classmethod
+    def of(cls, x: int, y: int, width: int, height: int) -> Box:
+        """The box with this corner and size."""
+        return cls(x, y, x + width, y + height)
 
     @property
     def width(self) -> int:
@@ -57,6 +64,11 @@ class Box:
         """The box with ``by`` pixels more on every side."""
         return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
 
+    def over(self, stride: int, origin: Box) -> Box:
+        """The box on a lattice of ``stride`` pixels that starts at ``origin``."""
+        x, y = origin.left, origin.top
+        return Box(*((n - o) // stride for n, o in zip((self.left, self.top, self.right, self.bottom), (x, y, x, y))))
+
     def cut(self, array: np.ndarray, origin: Box | None = None) -> np.ndarray:
         """The part of the last two axes of ``array``, which starts at ``origin`` (default 0, 0)."""
         x, y = (origin.left, origin.top) if origin else (0, 0)
@@ -80,7 +92,7 @@ class Grid:
 
     @property
     def side(self) -> int:
-        """Pixels a tile side."""
+        """Pixels per tile side."""
         return 1 << self.log2
 
     @property

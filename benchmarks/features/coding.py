@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from texcodec.container.chunks import FEAT
-from texcodec.container.features import (
+from texcodec.container import (
     FeatureStream,
     StreamTask,
     feature_header,
     pack_stream,
     task_identifier,
 )
+from texcodec.container.chunks import FEAT
 from texcodec.container.writer import write
 from texcodec.entropy import ProbabilityTables, SymbolReader, SymbolWriter, quantise_probabilities
 from texcodec.training.architecture import HYPER_MAX, SCALE_LEVELS

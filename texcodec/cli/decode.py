@@ -93,7 +93,7 @@ def command(
         target = places[source]
         start = time.perf_counter()
         check_output(target, force=force)
-        notice = console.notices(source)
+        warn = console.notices(source)
         with opened(source) as file, texcodec.open(file, limits=limits, salvage=salvage) as tcx:
             with console.tiles() as progress:
                 picture = tcx.decode_picture(
@@ -101,7 +101,7 @@ def command(
                     models=models,
                     threads=threads,
                     progress=progress,
-                    notice=notice,
+                    warn=warn,
                 )
             size, pixels = tcx.file_bytes, tcx.width * tcx.height
         if no_metadata:
@@ -111,7 +111,7 @@ def command(
             target, lambda to: left_out.extend(save_picture(picture, to, formats[target])), force=force
         )
         for sentence in left_out:
-            notice(sentence)
+            warn(sentence)
         seconds = time.perf_counter() - start
         console.done(source, target, size=size, pixels=pixels, seconds=seconds)
 

@@ -91,7 +91,7 @@ def command(
     is standard input, and an output "-" standard output.
 
     At most one of --quality, --bpp, --size and --psnr can be given. Where the target cannot be reached, the
-    nearest end of the range is used, and a notice says so.
+    nearest end of the range is used, and a warning says so.
 
     With --crop, --size and --bpp are those of the whole file and picture, --psnr that of the region.
     """
@@ -121,7 +121,7 @@ def command(
         target = places[source]
         start = time.perf_counter()
         check_output(target, force=force)
-        notice = console.notices(source)
+        warn = console.notices(source)
         with opened(source) as file:
             picture = read_picture(file, limits, name="The picture")
         with console.tiles() as progress:
@@ -139,7 +139,7 @@ def command(
                 metadata=not no_metadata,
                 limits=limits,
                 progress=progress,
-                notice=notice,
+                warn=warn,
             )
         write_output(target, data, force=force)
         pixels = picture.width * picture.height

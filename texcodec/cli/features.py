@@ -145,7 +145,7 @@ def encode(
         if not with_picture:
             return feature_file(stream, picture.width, picture.height), pixels
         beside = texcodec.encode(
-            picture, quality=quality, models=picture_models, limits=limits, notice=notice
+            picture, quality=quality, models=picture_models, limits=limits, warn=notice
         )
         return attach(beside, stream, limits), pixels
 

@@ -54,11 +54,11 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         models: a model set to look into, beside those that are found by themselves.
     """
     header = reader.header
-    manifest = _manifest_of(header.identity, models) if not header.no_pixels else None
+    manifest = _manifest_of(header.identity, models) if header.has_pixels else None
     present = [entry for entry in reader.tiles if not entry.absent]
-    tiles_of, bytes_of = Counter(entry.cls for entry in present), Counter[int]()
+    tiles_of, bytes_of = Counter(entry.class_index for entry in present), Counter[int]()
     for entry in present:
-        bytes_of[entry.cls] += entry.length
+        bytes_of[entry.class_index] += entry.length
     names = manifest.classes if manifest else ()
     offsets = [entry.offset for entry in present] or [0]
     return {
@@ -73,8 +73,8 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "bit_depth": header.bit_depth,
         "cicp": list(header.cicp),
         "tile": header.tile,
-        "columns": header.columns,
-        "rows": header.rows,
+        "columns": header.grid.columns,
+        "rows": header.grid.rows,
         "origin": [header.origin_x, header.origin_y],
         "crop": _crop(reader),
         "tiles": len(present),
@@ -96,7 +96,7 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "entropy_profile": header.entropy_profile,
         "identity": header.identity.hex(),
         "models": manifest.name if manifest else None,
-        "pixels": not header.no_pixels,
+        "pixels": header.has_pixels,
         "features": describe_streams(reader, models),
         "chunks": [{"type": kind.decode("ascii"), "bytes": len(data)} for kind, data in reader.ancillary],
         "alpha_bytes": len(reader.alpha) if reader.alpha is not None else 0,

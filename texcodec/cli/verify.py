@@ -45,7 +45,7 @@ def command(
             shown = printable(click.format_filename(display_name(name)))
             if not symbols:
                 line = f"{shown}: ok"
-            elif tcx.header.no_pixels:
+            elif not tcx.header.has_pixels:
                 from texcodec.features.decode import streams_hash
 
                 line = f"{streams_hash(tcx.header, tcx.chunks, models, limits=limits)}  {shown}"

@@ -1,6 +1,10 @@
-"""Encoder and decoder: the only place where tiles, networks, entropy coding and container meet."""
+"""Encoder and decoder: the only place where tiles, networks, entropy coding and container meet.
 
-from .decode import TcxFile, decode, open
+encode   cropping -> layout -> analysis -> coders (quantise, write) -> container
+decode   container -> requirements -> coders (read) -> reconstruction
+"""
+
 from .encode import encode
+from .file import TcxFile, decode, open
 
 __all__ = ["TcxFile", "decode", "encode", "open"]

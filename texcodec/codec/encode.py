@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..container import (
+    ABSENT_ENTRY,
     CROP,
-    DROP,
     EXIF,
     ICCP,
     XMPD,
@@ -22,16 +22,18 @@ from ..container import (
     tile_entry,
     write,
 )
-from ..container.index import ABSENT_ENTRY
 from ..errors import ParameterError
 from ..images import Picture, compress_alpha, from_array, from_image
 from ..limits import DEFAULT_LIMITS, Limits
 from ..registry import ModelSet, load_set
+from ..registry.manifest import ENTROPY_PROFILE
 from .analysis import AnalysedPicture, analyse
-from .cropping import CropSource, best_log2, coded_tiles, crop_box, find_crop, grid_of, region_tiles
-from .decoder import TileLatents, plan, render
+from .coders import coders_of
+from .cropping import CropSource, find_crop
+from .layout import TileLayout, lay_out
 from .rate_control import DEFAULT_QUALITY, Target, index_of_quality, psnr, search_bytes, search_psnr
-from .tile_coder import TileCoder
+from .reconstruction import plan, render
+from .tile import CodedTile
 from .workers import Counter, Progress, Workers
 
 if TYPE_CHECKING:
@@ -39,9 +41,9 @@ if TYPE_CHECKING:
 
 CONTAINER_BYTES = 60
 TILE_BYTES = 10
-"""Rough sizes of a file's fixed part and of a tile's index entry, for estimates that are corrected by
-writing.
-"""
+"""Rough sizes of a file's fixed part and of a tile's index entry, for estimates that writing corrects."""
+CROP_MINOR = 1
+"""Minor version of the format in files with a crop."""
 COARSEST = 0
 """Rate index of the tiles outside a crop's region, where they are coded at all."""
 MOST_BELOW = 128
@@ -63,22 +65,20 @@ def encode(
     metadata: bool = True,
     limits: Limits | None = None,
     progress: Progress | None = None,
-    notice: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> bytes:
     """Encode a picture.
 
     At most one of ``quality``, ``bpp``, ``size`` and ``psnr`` may be given; the default is quality 50.
 
     Args:
-        image: a Pillow image (its ICC profile, EXIF and XMP travel along), a uint8 array H x W, H x W x 1
-            (grey),
+        image: a Pillow image (its ICC profile, EXIF and XMP are kept), a uint8 array H x W or H x W x 1 (grey),
             H x W x 2 (grey and alpha), H x W x 3 (RGB) or H x W x 4 (RGBA), or a ``texcodec.images.Picture``.
         quality: 1 (smallest) to 100 (best).
-        bpp: bits of the whole file a pixel of the whole picture, met within 2 % where set and picture allow it.
+        bpp: bits of the whole file per pixel of the whole picture, met within 2 % where set and picture allow it.
         size: bytes of the whole file, never exceeded unless the picture cannot be made so small.
         psnr: dB over the colour samples (of the crop's region), met within 0.1 dB where set and picture allow it.
-        models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with
-            texcodec.
+        models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with texcodec.
         threads: default: the cores this process may use. The bytes do not depend on it.
         tile: tile side, 128 or 256; default: 256, or with a crop the one that reaches less far beyond it.
         crop: the part that matters: a ``texcodec.crop.Profile``, the path of one, or (x, y, width, height) in
@@ -88,7 +88,7 @@ def encode(
         metadata: whether ICC profile, EXIF and XMP go into the file.
         limits: largest picture accepted.
         progress: called with (tiles done, tiles in all).
-        notice: called with sentences for the user, as when a target is out of reach.
+        warn: called with sentences for the user, as when a target is out of reach.
     Returns:
         the bytes of a ``.tcx`` file.
     Raises:
@@ -101,21 +101,22 @@ def encode(
     target.check()
     if tile not in (None, 128, 256):
         raise ParameterError(f"The tile side must be 128 or 256 pixels, not {tile!r}.")
-    if outside is not None and crop is None:
-        raise ParameterError("What happens outside a crop needs a crop; give one, or leave 'outside' away.")
     picture = _as_picture(image, limits)
-    say = notice or (lambda sentence: None)
+    warn = warn or (lambda sentence: None)
     for sentence in picture.notices:
-        say(sentence)
+        warn(sentence)
     limits = limits or DEFAULT_LIMITS
     limits.check_picture(picture.width, picture.height, picture.channels)
     if metadata:  # what a reader would refuse is not written
         limits.check_metadata(sum(len(data) for data in (picture.icc, picture.exif, picture.xmp) if data))
-    cropped = None if crop is None else find_crop(crop, outside, picture.width, picture.height)
+    found = find_crop(crop, outside, picture.width, picture.height)
+    layout = lay_out(picture.width, picture.height, tile, found)
     models = models if isinstance(models, ModelSet) else load_set(models)
     with Workers(threads) as workers:
-        job = _Encoding(picture, models, workers, tile, cropped, metadata, progress)
-        return job.run(target, say)
+        counter = Counter(2 * len(layout.coded), progress)
+        analysed = analyse(picture, layout, models, workers, counter)
+        chunks = _ancillary(picture, found, metadata)
+        return _Encoding(picture, analysed, models, workers, chunks, found, counter).run(target, warn)
 
 
 def _as_picture(image: Image.Image | np.ndarray | Picture, limits: Limits | None) -> Picture:
@@ -126,82 +127,74 @@ def _as_picture(image: Image.Image | np.ndarray | Picture, limits: Limits | None
     return from_image(image, limits)
 
 
+def _ancillary(picture: Picture, crop: Crop | None, metadata: bool) -> list[tuple[bytes, bytes]]:
+    kept = [(ICCP, picture.icc), (EXIF, picture.exif), (XMPD, picture.xmp)] if metadata else []
+    about = [(CROP, pack_crop(crop))] if crop else []
+    return about + [(kind, data) for kind, data in kept if data]
+
+
+def _alpha(picture: Picture, layout: TileLayout) -> bytes | None:
+    """The alpha plane of the file: transparent where a crop leaves the picture out."""
+    if picture.alpha is None:
+        return None
+    plane = np.zeros_like(picture.alpha)
+    layout.shown.cut(plane)[...] = layout.shown.cut(picture.alpha)
+    return compress_alpha(plane)
+
+
 class _Encoding:
-    """One picture on its way into a file."""
+    """An analysed picture on its way into a file."""
 
     def __init__(
         self,
         picture: Picture,
+        analysed: AnalysedPicture,
         models: ModelSet,
         workers: Workers,
-        tile: int | None,
+        ancillary: list[tuple[bytes, bytes]],
         crop: Crop | None,
-        metadata: bool,
-        progress: Progress | None,
+        counter: Counter,
     ) -> None:
-        self.picture, self.models, self.workers, self.crop = picture, models, workers, crop
-        self.coder = TileCoder(models)
-        log2 = int(tile).bit_length() - 1 if tile else best_log2(crop)
-        grid = grid_of(picture, log2, crop)
-        self.tiles = region_tiles(grid, crop)
-        """Numbers of the tiles whose rates are chosen."""
-        self.coded = coded_tiles(grid, crop)
-        """Numbers of all tiles in the file; those that are not among ``tiles`` have the coarsest rate."""
-        self.counter = Counter(2 * len(self.coded), progress)
-        self.analysed: AnalysedPicture = analyse(
-            picture, models, workers, tile_log2=log2, crop=crop, counter=self.counter
-        )
-        chunks = ((ICCP, picture.icc), (EXIF, picture.exif), (XMPD, picture.xmp))
-        self.ancillary = [(kind, data) for kind, data in chunks if data] if metadata else []
-        if crop is not None:
-            self.ancillary.insert(0, (CROP, pack_crop(crop)))
-        self.grey = picture.channels == 1
+        self.picture, self.models, self.workers, self.counter = picture, models, workers, counter
+        self.layout, self.tiles = analysed.layout, analysed.tiles
+        self.coders = coders_of(models, ENTROPY_PROFILE)
+        self.ancillary, self.alpha = ancillary, _alpha(picture, analysed.layout)
+        self.minor = 0 if crop is None else CROP_MINOR
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
-        self.alpha = None if picture.alpha is None else compress_alpha(_alpha_of(picture.alpha, crop))
 
-    def run(self, target: Target, say: Callable[[str], None]) -> bytes:
-        """Find the rates of ``tiles`` and write the file."""
-        tiles = len(self.tiles)
+    def run(self, target: Target, warn: Callable[[str], None]) -> bytes:
+        """Find the rates of the region's tiles and write the file."""
+        tiles = len(self.layout.region_tiles)
+        reached, asked = True, ""
         if target.psnr is not None:
             index, reached = search_psnr(self._psnr, target.psnr)
-            rates = [index] * tiles
-            if not reached:
-                say(
-                    f"A PSNR of {target.psnr:g} dB is out of reach of this model set for this picture; "
-                    "the nearest quality is used."
-                )
-            return self._file(rates)
-        if target.bpp is not None or target.size is not None:
-            pixels = self.picture.width * self.picture.height
-            # no file is longer than the last bound, which keeps the numbers finite
-            wanted = target.size if target.size is not None else min(target.bpp or 0.0, 1e9) * pixels / 8
+            rates, asked = [index] * tiles, f"A PSNR of {target.psnr:g} dB"
+        elif target.bpp is not None or target.size is not None:
+            strict = target.size is not None
+            wanted = target.bytes(self.picture.width * self.picture.height)
             rates, reached = search_bytes(
-                self._estimate,
-                int(wanted) if target.size is not None else round(wanted),
-                tiles,
-                exact=lambda r: len(self._file(r)),
-                strict=target.size is not None,
+                self._estimate, wanted, tiles, exact=lambda r: len(self._file(r)), strict=strict
             )
-            data = self._file(rates)
-            if not reached:
-                asked = f"{target.size} bytes" if target.size is not None else f"{target.bpp:g} bits a pixel"
-                say(
-                    f"A file of {asked} is out of reach of this model set for this picture; "
-                    f"the nearest has {len(data)} bytes."
-                )
-            return data
-        quality = target.quality if target.quality is not None else DEFAULT_QUALITY
-        return self._file([index_of_quality(quality, self.models.manifest.qualities)] * tiles)
+            asked = f"A file of {target.size} bytes" if strict else f"A file of {target.bpp:g} bits per pixel"
+        else:
+            quality = target.quality if target.quality is not None else DEFAULT_QUALITY
+            rates = [index_of_quality(quality, self.models.manifest.qualities)] * tiles
+        data = self._file(rates)
+        if not reached:
+            warn(
+                f"{asked} is out of reach of this model set for this picture; the nearest has {len(data)} bytes."
+            )
+        return data
 
     def _rates(self, chosen: list[int]) -> dict[int, int]:
         """The rate index of every coded tile, by its number."""
-        return dict.fromkeys(self.coded, COARSEST) | dict(zip(self.tiles, chosen))
+        return dict.fromkeys(self.layout.coded, COARSEST) | dict(zip(self.layout.region_tiles, chosen))
 
     def _header(self, chosen: list[int]) -> Header:
-        grid, models = self.analysed.grid, self.models
-        base, fusion = min(chosen), models.manifest.fusion and len(self.coded) > 1
-        if len(self.coded) > len(self.tiles) and base > MOST_BELOW:
+        layout, grid, manifest = self.layout, self.layout.grid, self.models.manifest
+        base, fusion = min(chosen), manifest.fusion and len(layout.coded) > 1
+        if len(layout.coded) > len(layout.region_tiles) and base > MOST_BELOW:
             # a tile's rate is at most 128 below the header's, which is then not that of the region: fusion,
             # which goes by the header's, would repair seams as those of a coarser picture
             base, fusion = MOST_BELOW, False
@@ -209,17 +202,22 @@ class _Encoding:
             width=grid.width,
             height=grid.height,
             channels=self.picture.channels,
-            identity=models.identity,
+            identity=self.models.identity,
             rate_index=base,
-            classes=models.classes,
+            classes=self.models.classes,
+            entropy_profile=ENTROPY_PROFILE,
             tile_log2=grid.log2,
-            halo=models.manifest.halo,
+            halo=manifest.halo,
             fusion=fusion,
             origin_x=grid.origin_x,
             origin_y=grid.origin_y,
             alpha_mode=0 if self.alpha is None else 1,
-            minor=0 if self.crop is None else 1,
+            minor=self.minor,
         )
+
+    def _quantise(self, index: int, rate: int) -> CodedTile:
+        tile = self.tiles[index]
+        return self.coders[tile.class_index].quantise(tile, rate)
 
     def _file(self, rates: list[int]) -> bytes:
         """The file at these rates; the last one is kept, as a search often ends on it."""
@@ -228,76 +226,47 @@ class _Encoding:
         header, rate_of = self._header(rates), self._rates(rates)
 
         def run(index: int) -> tuple[bytes, TileEntry]:
-            cls, rate = self.analysed.classes[index], rate_of[index]
-            symbols = self.coder.quantise(self.analysed.latents[index], cls, rate)
-            payload = self.coder.write(symbols, rate)
+            class_index = self.tiles[index].class_index
+            coded = self._quantise(index, rate_of[index])
+            payload = self.coders[class_index].write(coded)
+            checksum, offset = symbols_crc(coded.canonical_bytes()), rate_of[index] - header.rate_index
             return payload, tile_entry(
-                index,
-                payload,
-                cls=cls,
-                offset=rate - header.rate_index,
-                symbols_crc=symbols_crc(symbols.canonical_bytes()),
+                index, payload, class_index=class_index, offset=offset, symbols_crc=checksum
             )
 
-        coded = dict(zip(self.coded, self.workers.map(run, self.coded, self.counter)))
-        tiles = [coded.get(i, (b"", ABSENT_ENTRY)) for i in range(len(self.analysed.grid))]
+        coded = dict(zip(self.layout.coded, self.workers.map(run, self.layout.coded, self.counter)))
+        tiles = [coded.get(i, (b"", ABSENT_ENTRY)) for i in range(len(self.layout.grid))]
         data = write(header, [p for p, _ in tiles], [e for _, e in tiles], self.ancillary, self.alpha)
         self._written = (list(rates), data)
         return data
 
     def _estimate(self, rates: list[int]) -> int:
         """About as many bytes as ``_file`` would have."""
-
         rate_of = self._rates(rates)
 
-        def run(index: int) -> None:
-            key = index, rate_of[index]
-            if key not in self._bits:
-                symbols = self.coder.quantise(
-                    self.analysed.latents[index], self.analysed.classes[index], rate_of[index]
-                )
-                self._bits[key] = self.coder.bits(symbols, rate_of[index])
+        def run(place: tuple[int, int]) -> None:
+            if place not in self._bits:
+                self._bits[place] = self.coders[self.tiles[place[0]].class_index].bits(self._quantise(*place))
 
-        for _ in self.workers.map(run, self.coded):
+        for _ in self.workers.map(run, rate_of.items()):
             pass
-        extra = sum(len(data) + 12 for _, data in self.ancillary) + (
-            len(self.alpha) + 12 if self.alpha else 0
+        chunks = [data for _, data in self.ancillary] + ([self.alpha] if self.alpha else [])
+        tiles = sum(self._bits[place] for place in rate_of.items()) / 8
+        return (
+            round(tiles)
+            + sum(len(data) + 12 for data in chunks)
+            + CONTAINER_BYTES
+            + TILE_BYTES * len(rate_of)
         )
-        tiles = sum(self._bits[i, r] for i, r in rate_of.items()) / 8
-        return round(tiles) + extra + CONTAINER_BYTES + TILE_BYTES * len(rate_of)
 
     def _psnr(self, rate_index: int) -> float:
-        """PSNR of the picture, or of the crop's region, decoded at a rate index."""
-        chosen = [rate_index] * len(self.tiles)
+        """PSNR of the layout's region, decoded at a rate index."""
+        chosen = [rate_index] * len(self.layout.region_tiles)
         header, rate_of = self._header(chosen), self._rates(chosen)
-
-        def run(index: int) -> TileLatents:
-            cls = self.analysed.classes[index]
-            symbols = self.coder.quantise(self.analysed.latents[index], cls, rate_of[index])
-            return TileLatents(cls, rate_of[index], symbols.latents())
-
-        grid = self.analysed.grid
-        box = grid.picture if self.crop is None else crop_box(self.crop)
-        wanted = plan(grid, box, fusion=header.fusion, halo=self.models.manifest.halo)
+        box = self.layout.region
+        wanted = plan(self.layout.grid, box, fusion=header.fusion, halo=header.halo)
         needed = [i for i in wanted.decoded if i in rate_of]
-        tiles = dict(zip(needed, self.workers.map(run, needed)))
-        decoded = render(
-            grid,
-            wanted,
-            tiles,
-            self.models,
-            self.workers,
-            fusion=header.fusion,
-            rate_index=header.rate_index,
-            grey=self.grey,
-        )
+        coded = self.workers.map(lambda i: self._quantise(i, rate_of[i]).decoded(), needed)
+        tiles, grey = dict(zip(needed, coded)), self.picture.channels == 1
+        decoded = render(wanted, tiles, self.models, self.workers, rate_index=header.rate_index, grey=grey)
         return psnr(self.picture.pixels[box.top : box.bottom, box.left : box.right], decoded)
-
-
-def _alpha_of(alpha: np.ndarray, crop: Crop | None) -> np.ndarray:
-    """The alpha plane of the file: transparent where a crop leaves the picture out."""
-    if crop is None or crop.outside != DROP:
-        return alpha
-    box, plane = crop_box(crop), np.zeros_like(alpha)
-    box.cut(plane)[...] = box.cut(alpha)
-    return plane

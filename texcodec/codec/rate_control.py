@@ -27,7 +27,7 @@ class Target:
 
     Attributes:
         quality: 1 to 100.
-        bpp: bits of the whole file a pixel.
+        bpp: bits of the whole file per pixel.
         size: bytes of the whole file, never exceeded.
         psnr: dB over all colour samples.
     """
@@ -52,21 +52,22 @@ class Target:
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ParameterError(f"The quality must be from 1 to 100, not {self.quality:g}.")
 
+    def bytes(self, pixels: int) -> int:
+        """Bytes of the file that is asked for, for a picture of this many pixels."""
+        # no file is longer than the last bound, which keeps the numbers finite
+        return int(self.size) if self.size is not None else round(min(self.bpp or 0.0, 1e9) * pixels / 8)
+
 
 DEFAULT_QUALITY = 50.0
 
 
 def index_of_quality(quality: float, qualities: tuple[int, ...]) -> int:
-    """The rate index of a quality from 1 to 100; between whole qualities the nearest index on the straight
-    line.
-    """
+    """The rate index of a quality from 1 to 100; between whole qualities the nearest index on the straight line."""
     return int(np.floor(np.interp(quality, np.arange(1, 101), qualities) + 0.5))
 
 
 def spread(index: int, finer: int, tiles: int) -> list[int]:
-    """Rate indices of all tiles: ``index``, and ``index + 1`` for ``finer`` tiles spread evenly over the
-    picture.
-    """
+    """Rate indices of all tiles: ``index``, and ``index + 1`` for ``finer`` tiles spread evenly over the picture."""
     return [index + ((i + 1) * finer // tiles - i * finer // tiles) for i in range(tiles)]
 
 
@@ -117,9 +118,7 @@ def search_bytes(
         size(lowest)
     if strict:
         fitting = [at for at in sizes if sizes[at] <= target]
-        best = (
-            max(fitting, key=lambda at: (sizes[at], at)) if fitting else min(sizes, key=lambda at: sizes[at])
-        )
+        best = max(fitting, key=lambda at: (sizes[at], at)) if fitting else min(sizes, key=sizes.__getitem__)
         return rates(best), bool(fitting) and (best < top or sizes[best] == target)
     best = min(sizes, key=lambda at: (abs(sizes[at] - target), at))
     return rates(best), abs(sizes[best] - target) <= BYTES_TOLERANCE * target

@@ -21,22 +21,22 @@ from texcodec.container.chunks import (
     is_critical,
 )
 from texcodec.container.crop import COARSE, DROP, Crop, pack_crop, unpack_crop
-from texcodec.container.features import (
+from texcodec.container.feature_files import attach, feature_header
+from texcodec.container.feature_stream import (
     FeatureStream,
     StreamTask,
-    attach,
-    feature_header,
     pack_stream,
     task_identifier,
     unpack_stream,
 )
 from texcodec.container.header import MAJOR, MINOR, SRGB, Header
-from texcodec.container.index import ABSENT, TileEntry, symbols_crc, tile_crc, tile_entry
+from texcodec.container.index import ABSENT, ABSENT_ENTRY, TileEntry, symbols_crc, tile_crc, tile_entry
 from texcodec.container.reader import Reader, read_header
 from texcodec.container.writer import write
 
 __all__ = [
     "ABSENT",
+    "ABSENT_ENTRY",
     "ALPH",
     "COARSE",
     "CROP",

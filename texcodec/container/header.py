@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from texcodec.container.fields import MAX_VARINT, FieldReader, varint
 from texcodec.errors import CorruptError, ParameterError, UnsupportedError
+from texcodec.tiles import Grid
 
 MAJOR = 1
 MINOR = 0
@@ -45,9 +46,9 @@ class Header:
     origin_x, _y     where grid lines cross the picture: at x = origin_x modulo the tile's side, likewise y
     alpha_mode       0: none, 1: straight alpha, lossless, in the chunk ALPH
     cicp             colour primaries, transfer, matrix, full range (ITU-T H.273 code points)
-    bit_depth        bits a channel; 8
+    bit_depth        bits per channel; 8
     orientation      EXIF orientation still to be applied; 1, as the encoder applies it
-    no_pixels        the file holds feature streams only and has no tiles
+    has_pixels       false: the file holds feature streams only and has no tiles
     lean             one tile or one feature stream, nothing else: it lies within THDR (the writer sets this)
     """
 
@@ -68,7 +69,7 @@ class Header:
     cicp: tuple[int, int, int, int] = SRGB
     bit_depth: int = 8
     orientation: int = 1
-    no_pixels: bool = False
+    has_pixels: bool = True
     lean: bool = False
     major: int = MAJOR
     minor: int = MINOR
@@ -97,12 +98,12 @@ class Header:
             _check_range(f"cicp {name}", value, 0, 1 if name == "range" else 255)
         if len(self.identity) != IDENTITY_BYTES:
             raise ParameterError(f"The header's 'identity' must have 16 bytes, not {len(self.identity)}.")
-        if self.no_pixels and (self.alpha_mode or self.fusion or (any(self.identity) and not self.lean)):
+        if not self.has_pixels and (self.alpha_mode or self.fusion or (any(self.identity) and not self.lean)):
             raise ParameterError(
                 "The header of a file without pixels must have no alpha and no fusion, and an identity in the lean "
                 "form only."
             )
-        if self.lean and not self.no_pixels and (self.alpha_mode or self.tile_count != 1):
+        if self.lean and self.has_pixels and (self.alpha_mode or self.tile_count != 1):
             raise ParameterError("The header's lean form needs exactly one tile and no alpha.")
 
     @property
@@ -111,19 +112,14 @@ class Header:
         return 1 << self.tile_log2
 
     @property
-    def columns(self) -> int:
-        """Tiles in a row of the grid."""
-        return _cells(self.width, self.origin_x, self.tile)
-
-    @property
-    def rows(self) -> int:
-        """Rows of the grid."""
-        return _cells(self.height, self.origin_y, self.tile)
+    def grid(self) -> Grid:
+        """The tiles of the picture."""
+        return Grid(self.width, self.height, self.tile_log2, self.origin_x, self.origin_y)
 
     @property
     def tile_count(self) -> int:
-        """Entries of the index: 0 without pixels, else columns x rows, absent tiles included."""
-        return 0 if self.no_pixels else self.columns * self.rows
+        """Entries of the index: 0 without pixels, else one for each tile of the grid, absent ones included."""
+        return len(self.grid) if self.has_pixels else 0
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
@@ -132,15 +128,10 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
         raise ParameterError(f"The header's '{name}' must be {allowed}, not {value}.")
 
 
-def _cells(extent: int, origin: int, tile: int) -> int:
-    # Cell of the last pixel less cell of the first; floor division also serves the cell before the origin.
-    return (extent - 1 - origin) // tile - (-origin) // tile + 1
-
-
 def pack_header(header: Header) -> bytes:
     """The payload of THDR (of a lean file: its first part)."""
     flags = (
-        (_NO_PIXELS if header.no_pixels else 0)
+        (0 if header.has_pixels else _NO_PIXELS)
         | (_LEAN if header.lean else 0)
         | (_FUSION if header.fusion else 0)
         | (_CICP if header.cicp != SRGB else 0)
@@ -221,7 +212,7 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
             cicp=cicp,
             origin_x=origin_x,
             origin_y=origin_y,
-            no_pixels=bool(flags & _NO_PIXELS),
+            has_pixels=not flags & _NO_PIXELS,
             lean=bool(flags & _LEAN),
             fusion=bool(flags & _FUSION),
         )
@@ -235,7 +226,7 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
 
 def _refuse_unsupported(pixel: int, grid: int, border: int) -> None:
     if pixel >> 4 != 7:
-        raise _unsupported(f"{(pixel >> 4) + 1} bits a channel")
+        raise _unsupported(f"{(pixel >> 4) + 1} bits per channel")
     if pixel >> 2 & 3 > 1:
         raise _unsupported(f"alpha mode {pixel >> 2 & 3}")
     if grid & 15 not in (7, 8):

@@ -25,14 +25,14 @@ class TileEntry:
     """One tile's line of the index.
 
     length       bytes of its payload, 0 .. 2**32 - 1
-    cls          texture class, 0 .. classes - 1, or ABSENT (then every other field is 0)
+    class_index  texture class, 0 .. classes - 1, or ABSENT (then every other field is 0)
     offset       added to the header's rate_index, -128 .. 127
     crc          tile_crc of its index and payload, 32 bits
     symbols_crc  symbols_crc of its decoded symbols, 16 bits
     """
 
     length: int
-    cls: int
+    class_index: int
     offset: int = 0
     crc: int = 0
     symbols_crc: int = 0
@@ -40,10 +40,10 @@ class TileEntry:
     @property
     def absent(self) -> bool:
         """Whether the file leaves this tile out."""
-        return self.cls == ABSENT
+        return self.class_index == ABSENT
 
 
-ABSENT_ENTRY = TileEntry(length=0, cls=ABSENT)
+ABSENT_ENTRY = TileEntry(length=0, class_index=ABSENT)
 
 
 def tile_crc(index: int, payload: bytes) -> int:
@@ -56,9 +56,11 @@ def symbols_crc(symbols: bytes) -> int:
     return zlib.crc32(symbols) & 0xFFFF
 
 
-def tile_entry(index: int, payload: bytes, *, cls: int, symbols_crc: int, offset: int = 0) -> TileEntry:
+def tile_entry(
+    index: int, payload: bytes, *, class_index: int, symbols_crc: int, offset: int = 0
+) -> TileEntry:
     """The entry of the tile at ``index`` (row-major) with this payload."""
-    return TileEntry(len(payload), cls, offset, tile_crc(index, payload), symbols_crc)
+    return TileEntry(len(payload), class_index, offset, tile_crc(index, payload), symbols_crc)
 
 
 def check_entry(header: Header, index: int, entry: TileEntry) -> None:
@@ -67,9 +69,9 @@ def check_entry(header: Header, index: int, entry: TileEntry) -> None:
         if entry != ABSENT_ENTRY:
             raise ParameterError(f"Tile {index} is absent, so all its other fields must be 0.")
         return
-    if not 0 <= entry.cls < header.classes:
+    if not 0 <= entry.class_index < header.classes:
         raise ParameterError(
-            f"Tile {index} has class {entry.cls} but the header declares {header.classes} classes."
+            f"Tile {index} has class {entry.class_index} but the header declares {header.classes} classes."
         )
     if not -128 <= entry.offset <= 127:
         raise ParameterError(f"Tile {index} has rate offset {entry.offset}, which is outside -128 .. 127.")
@@ -90,7 +92,7 @@ def pack_index(entries: Sequence[TileEntry]) -> bytes:
     """The payload of TIDX for entries that check_entry accepts."""
     out = bytearray()
     for entry in entries:
-        out.append(entry.cls)
+        out.append(entry.class_index)
         if not entry.absent:
             out += varint(entry.length)
             out += struct.pack("<bIH", entry.offset, entry.crc, entry.symbols_crc)
@@ -113,15 +115,15 @@ def unpack_index(header: Header, payload: bytes) -> tuple[TileEntry, ...]:
     fields = FieldReader(payload, "TIDX")
     entries = []
     for index in range(header.tile_count):
-        cls = fields.unsigned(1, f"class of tile {index}")
-        if cls == ABSENT:
+        class_index = fields.unsigned(1, f"class of tile {index}")
+        if class_index == ABSENT:
             entries.append(ABSENT_ENTRY)
             continue
         length = fields.varint(f"length of tile {index}")
         offset = fields.signed(1, f"rate offset of tile {index}")
         crc = fields.unsigned(4, f"checksum of tile {index}")
         symbols = fields.unsigned(2, f"symbol checksum of tile {index}")
-        entry = TileEntry(length, cls, offset, crc, symbols)
+        entry = TileEntry(length, class_index, offset, crc, symbols)
         check_read_entry(header, index, entry)
         entries.append(entry)
     fields.finish()
@@ -138,7 +140,7 @@ def check_read_entry(header: Header, index: int, entry: TileEntry) -> None:
 
 def pack_lean_tile(entry: TileEntry, payload: bytes) -> bytes:
     """What follows the header's fields in a lean THDR: class, rate offset, symbol checksum, payload."""
-    return struct.pack("<BbH", entry.cls, entry.offset, entry.symbols_crc) + payload
+    return struct.pack("<BbH", entry.class_index, entry.offset, entry.symbols_crc) + payload
 
 
 _LEAN_TILE_HEAD = 4
@@ -150,10 +152,10 @@ def unpack_lean_tile(header: Header, rest: bytes) -> TileEntry:
     The checksum of THDR covers the payload, so the entry's ``crc`` is computed here instead of stored.
     """
     fields = FieldReader(rest, "THDR")
-    cls = fields.unsigned(1, "class of tile 0")
+    class_index = fields.unsigned(1, "class of tile 0")
     offset = fields.signed(1, "rate offset of tile 0")
     symbols = fields.unsigned(2, "symbol checksum of tile 0")
-    entry = tile_entry(0, rest[_LEAN_TILE_HEAD:], cls=cls, offset=offset, symbols_crc=symbols)
+    entry = tile_entry(0, rest[_LEAN_TILE_HEAD:], class_index=class_index, offset=offset, symbols_crc=symbols)
     if entry.absent:
         raise CorruptError("The only tile of a lean file is absent; get another copy of the file.")
     check_read_entry(header, 0, entry)

@@ -77,6 +77,7 @@ class Reader:
                 a type repeats
     ancillary   (type, payload) of all of these, in the file's order, unknown types included
     alpha       payload of ALPH, or None
+    salvage     whether damage after the header and the index is overlooked
     problems    sentences on what a salvaging reader overlooked; damaged tiles are not among them
     file_bytes  size of the file
 
@@ -91,7 +92,7 @@ class Reader:
     def __init__(self, source: Readable, limits: Limits | None = None, *, salvage: bool = False) -> None:
         self._limits = limits or DEFAULT_LIMITS
         self._source: Source = open_source(source, self._limits)
-        self._salvage = salvage
+        self.salvage = salvage
         self.file_bytes: int = self._source.size
         self.problems: list[str] = []
         self.ancillary: list[tuple[bytes, bytes]] = []
@@ -106,7 +107,7 @@ class Reader:
         self._limits.check_picture(self.header.width, self.header.height, channels)
         self._limits.check_tiles(self.header.tile_count)
         self.tiles: tuple[TileEntry, ...] = ()
-        if self.header.lean and self.header.no_pixels:
+        if self.header.lean and not self.header.has_pixels:
             # as it would stand in a chunk of its own
             self.ancillary.append((FEAT, self.header.identity + rest))
             self._check_end(end)
@@ -188,7 +189,7 @@ class Reader:
             except UnsupportedError:
                 raise  # its checksum holds: the file means it, and guessing would show a wrong picture
             except FormatError as error:
-                if not self._salvage or not (self.tiles or self.header.no_pixels):
+                if not self.salvage or (self.header.has_pixels and not self.tiles):
                     raise
                 self.problems.append(str(error))
                 following = self._after_damage(offset)
@@ -219,9 +220,9 @@ class Reader:
             self.tiles = unpack_index(self.header, payload)
         elif kind == ALPH:
             self.alpha = payload
-        elif kind in (FEAT, FEAT_ANCILLARY) and (kind == FEAT) != self.header.no_pixels:
+        elif kind in (FEAT, FEAT_ANCILLARY) and (kind == FEAT) == self.header.has_pixels:
             raise CorruptError(
-                f"Chunk {_name(kind)} does not fit a file {'without' if self.header.no_pixels else 'with'} "
+                f"Chunk {_name(kind)} does not fit a file {'with' if self.header.has_pixels else 'without'} "
                 "pixels; get another copy of the file."
             )
         elif is_critical(kind) and kind not in CRITICAL:
@@ -238,7 +239,7 @@ class Reader:
     def _check_size(self, kind: bytes, length: int) -> None:
         """Refuse an index or alpha plane whose length cannot be right for the header's picture."""
         header = self.header
-        if header.no_pixels if kind == TIDX else not header.alpha_mode:
+        if not (header.has_pixels if kind == TIDX else header.alpha_mode):
             raise CorruptError(
                 f"The file has a chunk {_name(kind)} that its header does not announce; "
                 "get another copy of the file."
@@ -279,12 +280,12 @@ class Reader:
 
     def _check_complete(self) -> None:
         header = self.header
-        wanted = [(FEAT, header.no_pixels), (TIDX, not header.no_pixels), (TDAT, not header.no_pixels)]
+        wanted = [(FEAT, not header.has_pixels), (TIDX, header.has_pixels), (TDAT, header.has_pixels)]
         wanted.append((ALPH, header.alpha_mode != 0))
         for kind, needed in wanted:
             if needed and kind not in self._seen:
                 problem = f"The file has no chunk {_name(kind)}; get another copy of the file."
-                if not self._salvage:
+                if not self.salvage:
                     raise CorruptError(problem)
                 self.problems.append(problem)
 
@@ -298,7 +299,7 @@ class Reader:
         kind, length = unpack_head(source.read(offset, HEAD_BYTES))
         total = sum(entry.length for entry in self.tiles)
         data = None
-        if TDAT not in self._seen and not self.header.no_pixels:
+        if TDAT not in self._seen and self.header.has_pixels:
             self._limits.check_memory(source.size - offset, "the rest of the damaged file")
             found = source.read(offset, source.size - offset).find(pack_head(TDAT, total))
             data = offset + found if found >= 0 else None

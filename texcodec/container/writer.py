@@ -48,7 +48,7 @@ def write(
     """
     chunks = list(ancillary)
     _check(header, tile_payloads, entries, chunks, alpha)
-    if header.no_pixels and len(chunks) == 1 and len(chunks[0][1]) > IDENTITY_BYTES:
+    if not header.has_pixels and len(chunks) == 1 and len(chunks[0][1]) > IDENTITY_BYTES:
         return _lean_stream(header, chunks[0][1])
     alone = not chunks and alpha is None
     header = replace(header, lean=alone and header.tile_count == 1 and not entries[0].absent)
@@ -57,13 +57,13 @@ def write(
         return SIGNATURE + pack_chunk(THDR, pack_header(header) + tile)
 
     parts = [SIGNATURE, pack_chunk(THDR, pack_header(header))]
-    if not header.no_pixels:
+    if header.has_pixels:
         parts.append(pack_chunk(TIDX, pack_index(entries)))
     # Metadata and alpha before the pixels: a file cut short keeps its colour profile.
     parts += [pack_chunk(kind, payload) for kind, payload in chunks]
     if alpha is not None:
         parts.append(pack_chunk(ALPH, alpha))
-    if not header.no_pixels:
+    if header.has_pixels:
         parts.append(pack_head(TDAT, sum(len(payload) for payload in tile_payloads)))
         parts += tile_payloads
     parts.append(pack_chunk(TEND, b""))
@@ -103,10 +103,10 @@ def _check(
 
 def _check_chunks(header: Header, kinds: Sequence[bytes]) -> None:
     for kind in kinds:
-        if is_critical(kind) and not (kind == FEAT and header.no_pixels):
+        if is_critical(kind) and not (kind == FEAT and not header.has_pixels):
             known = "has its own place" if kind in CRITICAL else "is not of this format"
             raise ParameterError(f"Chunk {kind!r} is critical and {known}; it cannot be ancillary.")
         if kind in SINGLE and kinds.count(kind) > 1:
             raise ParameterError(f"Chunk {kind!r} can stand only once in a file.")
-    if header.no_pixels and (FEAT not in kinds or FEAT_ANCILLARY in kinds):
+    if not header.has_pixels and (FEAT not in kinds or FEAT_ANCILLARY in kinds):
         raise ParameterError("A file without pixels needs a chunk FEAT and has no chunk feat.")

@@ -17,8 +17,9 @@ from PIL import Image
 
 from ..codec import decode, encode
 from ..codec.analysis import analyse
+from ..codec.latent_coder import LatentCoder
+from ..codec.layout import lay_out
 from ..codec.rate_control import psnr
-from ..codec.tile_coder import TileCoder
 from ..codec.workers import Workers
 from ..images import from_array
 from ..registry import ModelSet, load_set
@@ -142,19 +143,20 @@ def _bits(
     array: np.ndarray, rate_index: int, models: ModelSet, trained: PictureCodec, workers: Workers
 ) -> tuple[float, float, float]:
     """Bits of one picture: of its payloads, by the tables, by the training modules."""
-    coder = TileCoder(models)
-    analysed = analyse(from_array(array), models, workers, tile_log2=8)
+    coder = LatentCoder(models)
+    layout = lay_out(array.shape[1], array.shape[0], tile=256)
+    analysed = analyse(from_array(array), layout, models, workers)
     payload = tables = 0.0
-    for cls, latents in zip(analysed.classes, analysed.latents):
-        tile = coder.quantise(latents, cls, rate_index, distortion_scale=0)
-        data = coder.write(tile, rate_index)
-        again = coder.read(data, cls, rate_index, latents.shape[1:])
+    for index, analysed_tile in analysed.tiles.items():
+        tile = coder.quantise(analysed_tile, rate_index, distortion_scale=0)
+        data = coder.write(tile)
+        again = coder.read(data, tile.class_index, rate_index, layout.grid, index)
         if again.canonical_bytes() != tile.canonical_bytes():
             raise ValueError(
                 "A tile does not decode to the symbols that were coded: the exported set is unsound."
             )
         payload += 8 * len(data)
-        tables += coder.bits(tile, rate_index)
+        tables += coder.bits(tile)
     x = torch.from_numpy(array.copy()).permute(2, 0, 1)[None].float()
     with torch.no_grad():
         t = torch.tensor([rate_index / (RATE_INDICES - 1)])

@@ -1,6 +1,4 @@
-"""Payloads to pixels: entropy decoding, synthesis with the neighbours' latents around each tile, stitching,
-fusion.
-"""
+"""Latents to pixels: synthesis with the neighbours' latents around each tile, stitching, fusion, rounding."""
 
 from __future__ import annotations
 
@@ -10,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..fusion import block_input, correction, needed_pixels, seam_blocks
+from ..fusion import SeamBlock, block_input, correction, needed_pixels, seam_blocks
 from ..registry import ModelSet
 from ..registry.model_set import RATE_INDICES
 from ..tiles import STRIDE, Box, Grid
+from .tile import TileLatents
 from .workers import Counter, Workers
 
 NEUTRAL = np.float32(128)
@@ -23,25 +22,20 @@ LARGEST_LEVEL = np.float32(1e6)
 
 
 @dataclass(frozen=True)
-class TileLatents:
-    """Decoded latents of one tile: class, rate index, float32 C x h x w in symbols."""
-
-    cls: int
-    rate_index: int
-    values: np.ndarray
-
-
-@dataclass(frozen=True)
 class Plan:
     """What a region needs.
 
     Attributes:
+        grid: of the picture.
         region: pixels asked for.
+        blocks: of the seams that are repaired.
         synthesised: tiles whose pixels are needed, for the region itself or for the fusion around it.
         decoded: tiles whose symbols are needed: those and their neighbours.
     """
 
+    grid: Grid
     region: Box
+    blocks: tuple[SeamBlock, ...]
     synthesised: tuple[int, ...]
     decoded: tuple[int, ...]
 
@@ -49,15 +43,14 @@ class Plan:
 def plan(grid: Grid, region: Box, *, fusion: bool, halo: int) -> Plan:
     """Which tiles a region needs (docs/format.md, "Regions")."""
     synthesised = set(grid.touching(region))
-    if fusion:
-        for block in seam_blocks(grid):
-            if block.box.intersects(region):
-                synthesised |= set(grid.touching(needed_pixels(block, grid.picture)))
+    blocks = tuple(b for b in seam_blocks(grid) if b.box.intersects(region)) if fusion else ()
+    for block in blocks:
+        synthesised |= set(grid.touching(needed_pixels(block, grid.picture)))
     decoded = set(synthesised)
     if halo:
         for index in synthesised:
             decoded |= {number for number, _, _ in grid.around(index)}
-    return Plan(region, tuple(sorted(synthesised)), tuple(sorted(decoded)))
+    return Plan(grid, region, blocks, tuple(sorted(synthesised)), tuple(sorted(decoded)))
 
 
 def with_halo(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet) -> np.ndarray:
@@ -109,12 +102,12 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models:
     covered = grid.latent_box(index)
     x, y = halo + box.left - covered.left, halo + box.top - covered.top
     r, latents = own.rate_index, with_halo(grid, index, tiles, models)
-    pixels = models.synthesis(own.cls)(
+    pixels = models.synthesis(own.class_index)(
         (1, 3, STRIDE * latents.shape[2], STRIDE * latents.shape[3]),
         latents=latents,
         steps=models.steps[r][None, :, None, None],
         base=models.base_steps[r].reshape(1, 1, 1, 1),
-        rate_bias=models.synthesis_bias(own.cls, r),
+        rate_bias=models.synthesis_bias(own.class_index, r),
     )[0]
     own_pixels = pixels[:, y : y + box.height, x : x + box.width]
     # latents that no encoder writes can overflow: minimum and maximum that drop NaN keep the rest in range
@@ -122,7 +115,6 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models:
 
 
 def stitch(
-    grid: Grid,
     wanted: Plan,
     tiles: Mapping[int, TileLatents],
     models: ModelSet,
@@ -130,6 +122,7 @@ def stitch(
     counter: Counter | None = None,
 ) -> tuple[np.ndarray, Box]:
     """Unrounded pixels of all tiles of a plan, before fusion: float32 3 x H x W, and the box they cover."""
+    grid = wanted.grid
     boxes = [grid.box(i) for i in wanted.synthesised]
     area = Box(
         min(b.left for b in boxes),
@@ -149,13 +142,11 @@ def stitch(
 
 
 def render(
-    grid: Grid,
     wanted: Plan,
     tiles: Mapping[int, TileLatents],
     models: ModelSet,
     workers: Workers,
     *,
-    fusion: bool,
     rate_index: int,
     grey: bool = False,
     counter: Counter | None = None,
@@ -164,21 +155,18 @@ def render(
 
     Args:
         tiles: latents by tile number; tiles that are missing stay neutral grey.
-        fusion: whether to repair the seams.
         rate_index: of the picture, for the fusion network.
         grey: average the three colours into one channel.
     Returns:
         uint8 height x width x 3, or x 1 for grey.
     """
-    canvas, area = stitch(grid, wanted, tiles, models, workers, counter)
-    if fusion:
-        _repair(grid, wanted, tiles, canvas, area, models, workers, rate_index)
+    canvas, area = stitch(wanted, tiles, models, workers, counter)
+    _repair(wanted, tiles, canvas, area, models, workers, rate_index)
     pixels = wanted.region.cut(canvas, area)
     return _rounded(pixels.mean(0, keepdims=True) if grey else pixels)
 
 
 def _repair(
-    grid: Grid,
     wanted: Plan,
     tiles: Mapping[int, TileLatents],
     canvas: np.ndarray,
@@ -187,24 +175,23 @@ def _repair(
     workers: Workers,
     rate_index: int,
 ) -> None:
+    grid = wanted.grid
     # a seam beside an absent tile is no seam: repairing it would smear grey into the picture
-    blocks = [
-        b
-        for b in seam_blocks(grid)
-        if b.box.intersects(wanted.region) and all(i in tiles for i in grid.touching(b.box))
-    ]
-    rate, base = rate_index / (RATE_INDICES - 1), float(models.base_steps[rate_index])
-    network = models.fusion() if blocks else None
+    blocks = [b for b in wanted.blocks if all(i in tiles for i in grid.touching(b.box))]
+    if not blocks:
+        return
+    rate, base, network = (
+        rate_index / (RATE_INDICES - 1),
+        float(models.base_steps[rate_index]),
+        models.fusion(),
+    )
 
-    def run(part: Sequence[int]) -> list[np.ndarray]:
-        assert network is not None
-        return [
-            correction(blocks[i], network, base, block_input(blocks[i], canvas, area, grid.picture, rate))
-            for i in part
-        ]
+    def run(part: Sequence[SeamBlock]) -> list[np.ndarray]:
+        inputs = (block_input(block, canvas, area, grid.picture, rate) for block in part)
+        return [correction(block, network, base, pixels) for block, pixels in zip(part, inputs)]
 
     # every block reads the canvas as synthesis left it, so nothing is added before all are computed
-    parts = [range(i, min(i + 16, len(blocks))) for i in range(0, len(blocks), 16)]
+    parts = [blocks[i : i + 16] for i in range(0, len(blocks), 16)]
     corrections = list(itertools.chain.from_iterable(workers.map(run, parts)))
     for block, change in zip(blocks, corrections):
         block.box.cut(canvas, area)[...] += change

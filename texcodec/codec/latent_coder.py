@@ -1,22 +1,22 @@
-"""Latents of one tile to a payload and back: where the integer networks and the rANS stream meet.
+"""Entropy profile 1: latents of a tile to a payload and back, where integer networks and the rANS stream meet.
 
-docs/format.md, "Decoding a tile", is the reference; encoder and decoder walk the same steps in the same
-order.
+docs/format.md, "Decoding a tile", is the reference; encoder and decoder walk the same steps in the same order.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..entropy import SymbolReader, SymbolWriter
-from ..entropy.rans import SYMBOL_MAX
 from ..networks import finite
 from ..registry import ModelSet
 from ..registry.model_set import HYPER_MAX
+from ..tiles import Grid
+from .rdoq import round_residual, symbol_worth
+from .tile import AnalysedTile, TileLatents
 
 HYPER_STRIDE = 4
 MEAN_ONE = 16
@@ -25,123 +25,77 @@ MEAN_MAX = 1 << 18
 CLASS_PLANE = 32.0
 LARGEST_SCALE = 63
 
-DISTORTION_WEIGHT = 40.0
-"""Bits that a squared quantisation step is worth when the encoder rounds for a set that does not say more
-(docs/decisions/quantisation.md).
-"""
-WORTH_AT_BASE_STEP = 36 / (2 * math.log(2)) / 3
-"""Bits that a squared base step is worth: lambda * step^2 / 3 at the step where rate and distortion slopes meet."""
 
-
-@dataclass
+@dataclass(frozen=True)
 class TileSymbols:
     """Everything entropy-coded of one tile.
 
     Attributes:
-        hyper: int32 Z x ceil(h/4) x ceil(w/4), in [-31, 31].
+        class_index, rate_index: of the tile.
+        hyper: int32 Z x ceil(h/4) x ceil(w/4) hyper latents, in [-31, 31].
         symbols: int32 C x h x w residual symbols.
         values: int32 C x h x w decoded latents in 1/16 symbol: 16 * symbols + means.
         scales: int32 C x h x w scale indices in [0, 63].
     """
 
+    class_index: int
+    rate_index: int
     hyper: np.ndarray
     symbols: np.ndarray
     values: np.ndarray
     scales: np.ndarray
 
-    def latents(self) -> np.ndarray:
-        """float32 C x h x w latents in symbols, as synthesis reads them."""
-        return self.values.astype(np.float32) / np.float32(MEAN_ONE)
+    def decoded(self) -> TileLatents:
+        """The latents in symbols, as synthesis reads them."""
+        values = self.values.astype(np.float32) / np.float32(MEAN_ONE)
+        return TileLatents(self.class_index, self.rate_index, values)
 
     def canonical_bytes(self) -> bytes:
         """The symbols as bytes, for checksums: hyper latents as int8, then symbols as little-endian int16."""
         return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
 
 
-class TileCoder:
-    """Codes tiles with one model set. Safe to share between threads."""
+class LatentCoder:
+    """Codes the latents of tiles with one model set; a ``TileCoder``. Safe to share between threads."""
 
     def __init__(self, models: ModelSet) -> None:
         self.models = models
-        manifest = models.manifest
-        self.bounds = np.concatenate([[0], np.cumsum(manifest.slices)])
+        self.bounds = np.concatenate([[0], np.cumsum(models.manifest.slices)])
 
     # Encoding
 
-    def quantise(
-        self, latents: np.ndarray, cls: int, rate_index: int, *, distortion_scale: float = 1.0
-    ) -> TileSymbols:
+    def quantise(self, tile: AnalysedTile, rate_index: int, *, distortion_scale: float = 1.0) -> TileSymbols:
         """Round the latents of a tile, slice by slice, around the means that the decoder will predict.
 
         Args:
-            latents: float32 C x h x w in grey levels.
-            cls: class of the tile.
             rate_index: 0 (coarsest) to 255.
-            distortion_scale: when rounding, a squared symbol is worth so many times what the set says; 0 rounds
-                to the nearest symbol.
+            distortion_scale: of what a squared symbol is worth; 0 rounds to the nearest symbol.
         """
-        models = self.models
-        v = latents / models.steps[rate_index][:, None, None]
-        h, w = v.shape[1:]
-        padded = np.pad(v, [(0, 0), (0, -h % HYPER_STRIDE), (0, -w % HYPER_STRIDE)])[None]
+        models, class_index = self.models, tile.class_index
+        latents = tile.latents / models.steps[rate_index][:, None, None]
+        h, w = latents.shape[1:]
+        padded = np.pad(latents, [(0, 0), (0, -h % HYPER_STRIDE), (0, -w % HYPER_STRIDE)])[None]
         shape = 1, models.manifest.hyper_channels, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)
-        bias = models.hyper_bias(cls, rate_index)
-        raw = finite(models.hyper_analysis(cls)(shape, latents=padded, rate_bias=bias))[0]
+        bias = models.hyper_bias(class_index, rate_index)
+        raw = finite(models.hyper_analysis(class_index)(shape, latents=padded, rate_bias=bias))[0]
         hyper = np.clip(np.floor(raw + 0.5), -HYPER_MAX, HYPER_MAX).astype(np.int32)
-
-        worth = self._worth(rate_index, distortion_scale)
+        worth = symbol_worth(models, rate_index, distortion_scale)
 
         def choose(
             channels: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None
         ) -> np.ndarray:
-            residual = v[channels] - means.astype(np.float32) / np.float32(MEAN_ONE)
-            symbols = self._rounded(residual, scales, None if worth is None else worth[channels])
+            residual = latents[channels] - means.astype(np.float32) / np.float32(MEAN_ONE)
+            of_slice = None if worth is None else worth[channels]
+            symbols = round_residual(residual, scales, models.symbol_tables, of_slice)
             return symbols if mask is None else np.where(mask, symbols, 0)
 
-        return self._walk(hyper, cls, rate_index, (h, w), choose)
+        return self._walk(hyper, class_index, rate_index, (h, w), choose)
 
-    def _worth(self, rate_index: int, distortion_scale: float) -> np.ndarray | None:
-        """Bits that a squared symbol is worth, float32 by channel; None to round to the nearest symbol."""
-        models, factor = self.models, self.models.manifest.distortion_factor
-        if not distortion_scale:
-            return None
-        if factor is None:
-            return np.full(models.manifest.latent_channels, distortion_scale * DISTORTION_WEIGHT, np.float32)
-        relative = models.steps[rate_index] / models.base_steps[rate_index]
-        return np.float32(distortion_scale * factor * WORTH_AT_BASE_STEP) * np.square(relative)
-
-    def _rounded(self, residual: np.ndarray, scales: np.ndarray, worth: np.ndarray | None) -> np.ndarray:
-        """Round to the nearest symbol, or to the one before it where that saves more bits than it costs
-        distortion.
-
-        Args:
-            residual, scales: C x h x w.
-            worth: C, from ``_worth``.
-        """
-        size = np.abs(residual)
-        magnitude = np.minimum(np.floor(size + np.float32(0.5)), SYMBOL_MAX).astype(np.int32)
-        magnitude[scales == 0] = 0
-        if worth is not None:
-            tables = self.models.symbol_tables
-            at = np.flatnonzero(magnitude)
-            big, index, exact = magnitude.ravel()[at], scales.ravel()[at], size.ravel()[at]
-            place, escape = tables.offsets[index] + tables.support[index], tables.support[index] + 1
-            saved = (
-                tables.costs[place + np.minimum(big, escape)]
-                - tables.costs[place + np.minimum(big - 1, escape)]
-            )
-            # |r| - (m - 1) squared minus |r| - m squared, in squared steps
-            worse = 2 * (exact - big) + 1
-            channel = at // (residual.shape[1] * residual.shape[2])
-            magnitude.ravel()[at] -= saved > worth[channel] * worse
-        return np.where(residual < 0, -magnitude, magnitude)
-
-    def write(self, tile: TileSymbols, rate_index: int) -> bytes:
+    def write(self, tile: TileSymbols) -> bytes:
         """The payload of a tile (docs/format.md, "The rANS stream")."""
         models, writer = self.models, SymbolWriter()
-        writer.rows(
-            tile.hyper.reshape(len(tile.hyper), -1), models.hyper_tables, models.hyper_row(rate_index)
-        )
+        hyper = tile.hyper.reshape(len(tile.hyper), -1)
+        writer.rows(hyper, models.hyper_tables, models.hyper_row(tile.rate_index))
         for channels, mask in self._passes(tile.symbols.shape[1:]):
             symbols, scales = tile.symbols[channels], tile.scales[channels]
             if mask is not None:
@@ -149,8 +103,8 @@ class TileCoder:
             writer.indexed(symbols.ravel(), scales.ravel(), models.symbol_tables)
         return writer.finish()
 
-    def bits(self, tile: TileSymbols, rate_index: int) -> float:
-        """Bits of a tile's payload from the tables, without coding it; within 1 % of 8 * len(write(...)) but
+    def bits(self, tile: TileSymbols) -> float:
+        """Bits of a tile's payload from the tables, without coding it; within 1 % of 8 * len(write(...)) except
         for tiny tiles.
         """
         models = self.models
@@ -161,40 +115,34 @@ class TileCoder:
         place = tables.offsets[scales] + np.where(outside, 2 * support + 1, symbols + support)
         bits = float(tables.costs[place][scales > 0].sum()) + 16.0 * float(outside.sum())
         hyper = models.hyper_tables
-        rows = models.hyper_row(rate_index) + np.arange(len(tile.hyper))
+        rows = models.hyper_row(tile.rate_index) + np.arange(len(tile.hyper))
         place = hyper.offsets[rows][:, None] + tile.hyper.reshape(len(tile.hyper), -1) + HYPER_MAX
         return bits + float(hyper.costs[place].sum())
 
     # Decoding
 
-    def read(self, payload: bytes, cls: int, rate_index: int, shape: tuple[int, int]) -> TileSymbols:
-        """Decode the symbols of a tile.
+    def read(self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int) -> TileSymbols:
+        """Decode the symbols of the tile ``index`` of ``grid``.
 
         Args:
-            payload: as in the file.
-            cls: class of the tile.
             rate_index: of the tile, 0 to 255.
-            shape: rows and columns of latents.
         Raises:
             CorruptError: the payload is not a complete stream.
         """
-        models, reader = self.models, SymbolReader(payload)
+        models, reader, shape = self.models, SymbolReader(payload), grid.latent_shape(index)
         h, w = -(-shape[0] // HYPER_STRIDE), -(-shape[1] // HYPER_STRIDE)
         channels = models.manifest.hyper_channels
-        hyper = reader.rows(channels, h * w, models.hyper_tables, models.hyper_row(rate_index)).reshape(
-            channels, h, w
-        )
+        hyper = reader.rows(channels, h * w, models.hyper_tables, models.hyper_row(rate_index))
 
         def decode(part: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
             if mask is None:
                 return reader.indexed(scales.ravel(), models.symbol_tables).reshape(scales.shape)
             symbols = np.zeros(scales.shape, np.int32)
-            symbols[:, mask] = reader.indexed(scales[:, mask].ravel(), models.symbol_tables).reshape(
-                len(scales), -1
-            )
+            coded = reader.indexed(scales[:, mask].ravel(), models.symbol_tables)
+            symbols[:, mask] = coded.reshape(len(scales), -1)
             return symbols
 
-        tile = self._walk(hyper, cls, rate_index, shape, decode)
+        tile = self._walk(hyper.reshape(channels, h, w), class_index, rate_index, shape, decode)
         reader.finish()
         return tile
 
@@ -210,19 +158,17 @@ class TileCoder:
     def _walk(
         self,
         hyper: np.ndarray,
-        cls: int,
+        class_index: int,
         rate_index: int,
         shape: tuple[int, int],
         symbols_of: Callable[[slice, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray],
     ) -> TileSymbols:
-        """Run the context steps; ``symbols_of(channels, means, scales, mask)`` supplies each step's
-        symbols.
-        """
+        """Run the context steps; ``symbols_of(channels, means, scales, mask)`` supplies each step's symbols."""
         models = self.models
         planes = np.zeros((1, len(hyper) + 1 + models.classes, *hyper.shape[1:]), np.float32)
         planes[0, : len(hyper)] = 4 * hyper
         planes[0, len(hyper)] = rate_index
-        planes[0, len(hyper) + 1 + cls] = CLASS_PLANE
+        planes[0, len(hyper) + 1 + class_index] = CLASS_PLANE
         whole = 1, None, HYPER_STRIDE * hyper.shape[1], HYPER_STRIDE * hyper.shape[2]
         features = models.hyper_synthesis()(whole, hyper=planes)
         features = np.ascontiguousarray(features[:, :, : shape[0], : shape[1]])
@@ -248,12 +194,10 @@ class TileCoder:
                 context = [self._features(values[channels], linear=True)]
             elif k + 1 < len(self.bounds):
                 context.append(self._features(values[channels], linear=False))
-        return TileSymbols(hyper, symbols, values, scales)
+        return TileSymbols(class_index, rate_index, hyper, symbols, values, scales)
 
     def _features(self, values: np.ndarray, *, linear: bool) -> np.ndarray:
-        """What context networks read of decoded latents (docs/format.md, "Context features"); float32
-        integers.
-        """
+        """What context networks read of decoded latents (docs/format.md, "Context features"); float32 integers."""
         table = self.models.magnitudes
         magnitude = table[np.minimum(np.abs(values), len(table) - 1)].astype(np.float32)
         parts = [magnitude * np.sign(values).astype(np.float32), magnitude]

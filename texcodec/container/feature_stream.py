@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from texcodec.container.chunks import FEAT_ANCILLARY
 from texcodec.container.fields import MAX_VARINT, FieldReader, varint
-from texcodec.container.header import FEATURES_MINOR, IDENTITY_BYTES, Header
-from texcodec.container.reader import Readable, Reader
-from texcodec.container.writer import write
+from texcodec.container.header import IDENTITY_BYTES
 from texcodec.errors import CorruptError, ParameterError
-from texcodec.limits import Limits
 
 MOST_TASKS = 255
 MOST_LEVELS = 256
@@ -104,35 +100,3 @@ def unpack_stream(payload: bytes) -> FeatureStream:
         return FeatureStream(identity, level, tasks, symbols, fields.take(fields.remaining, "payload"))
     except ParameterError as error:
         raise CorruptError(f"{str(error)[:-1]}; get another copy of the file.") from None
-
-
-def feature_header(width: int, height: int) -> Header:
-    """The header of a file that holds feature streams and no pixels.
-
-    width, height  of the picture that they were taken from; without one, of the first task's tensor
-    """
-    return Header(
-        width=width,
-        height=height,
-        channels=3,
-        identity=bytes(IDENTITY_BYTES),
-        rate_index=0,
-        classes=1,
-        no_pixels=True,
-        minor=FEATURES_MINOR,
-    )
-
-
-def attach(data: Readable, stream: FeatureStream, limits: Limits | None = None) -> bytes:
-    """The file ``data``, which has pixels, with a feature stream beside them; its pixels stay as they are.
-
-    Raises ParameterError for a file without pixels, and as Reader does.
-    """
-    reader = Reader(data, limits)
-    header = reader.header
-    if header.no_pixels:
-        raise ParameterError("Features can be added to a file with pixels only; this one has none.")
-    payloads = [reader.tile_bytes(index) for index in range(len(reader.tiles))]
-    header = replace(header, lean=False, minor=max(header.minor, FEATURES_MINOR))
-    chunks = [*reader.ancillary, (FEAT_ANCILLARY, pack_stream(stream))]
-    return write(header, payloads, reader.tiles, chunks, reader.alpha)

@@ -1,0 +1,22 @@
+"""Which coder codes a tile: by the entropy profile of the file and the tile's class.
+
+A new way to code tiles is a ``TileCoder`` in a module of its own and one entry here: a profile for all classes of a
+model set, or one class number beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..registry import ModelSet
+from .latent_coder import LatentCoder
+from .tile import TileCoder
+
+PROFILES: Mapping[int, Callable[[ModelSet], TileCoder[Any]]] = {1: LatentCoder}
+"""The coder of a model set's classes, by entropy profile (docs/format.md, "Integer arithmetic")."""
+
+
+def coders_of(models: ModelSet, profile: int) -> dict[int, TileCoder[Any]]:
+    """The coder of every class that a file with this model set and entropy profile may name."""
+    return dict.fromkeys(range(models.classes), PROFILES[profile](models))

@@ -1,0 +1,221 @@
+"""Open ``.tcx`` files: sizes, metadata, pictures whole or in part."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..container import EXIF, ICCP, TEXT, XMPD, Crop, Header, Reader, TileEntry
+from ..errors import ParameterError, StreamError
+from ..images import Picture, to_image
+from ..limits import Limits
+from .decode import Decoder, Warn
+from .requirements import Models
+from .workers import Progress
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Source = str | os.PathLike[str] | bytes | BinaryIO
+_METADATA = {"icc": ICCP, "exif": EXIF, "xmp": XMPD, "text": TEXT}
+
+
+def decode(
+    data: Source,
+    *,
+    region: Sequence[int] | None = None,
+    crop_only: bool = False,
+    models: Models = None,
+    threads: int | None = None,
+    salvage: bool = False,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+) -> Image.Image:
+    """Decode a ``.tcx`` file to a Pillow image (L, LA, RGB or RGBA; ICC profile, EXIF and XMP in ``info``).
+
+    Args:
+        data: the file: its bytes, its path, or a binary file object.
+        region: (x, y, width, height) in displayed pixels; only the tiles it needs are decoded, and the result
+            equals the same crop of the whole picture.
+        crop_only: decode the region that the file was cropped to when it was encoded.
+        models: name or folder of the model set; default: the installed set that the file names.
+        threads: default: the cores this process may use. The pixels do not depend on it.
+        salvage: decode the sound tiles of a damaged file; ``warn`` names the others, which stay grey.
+        limits: largest sizes accepted.
+        progress: called with (tiles done, tiles in all).
+        warn: called with sentences for the user.
+    Raises:
+        FormatError: the file is damaged or not a ``.tcx`` file.
+        UnsupportedError: it needs a newer texcodec.
+        LimitError: it declares more than ``limits`` allows.
+        ModelError: its model set is missing or damaged.
+        ParameterError: the region is empty or outside the picture, or the file has no crop.
+    """
+    with TcxFile(data, limits=limits, salvage=salvage) as file:
+        if crop_only:
+            if region is not None:
+                raise ParameterError("A region and the file's crop exclude each other; ask for one of them.")
+            region = file.crop_region()
+        return file.decode(region, models=models, threads=threads, progress=progress, warn=warn)
+
+
+def open(source: Source, *, limits: Limits | None = None, salvage: bool = False) -> TcxFile:  # noqa: A001  as PIL's
+    """Open a ``.tcx`` file: a path, its bytes, or a binary file object. Only header, index and metadata are
+    read at once.
+
+    Raises:
+        StreamError: the path cannot be opened or read.
+        FormatError, UnsupportedError, LimitError: as ``decode``.
+    """
+    return TcxFile(source, limits=limits, salvage=salvage)
+
+
+class TcxFile:
+    """An open ``.tcx`` file. Use it as a context manager, or call ``close``.
+
+    Attributes:
+        header: the container's header.
+        tiles: the container's tile entries, row-major.
+        damaged: numbers of the tiles that the last salvaging decode found damaged.
+    """
+
+    def __init__(self, source: Source, *, limits: Limits | None = None, salvage: bool = False) -> None:
+        self._limits = limits
+        self._owned: BinaryIO | None = None
+        if isinstance(source, (str, os.PathLike)):
+            path = os.fspath(source)
+            try:
+                source = self._owned = io.open(path, "rb")
+            except (OSError, ValueError) as error:  # ValueError: a null character in the name
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise StreamError(
+                    f"{path!r} cannot be opened ({reason}); check its name and permissions."
+                ) from None
+        try:
+            self._reader = Reader(source, limits, salvage=salvage)
+        except BaseException:
+            self.close()
+            raise
+        self.damaged: list[int] = []
+
+    @property
+    def header(self) -> Header:
+        return self._reader.header
+
+    @property
+    def tiles(self) -> tuple[TileEntry, ...]:
+        return self._reader.tiles
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.header.width
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.header.height
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
+
+    @property
+    def mode(self) -> str:
+        """Pillow's mode of the decoded image: L, LA, RGB or RGBA."""
+        return ("L" if self.header.channels == 1 else "RGB") + ("A" if self.header.alpha_mode else "")
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file."""
+        return self._reader.file_bytes
+
+    @property
+    def container_bytes(self) -> int:
+        """Bytes of the file that are not entropy-coded tiles."""
+        return self._reader.container_bytes
+
+    @property
+    def metadata(self) -> dict[str, bytes]:
+        """ICC profile ("icc"), EXIF ("exif"), XMP ("xmp") and text ("text"), those that the file has."""
+        chunks = self._reader.chunks
+        return {name: chunks[kind] for name, kind in _METADATA.items() if kind in chunks}
+
+    @property
+    def chunks(self) -> list[tuple[bytes, bytes]]:
+        """(type, payload) of every ancillary chunk, in the file's order."""
+        return list(self._reader.ancillary)
+
+    @property
+    def crop(self) -> Crop | None:
+        """The region that the file was cropped to, and what became of the rest; None if it was coded whole.
+
+        Raises CorruptError if the file says something impossible about it.
+        """
+        return self._reader.crop
+
+    def crop_region(self) -> tuple[int, int, int, int]:
+        """x, y, width and height of the crop, for ``decode``; raises ParameterError if the file has none."""
+        if self.crop is None:
+            raise ParameterError(
+                "The file has no crop: it was encoded whole; decode it whole or by a region."
+            )
+        return self.crop.region
+
+    def close(self) -> None:
+        """Close the file if it was opened here."""
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> TcxFile:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def verify(self) -> None:
+        """Check every byte against the checksums; needs no model set.
+
+        Raises:
+            FormatError: naming what is damaged.
+        """
+        self._reader.verify()
+
+    def decode(
+        self,
+        region: Sequence[int] | None = None,
+        *,
+        models: Models = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        warn: Warn | None = None,
+    ) -> Image.Image:
+        """Decode to a Pillow image; see ``texcodec.decode``."""
+        return to_image(
+            self.decode_picture(region, models=models, threads=threads, progress=progress, warn=warn)
+        )
+
+    def decode_picture(
+        self,
+        region: Sequence[int] | None = None,
+        *,
+        models: Models = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        warn: Warn | None = None,
+    ) -> Picture:
+        """Decode to a ``texcodec.images.Picture``; see ``texcodec.decode``."""
+        decoder = Decoder(self._reader, models, self._limits)
+        self.damaged = decoder.damaged
+        return decoder.picture(region, threads, progress, warn)
+
+    def symbols_hash(self, *, models: Models = None, threads: int | None = None) -> str:
+        """SHA-256, hexadecimal, of all tiles' decoded symbols: the same on every machine.
+
+        Raises: as ``decode``.
+        """
+        return Decoder(self._reader, models, self._limits).symbols_hash(threads)

@@ -1,0 +1,60 @@
+"""Rate-distortion optimised quantisation (RDOQ): residuals to symbols by what each one costs in bits and error."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..entropy import ProbabilityTables
+from ..entropy.rans import SYMBOL_MAX
+from ..registry import ModelSet
+
+DISTORTION_WEIGHT = 40.0
+"""Bits that a squared quantisation step is worth for a set that does not say more
+(docs/decisions/quantisation.md)."""
+WORTH_AT_BASE_STEP = 36 / (2 * math.log(2)) / 3
+"""Bits that a squared base step is worth: lambda * step^2 / 3 at the step where rate and distortion slopes meet."""
+
+
+def symbol_worth(models: ModelSet, rate_index: int, scale: float) -> np.ndarray | None:
+    """Bits that a squared symbol is worth, float32 by channel; None to round to the nearest symbol.
+
+    Args:
+        scale: a squared symbol is worth that many times what the set says; 0 rounds to the nearest symbol.
+    """
+    manifest = models.manifest
+    if not scale:
+        return None
+    if manifest.distortion_factor is None:
+        return np.full(manifest.latent_channels, scale * DISTORTION_WEIGHT, np.float32)
+    relative = models.steps[rate_index] / models.base_steps[rate_index]
+    return np.float32(scale * manifest.distortion_factor * WORTH_AT_BASE_STEP) * np.square(relative)
+
+
+def round_residual(
+    residual: np.ndarray, scales: np.ndarray, tables: ProbabilityTables, worth: np.ndarray | None
+) -> np.ndarray:
+    """Round to the nearest symbol, or to the one nearer to zero where that saves more bits than its error is worth.
+
+    Args:
+        residual: float32 C x h x w in symbols.
+        scales: int32 C x h x w, the table of each symbol; those of index 0 become 0.
+        tables: of the symbols.
+        worth: C, from ``symbol_worth``.
+    Returns:
+        int32 C x h x w.
+    """
+    size = np.abs(residual)
+    magnitude = np.minimum(np.floor(size + np.float32(0.5)), SYMBOL_MAX).astype(np.int32)
+    magnitude[scales == 0] = 0
+    if worth is not None:
+        at = np.flatnonzero(magnitude)
+        big, index, exact = magnitude.ravel()[at], scales.ravel()[at], size.ravel()[at]
+        place, escape = tables.offsets[index] + tables.support[index], tables.support[index] + 1
+        costs = [tables.costs[place + np.minimum(n, escape)] for n in (big, big - 1)]
+        # |r| - (m - 1) squared minus |r| - m squared, in squared steps
+        worse = 2 * (exact - big) + 1
+        channel = at // (residual.shape[1] * residual.shape[2])
+        magnitude.ravel()[at] -= costs[0] - costs[1] > worth[channel] * worse
+    return np.where(residual < 0, -magnitude, magnitude)

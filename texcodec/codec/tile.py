@@ -1,0 +1,66 @@
+"""A tile between the stations of the codec, and what a coder of tiles offers.
+
+picture -> AnalysedTile -> TileCoder -> CodedTile -> payload
+payload -> TileCoder -> CodedTile -> TileLatents -> reconstruction
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from ..tiles import Grid
+
+
+@dataclass(frozen=True)
+class AnalysedTile:
+    """A tile from which payloads of any rate are made: its class and float32 C x h x w latents in grey levels."""
+
+    class_index: int
+    latents: np.ndarray
+
+
+@dataclass(frozen=True)
+class TileLatents:
+    """A decoded tile as reconstruction takes it: class, rate index, float32 C x h x w latents in symbols."""
+
+    class_index: int
+    rate_index: int
+    values: np.ndarray
+
+
+class CodedTile(Protocol):
+    """All that a payload holds of one tile."""
+
+    def canonical_bytes(self) -> bytes:
+        """The decoded symbols as bytes, for checksums: the same on every machine."""
+        ...
+
+    def decoded(self) -> TileLatents:
+        """What reconstruction makes pixels of."""
+        ...
+
+
+T = TypeVar("T", bound=CodedTile)
+
+
+class TileCoder(Protocol[T]):
+    """One way to code tiles. ``coders`` says which classes it codes; threads share it."""
+
+    def quantise(self, tile: AnalysedTile, rate_index: int) -> T:
+        """What the payload of a tile is to hold at a rate index from 0 (coarsest) to 255."""
+        ...
+
+    def bits(self, coded: T) -> float:
+        """About the bits of the payload, without writing it."""
+        ...
+
+    def write(self, coded: T) -> bytes:
+        """The payload."""
+        ...
+
+    def read(self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int) -> T:
+        """The inverse of ``write``, for the tile ``index`` of ``grid``; raises CorruptError."""
+        ...

@@ -1,0 +1,20 @@
+"""Files and pipes: inputs read whole, outputs that are complete or not there, and their names.
+
+`-` stands for standard input or output wherever a path is taken.
+"""
+
+from .atomic import TEMPORARY_SUFFIX, check_output, write_atomically
+from .names import STANDARD_STREAM, decoded_name, encoded_name, pair_outputs
+from .streams import read_input, write_output
+
+__all__ = [
+    "STANDARD_STREAM",
+    "TEMPORARY_SUFFIX",
+    "check_output",
+    "decoded_name",
+    "encoded_name",
+    "pair_outputs",
+    "read_input",
+    "write_atomically",
+    "write_output",
+]

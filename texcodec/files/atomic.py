@@ -1,0 +1,163 @@
+"""Writing files that are complete or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import BinaryIO
+
+from ..errors import StreamError
+from .names import PathLike, is_stream
+from .signals import removed_on_failure
+
+TEMPORARY_SUFFIX = ".texcodec-tmp"
+"""Ends the name of unfinished output. Only a killed process leaves one behind; it may be deleted."""
+
+Content = bytes | Callable[[BinaryIO], object]
+"""What is to be written: the bytes, or a function that writes them to an open binary file."""
+
+_LONGEST_NAME = 255
+
+
+def write_atomically(path: PathLike, content: Content, *, force: bool = False) -> None:
+    """Makes the file appear complete, or not at all.
+
+    The content goes to a temporary file beside the target, is forced to the disk, and only then gets the
+    target's name. Exceptions, Ctrl-C and SIGTERM remove the temporary file; SIGKILL and power cuts may leave
+    it, but never a partial target. A new file has the permissions of any new file; a replaced one keeps its
+    own. A symbolic link stays and its target is written; devices and pipes are written directly.
+
+    Args:
+        content: bytes, or a function that writes to the binary file it is given.
+        force: replace an existing file. Without it, of two processes that write the same new file one fails.
+
+    Raises:
+        StreamError: the target exists and `force` is not given, is a directory, or cannot be written (disk full,
+            no permission). What else the function raises is passed on.
+    """
+    name = os.fspath(path)
+    try:
+        target = os.path.realpath(name)
+        if _is_special(target):
+            with open(target, "wb") as file:
+                fill(file, content)
+            return
+        check_output(name, force=force)
+        _write_beside(target, content, force)
+    except FileExistsError as error:
+        raise StreamError(_exists(name)) from error
+    except OSError as error:
+        raise StreamError(f"Cannot write {name}: {reason(error)}.") from error
+
+
+def check_output(path: PathLike, *, force: bool = False) -> None:
+    """Fails early, before the work, where `write_output` would fail for what can be seen now.
+
+    Raises:
+        StreamError: the file exists and `force` is not given, or it is a directory, or its folder does not
+            exist.
+    """
+    if is_stream(path):
+        return
+    name = os.fspath(path)
+    target = os.path.realpath(name)
+    if os.path.isdir(target):
+        raise StreamError(f"Cannot write {name}: it is a directory; name a file in it.")
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise StreamError(f"Cannot write {name}: there is no directory {folder}; create it first.")
+    if not force and os.path.lexists(target) and not _is_special(target):
+        raise StreamError(_exists(name))
+
+
+def fill(file: BinaryIO, content: Content) -> None:
+    """Write all of the content."""
+    if callable(content):
+        content(file)
+        return
+    rest = memoryview(content)
+    while rest:  # unbuffered output (python -u) may take less than it is given
+        rest = rest[file.write(rest) :]
+
+
+def reason(error: BaseException) -> str:
+    """Why an operation failed, for a message."""
+    if isinstance(error, OSError) and error.errno is not None:
+        advice = {errno.ENOSPC: "; free some space", errno.EACCES: "; check its permissions"}
+        return (error.strerror or os.strerror(error.errno)) + advice.get(error.errno, "")
+    return str(error)
+
+
+def _write_beside(target: str, content: Content, force: bool) -> None:
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, _temporary_name(name))
+    with removed_on_failure(temporary):
+        # Created by the usual rules, so that umask and the folder's default permissions hold.
+        descriptor = os.open(
+            temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666
+        )
+        with os.fdopen(descriptor, "wb") as file:
+            fill(file, content)
+            file.flush()
+            os.fsync(descriptor)
+        if force:
+            with suppress(FileNotFoundError):
+                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode) & 0o777)
+            os.replace(temporary, target)
+        else:
+            _rename_to_new(temporary, target)
+        _sync_folder(folder)
+
+
+def _rename_to_new(temporary: str, target: str) -> None:
+    """Renames, and raises FileExistsError if the target has come into being meanwhile."""
+    if os.name == "nt":
+        os.rename(temporary, target)
+        return
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # No hard links here (FAT, some network mounts): an empty file reserves the name, then is replaced.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        try:
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(target)
+            raise
+    else:
+        os.unlink(temporary)
+
+
+def _sync_folder(folder: str) -> None:
+    # Makes the name durable too. Some file systems refuse; the file is complete either way.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _temporary_name(name: str) -> str:
+    tail = f".{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+    room = _LONGEST_NAME - len(tail) - 1
+    return "." + os.fsdecode(os.fsencode(name)[:room]) + tail
+
+
+def _is_special(target: str) -> bool:
+    """A device, pipe or socket: renaming over it would destroy it."""
+    try:
+        mode = os.stat(target).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _exists(name: str) -> str:
+    return f"{name} exists already; use --force (force=True) to replace it."
