@@ -1,13 +1,24 @@
-# make demo   encode and decode a real picture, print sizes and PSNR, write pictures to demo/
-# make test   lint, types and tests, without torch
+# make demo         encode and decode a real picture, print sizes and PSNR, write pictures to demo/
+# make test         lint, types and tests, without torch
+# make test-train   the tests of training
+# make golden       decode the golden files; with LOWEST=1 on the lowest versions of the dependencies
+# make docs         the documentation as a site, in build/site
+# make bench        speed and memory of this machine
+# make format       format the code
 # Each target makes its own virtual environment the first time; only Python >= 3.10 and make are needed.
 
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+CONSTRAINTS := constraints.txt
+ifdef LOWEST
+VENV := .venv-lowest
+CONSTRAINTS := constraints-lowest.txt
+endif
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
+GOLDEN := tests/test_golden.py tests/test_container_golden.py tests/test_features_golden.py
 
-.PHONY: demo test test-train bench clean
+.PHONY: demo test test-train golden docs bench format clean
 
 demo: $(VENV)/run
 	$(BIN)/python examples/demo.py
@@ -20,17 +31,31 @@ test: $(VENV)/test
 test-train: $(VENV)/train
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m train
 
+golden: $(VENV)/golden
+	$(BIN)/python -m pytest -q $(GOLDEN)
+
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 bench: $(VENV)/test
 	$(PIP) ".[evaluate]"
 	$(BIN)/python benchmarks/speed.py
+
+format: $(VENV)/test
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
 
 $(VENV)/base:
 	$(PYTHON) -c "import sys; sys.exit('Python 3.10 or newer is needed' if sys.version_info < (3, 10) else 0)"
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/run: $(VENV)/base pyproject.toml constraints.txt
+$(VENV)/run: $(VENV)/base pyproject.toml $(CONSTRAINTS)
 	$(PIP) --editable .
+	touch $@
+
+$(VENV)/golden: $(VENV)/run
+	$(PIP) "pytest>=8" "hypothesis>=6.100"
 	touch $@
 
 $(VENV)/test: $(VENV)/run
@@ -41,5 +66,9 @@ $(VENV)/train: $(VENV)/test
 	$(PIP) --editable ".[test,train]"
 	touch $@
 
+$(VENV)/docs: $(VENV)/run
+	$(PIP) --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """Sizes and speed of a set with synthesis weights of a byte against the set it was made from.
 
     texcodec evaluate kodak --models std-2-w8 --models std-2 --against none --metrics psnr --out report
-    python benchmarks/byte_weights.py report/report.json [--picture PNG] [--out docs/results/byte-weights.json]
+    python benchmarks/byte_weights.py report/report.json [--data PICTURES] [--out docs/results/byte-weights.json]
 
 Adds to the report how many bytes synthesis and decoder take, and prints the ratio of decoding times: one thread, the
 sets in turn, medians of processor time.
@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from PIL import Image
+from provenance import provenance
 from safetensors.numpy import load_file
 
 import texcodec
@@ -45,6 +46,7 @@ def main() -> None:
     )
     parser.add_argument("report", type=Path)
     parser.add_argument("--picture", type=Path, default=ROOT / "examples" / "cat.png")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="the pictures of the report")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "byte-weights.json")
     options = parser.parse_args()
     report = json.loads(options.report.read_text("utf-8"))
@@ -56,6 +58,7 @@ def main() -> None:
         synthesis[name] = round(100 * stored / floats, 1)
         decoder[name] = round(path.stat().st_size / 1e6, 2)
     report["bytes"] = {"synthesis": synthesis, "decoder": decoder}
+    report["provenance"] = provenance(options.data)
     options.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     seconds = decoding_seconds(sets, options.picture)
     first, second = (seconds[name] for name in sets)

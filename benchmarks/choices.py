@@ -2,9 +2,8 @@
 
     python benchmarks/choices.py FOLDER [--models SET] [--pictures N] [--json OUT]
 
-Sizes are those of the entropy-coded tiles plus 10 bytes a tile and 60 a file; PSNR is of decoded pixels. The
-first row
-is what texcodec does; every other row changes one thing. Negative: fewer bits.
+Sizes are those of the payloads plus 10 bytes per tile and 60 per file; PSNR is of decoded pixels. The first row is
+what texcodec does; every other row changes one thing. Negative: fewer bits.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from pathlib import Path
 import bjontegaard
 import numpy as np
 from PIL import Image
+from provenance import provenance
 
 import texcodec.codec.analysis as analysis_module
 from texcodec.codec.analysis import AnalysedPicture, analyse
@@ -80,7 +80,7 @@ class Bench:
         self.coder = LatentCoder(models)
 
     def curve(self, choice: Choice) -> tuple[list[float], list[float]]:
-        """Mean bits a pixel and mean PSNR at the rates."""
+        """Mean bits per pixel and mean PSNR at the rates."""
         analysis_module.ENCODER_HALO = choice.encoder_halo
         bits, quality = np.zeros(len(RATES)), np.zeros(len(RATES))
         for picture in self.pictures:
@@ -170,7 +170,17 @@ def main() -> None:
             print(f"| {name} | {bd:+.2f} % |", flush=True)
     if options.json:
         options.json.write_text(
-            json.dumps({"models": models.name, "pictures": len(pictures), "rows": results}, indent=1)
+            json.dumps(
+                {
+                    "models": models.name,
+                    "pictures": [file.name for file in chosen],
+                    "provenance": provenance([options.folder]),
+                    "rows": results,
+                },
+                indent=1,
+            )
+            + "\n",
+            "utf-8",
         )
 
 

@@ -9,6 +9,8 @@
     fusion.json         of benchmarks/seams.py
     training.json       {"what": "BD-rate against ..., %", "hardware": "...", "points": [{"minutes": M, "bd" or
                         "cost": X}, ...]}, or the list of points alone
+    choices.json        of benchmarks/choices.py
+    entropy-model.json  of benchmarks/entropy_model.py
     tuning.json         report.json of two sets, the tuned one first, and "tuning": {"domain": "...", "minutes": M,
                         "hardware": "..."}
     crop.json           of benchmarks/crop/run.py, with pictures beside it
@@ -18,7 +20,8 @@
                         and "bytes": {"synthesis": {set: % of float32}, "decoder": {set: MB}}
     cost.json           {"hardware": "...", "rows": [{"name": "...", "any column": number or text, ...}, ...]}
 
-Tables of docs/performance.md are quoted, and pages of docs/decisions listed.
+Every piece may have a "provenance" (benchmarks/provenance.py), which its section ends with. Tables of
+docs/performance.md are quoted, and pages of docs/decisions listed.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from texcodec.evaluation.plots import quality_over_rate
 from texcodec.evaluation.report_markdown import section_text, table_text
 
 ROOT = Path(__file__).resolve().parents[1]
+sentence = runpy.run_path(str(ROOT / "benchmarks" / "provenance.py"))["sentence"]
 Piece = Any
 Plots = dict[str, bytes]
 
@@ -114,6 +118,34 @@ def training(piece: Piece, plots: Plots) -> list[str]:
     ]
 
 
+def choices(piece: Piece, plots: Plots) -> list[str]:
+    rows = [[name, f"{row['bd_rate']:+.2f} %"] for name, row in piece["rows"].items()]
+    return [
+        "## Choices of the encoder",
+        f"BD-rate of other choices against what the encoder does, {piece['models']}, on {len(piece['pictures'])} "
+        "held-out pictures; negative: fewer bits.",
+        table_text(["choice", "BD-rate"], rows),
+        "Pictures: " + ", ".join(piece["pictures"]) + ".",
+    ]
+
+
+def entropy_model(piece: Piece, plots: Plots) -> list[str]:
+    rows = [
+        [str(rate), f"{skipped:.1%}", *(f"{bits:.4f}" for bits in parts)]
+        for rate, skipped, parts in zip(piece["rates"], piece["not_coded"], piece["bits_per_pixel"])
+    ]
+    return [
+        "## Bits by slice",
+        f"Bits per pixel of hyper latents and of the slices of latents, {piece['models']}, on one tile of 256 × 256 "
+        f"of each of {len(piece['pictures'])} held-out pictures.",
+        table_text(
+            ["rate index", "latents not coded", "hyper latents", *(f"{n} channels" for n in piece["slices"])],
+            rows,
+        ),
+        "Pictures: " + ", ".join(piece["pictures"]) + ".",
+    ]
+
+
 def tuning(piece: Piece, plots: Plots) -> list[str]:
     about = piece.get("tuning", {})
     facts = [
@@ -151,7 +183,7 @@ def quantisation(piece: Piece, plots: Plots) -> list[str]:
     return [
         "## Training quantised networks with full-precision helpers",
         f"PSNR in dB on a denoising task, {len(piece['protocol']['seeds'])} seeds, paired 95 % confidence intervals; "
-        "all runs and ablations are in [quantisation.md](results/quantisation.md) (`benchmarks/quantisation`).",
+        "all runs and ablations are in [a page of their own](results/quantisation.md) (`benchmarks/quantisation`).",
         *([] if piece["complete"] else ["**Some runs are missing: this is not the experiment's result.**"]),
         table_text(["with helpers", "against", "PSNR", "PSNR", "difference", "interval"], rows),
         "\n".join(claims),
@@ -169,9 +201,9 @@ def byte_weights(piece: Piece, plots: Plots) -> list[str]:
         for curve in two_sets(piece)
     ]
     return [
-        "## Synthesis weights of a byte",
-        "The same networks with synthesis weights as float16 and as a byte each, with a scale a channel "
-        "([quantisation.md](quantisation.md)); entropy networks, tables and so the bytes of files are the same.",
+        "## Synthesis weights of one byte",
+        "The same networks with synthesis weights as float16 and as one byte each, with a scale per channel "
+        "([decision](decisions/byte-weights.md)); entropy networks, tables and so the bytes of files are the same.",
         table_text(
             ["set", "synthesis, % of float32", "decoder, MB"], [[shown(v) for v in row] for row in rows]
         ),
@@ -195,6 +227,8 @@ SECTIONS: dict[str, Callable[[Piece, Plots], list[str]]] = {
     "multi-single": multi_single,
     "fusion": fusion,
     "training": training,
+    "choices": choices,
+    "entropy-model": entropy_model,
     "tuning": tuning,
     "crop": crop,
     "quantisation": quantisation,
@@ -221,7 +255,7 @@ def saved(piece: Piece, *, digits: int = 1) -> list[str]:
         if rate is not None:
             more = "more" if rate > 0 else "fewer"
             sentences.append(
-                f"At equal {metric['name']}, from {low:g} to {high:g} bits a pixel, {first['name']} needs "
+                f"At equal {metric['name']}, from {low:g} to {high:g} bits per pixel, {first['name']} needs "
                 f"{abs(rate):.{digits}f} % {more} bits than {second['name']}."
             )
     return [" ".join(sentences)] if sentences else []
@@ -259,7 +293,7 @@ def performance(document: Path) -> list[str]:
     blocks = [block for block in document.read_text("utf-8").split("\n\n") if block.startswith("|")]
     return [
         "## Time and memory",
-        "From [performance.md](performance.md), which says on what machine.",
+        "From [Speed and memory](performance.md), which names the machine.",
         *blocks,
     ]
 
@@ -282,7 +316,11 @@ def main() -> None:
     options = parser.parse_args()
     plots: Plots = {}
     notes = options.pieces / "notes.md"
-    parts = ["# Results", "Written by `benchmarks/results.py` from the measurements in [results](results)."]
+    parts = [
+        "# Results",
+        "Written by `benchmarks/results.py` from the measurements in `docs/results`. Each section ends with the "
+        "commit, the command and the data of its figures.",
+    ]
     if notes.exists():
         # a path of its own folder becomes one of the document's
         parts.append(
@@ -297,7 +335,8 @@ def main() -> None:
         if not file.exists():
             continue
         try:
-            parts += section(json.loads(file.read_text("utf-8")), plots)
+            piece = json.loads(file.read_text("utf-8"))
+            parts += [*section(piece, plots), *sentence(piece)]
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration) as error:
             sys.exit(
                 f"{file} is not what benchmarks/results.py expects there ({error!r}); see its first lines."

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from provenance import provenance
 
 from texcodec.codec.analysis import analyse
 from texcodec.codec.latent_coder import LatentCoder
@@ -69,6 +70,7 @@ def main() -> None:
             "band": REACH,
             "qualities": QUALITIES,
             "psnr": errors.round(4).tolist(),
+            "provenance": provenance([options.folder]),
         }
         options.json.write_text(json.dumps(piece, indent=1) + "\n", "utf-8")
 

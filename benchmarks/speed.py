@@ -1,9 +1,8 @@
-"""Speed and memory on this machine: whole processes, warm throughput, large pictures. Writes
-docs/performance.md.
+"""Speed and memory on this machine: whole processes, warm throughput, large pictures; writes docs/performance.md.
 
     python benchmarks/speed.py [PICTURE] [--models SET] [--runs N]
 
-Absolute times belong to the machine that measured them; the ratios below them travel better.
+Absolute times belong to the machine that measured them; ratios depend less on it.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from provenance import provenance, sentence
 
 import texcodec
 from texcodec.registry import load_set
@@ -167,7 +167,9 @@ def main() -> None:
         "",
         "Written by `make bench` (benchmarks/speed.py). Absolute times belong to the machine: "
         f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}. "
-        f"Model set {loaded.name}, quality 50, {options.picture.name} made 768 × 512.",
+        f"Model set {loaded.name}, quality 50, {options.picture.name} enlarged to 768 × 512.",
+        "",
+        *sentence({"provenance": provenance([options.picture], command="make bench")}),
         "",
         "| whole process | wall | CPU | peak memory |",
         "| --- | --- | --- | --- |",
@@ -178,7 +180,7 @@ def main() -> None:
         throughput("encode", pixels / coding[1], pixels / coding[None]),
         throughput("decode", pixels / both[1], pixels / both[None]),
         "",
-        "| large picture | encode | a megapixel | peak | decode | a megapixel | peak |",
+        "| large picture | encode | per megapixel | peak | decode | per megapixel | peak |",
         "| --- | --- | --- | --- | --- | --- | --- |",
         *large,
         "",
@@ -186,9 +188,9 @@ def main() -> None:
         "| --- | --- |",
         f"| entropy coding, share of the time of decoding | {shares[0]:.1%} |",
         f"| entropy coding, share of the time of encoding | {shares[1]:.1%} |",
-        f"| container, share of a file at 0.15 bits a pixel | {low.container_bytes / low.file_bytes:.2%} |",
-        f"| decoder, kMAC a pixel, halo and fusion included | {macs['decode']:.2f} |",
-        f"| encoder, kMAC a pixel, context around tiles included | {macs['encode']:.2f} |",
+        f"| container, share of a file at 0.15 bits per pixel | {low.container_bytes / low.file_bytes:.2%} |",
+        f"| decoder, kMAC per pixel, halo and fusion included | {macs['decode']:.2f} |",
+        f"| encoder, kMAC per pixel, context around tiles included | {macs['encode']:.2f} |",
         "",
     ]
     options.out.write_text("\n".join(lines), "utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 import texcodec
 
@@ -108,6 +110,33 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in documents:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_readme_is_short_and_starts_with_the_two_commands() -> None:
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert len(lines) <= 80
+    assert any("make demo" in line for line in lines) and any("make test" in line for line in lines)
+
+
+def test_citation_is_of_this_version() -> None:
+    assert f"\nversion: {texcodec.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_lowest_constraints_are_the_lower_bounds() -> None:
+    dependencies = (ROOT / "pyproject.toml").read_text("utf-8").split("\ndependencies = [")[1].split("\n]")[0]
+    lowest = (ROOT / "constraints-lowest.txt").read_text("utf-8")
+    bounds = {n: Version(v) for n, v in re.findall(r'"([\w-]+)[>~]=([\d.]+)', dependencies)}
+    assert bounds
+    assert {n: Version(v) for n, v in re.findall(r"^([\w-]+)==([\d.]+)$", lowest, re.MULTILINE)} == bounds
+
+
+def test_every_result_names_commit_command_and_data() -> None:
+    results = list((ROOT / "docs" / "results").glob("*.json"))
+    assert results
+    for path in results:
+        about = json.loads(path.read_text("utf-8"))["provenance"]
+        assert about["commit"] and about["command"], path.name
+        assert all(len(entry["sha256"]) == 64 for entry in about["data"]), path.name
 
 
 def test_released_sets_are_the_ones_listed() -> None:

@@ -34,6 +34,7 @@ def test_wheel_carries_the_models_without_their_masters(wheel: Path) -> None:
     assert len(tasks) >= 6 and any(n.endswith(".tail.onnx") for n in tasks)
     assert "texcodec/models/shapes-1/graphs/generator.onnx" in names
     assert "texcodec/models/RELEASED" in names
+    assert "texcodec/py.typed" in names
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/"))]
 
 

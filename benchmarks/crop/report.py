@@ -115,18 +115,18 @@ def section(facts: dict[str, Any]) -> str:
         "![The same for the control](results/crop-fields.png)",
         f"Files of {sizes['frame_count']} frames of {width} x {height} pixels, other people's again, with "
         f"{sizes['models']}: mean bytes · degrees, read from the decoded frames. A square that is cut out before "
-        "encoding, in the frame's middle, is what one would do without a learned region; it is read by a network that "
-        "was trained for it. All else is read by the region's network.",
+        "encoding, in the frame's middle, is the usual way without a learned region; it is read by a network that "
+        "was trained for it. All other files are read by the region's network.",
         _files(facts),
         "![A frame, what --outside drop leaves of it, and --outside coarse](results/crop-frame.png)",
         "To cut out the learned region itself before encoding codes the same pixels: by construction it costs about "
         f"the same, and the files of --outside drop have {min(before):+.1%} to {max(before):+.1%} bytes against it. "
         "They keep the frame's size and the region's place.",
-        _table(["bar", "measured", "asked", "met"], verdicts),
-        "Equal error in the last two rows: a way's error is its network's on the scored pictures plus what coding "
-        "changes on the frames, which are too few to tell networks apart. Bytes are compared at the error of the "
+        _table(["quantity", "measured", "target", "met"], verdicts),
+        "Equal error in the last two rows: an error is that of the network on the scored pictures plus what coding "
+        "changes on the frames, which are too few to compare networks. Bytes are compared at the error of the "
         "region's network + 5 %, with the square that needs the fewest for it.",
-        f"Everything took {facts['cpu'] / 60:.0f} minutes of processor time.",
+        f"The benchmark took {facts['cpu'] / 60:.0f} minutes of processor time.",
     ])
 
 

@@ -118,7 +118,10 @@ def main() -> None:
     facts["control"] = regions.measure(sizes, "fields", items, work)
     facts["frames"] = frames.measure(sizes, items, work)
     facts["cpu"], facts["results"] = items.spent()
-    report.write(facts, options.out, work)
+    sys.path.append(str(ROOT / "benchmarks"))
+    from provenance import provenance
+
+    report.write(facts | {"provenance": provenance()}, options.out, work)
 
 
 if __name__ == "__main__":

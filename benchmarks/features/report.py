@@ -265,19 +265,19 @@ def markdown(facts: dict[str, Any]) -> str:
         "The same for the entropy-coded bytes alone, without the container:",
         table_text(["task", *BASELINES], payload),
         "Latents of shapes and of Tiny-ImageNet-20 are 4 x 4; there, the mean-scale hyperprior with the stride that "
-        "the tuning chose has its side information in one place, too, and makes maps of it, as the codebook does. On "
-        "CamVid (15 x 20) it has 4 x 5 places, and of its two variants the better one counts.",
+        "the tuning chose has its side information at one position, too, and makes maps of it, as the codebook does. "
+        "On CamVid (15 x 20) it has 4 x 5 positions; of its two variants the better one is compared.",
         "![Task quality over bytes](features.png)",
-        "### Bars",
-        table_text(["bar", "asked", "measured", "met"], bars),
+        "### Targets",
+        table_text(["quantity", "target", "measured", "met"], bars),
         "### Task networks",
         table_text(["network", "uncoded", "parameters", "steps x batch"], networks),
         "### Two tasks in one stream",
-        "Bytes of one stream for normals and depth, as a part of those of two streams, at the same qualities. For the "
+        "Bytes of one stream for normals and depth, as a share of those of two streams, at the same qualities. For the "
         "control, the two tasks see different pictures.",
         table_text(["pictures", "files", "entropy-coded bytes"], pairs),
-        "### A new task on streams that were there",
-        "The reconstruction of a further task is trained afterwards; the streams stay as they are. Its own codec is "
+        "### A new task on existing streams",
+        "The reconstruction of a further task is trained afterwards; the streams are unchanged. Its own codec is "
         "read at the same bytes (at its last level where the stream is longer).",
         table_text(["stream", "new task", "bytes", "measure", "codec of its own", "difference"], news),
         *tuning_section(facts.get("tuning", [])),
@@ -299,7 +299,7 @@ def tuning_section(trials: list[dict[str, Any]]) -> list[str]:
         rows.append([prior, str(len(own)), text, f"{best['objective']:.1f}", f"{own[-1]['objective']:.1f}"])
     return [
         "### Tuning",
-        "Objective (bits a latent position + multiplier x loss, less is better) on held-out pictures of the normals "
+        "Objective (bits per latent position + multiplier x loss, less is better) on held-out pictures of the normals "
         f"task after {trials[0]['steps']} steps (`benchmarks/features/tune.py`; all trials: `tuning.json` there).",
         table_text(["prior", "trials", "chosen", "objective", "worst"], rows),
     ]

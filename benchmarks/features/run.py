@@ -104,6 +104,11 @@ def main() -> None:
     pieces = run_all(protocol, options.data, options.work, options.jobs)
     facts = report.collect(protocol, pieces)
     facts["tuning"] = json.loads((HERE / "tuning.json").read_text("utf-8"))
+    sys.path.append(str(HERE.parent))
+    from provenance import provenance
+
+    folders = [options.data / name for name in ("camvid", "tiny20")] if options.data else []
+    facts["provenance"] = provenance(folders)
     report.write(facts, options.out)
     print(f"{options.out / 'features.md'}: {len(pieces)} pieces")
 

@@ -3,7 +3,7 @@
     python benchmarks/features/tune.py [--work features.work] [--jobs 2]     (does what tuning.json does not hold yet)
 
 Short trainings on the renderer's normals with a seed that the benchmark does not use, scored on training pictures that
-were held out: the training's own objective (bits a latent position + multiplier * loss), averaged over the levels as
+were held out: the training's own objective (bits per latent position + multiplier * loss), averaged over the levels as
 training weighs them.
 """
 

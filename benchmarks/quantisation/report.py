@@ -93,7 +93,8 @@ def markdown(report: dict[str, Any]) -> str:
         "# Quantised networks with full-precision helpers",
         "",
         "Written by `benchmarks/quantisation/run.py`; task, steps and seeds were fixed in "
-        "`benchmarks/quantisation/protocol.json` before the first run.",
+        "`benchmarks/quantisation/protocol.json` before the first run. Commit and command are in the "
+        "[results](../results.md#training-quantised-networks-with-full-precision-helpers).",
         "",
         f"Task: {task['what']}, noise of {task['noise']:g} of the range; {task['middle_layers'] + 2} convolutions of "
         f"{task['channels']} channels, the first and the last with {training['edge_bits']} bits, the others with the "

@@ -136,6 +136,10 @@ def main() -> None:
     if options.protocol:
         print(markdown(report))
         return
+    sys.path.append(str(HERE.parent))
+    from provenance import provenance
+
+    report["provenance"] = provenance()
     (options.out / "quantisation.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     (options.out / "quantisation.md").write_text(markdown(report), "utf-8")
     print(f"{options.out / 'quantisation.md'}: {len(report['runs'])} runs")

@@ -139,8 +139,10 @@ def infer(
     """What the task networks answer to the features of a file, by task.
 
     Args:
+        data: as for ``decode_tensors``.
         task: one task; default: all that have a network behind their features.
-        data, features, limits: as for ``decode_tensors``.
+        features: as for ``decode_tensors``.
+        limits: as for ``decode_tensors``.
     Returns:
         float32: K logits (classification), K x H x W logits (segmentation), 3 x H x W (normals), 1 x H x W (depth),
         K values, or what the network gives; H x W are those of the picture, if it was one.

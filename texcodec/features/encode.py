@@ -55,7 +55,9 @@ def encode_tensors(
 
     Args:
         tensors: by task float32 C x H x W, of all stream tasks of the set; a single array for the only one.
-        features, level, limits: as for ``encode_picture``.
+        features: as for ``encode_picture``.
+        level: as for ``encode_picture``.
+        limits: as for ``encode_picture``.
     Raises:
         ParameterError: tensors are missing or belong to no task; no such level.
         TensorError: a tensor does not fit its task or the other tensors, or holds NaN or infinities.

@@ -1,6 +1,6 @@
 """Learning a crop from a CSV file, with a work folder: checkpoints, a curve, pictures (torch).
 
-    labels -> parts for learning and for checking -> learner -> profile, network, pictures
+labels -> parts for learning and for checking -> learner -> profile, network, pictures
 """
 
 from __future__ import annotations
