@@ -16,7 +16,8 @@ from PIL import Image
 from provenance import provenance
 
 from texcodec.codec.analysis import analyse
-from texcodec.codec.tile_coder import TileCoder
+from texcodec.codec.latent_coder import LatentCoder
+from texcodec.codec.layout import lay_out
 from texcodec.codec.workers import Workers
 from texcodec.images import from_array
 from texcodec.registry import load_set
@@ -37,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     files = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)[: options.pictures]
     models = load_set(options.models)
-    coder = TileCoder(models)
+    coder = LatentCoder(models)
     slices = models.manifest.slices
     first = np.cumsum([0, *slices])
     bits = np.zeros((len(RATES), 1 + len(slices)))
@@ -47,14 +48,15 @@ def main() -> None:
         for file in files:
             with Image.open(file) as image:
                 pixels = np.asarray(image.convert("RGB"))[:SIDE, :SIDE]
-            analysed = analyse(from_array(np.ascontiguousarray(pixels)), models, workers, tile_log2=8)
-            (latents,), (index,) = analysed.latents, analysed.classes
-            classes[index] += 1
+            layout = lay_out(pixels.shape[1], pixels.shape[0], tile=SIDE)
+            picture = from_array(np.ascontiguousarray(pixels))
+            (analysed,) = analyse(picture, layout, models, workers).tiles.values()
+            classes[analysed.class_index] += 1
             for i, rate in enumerate(RATES):
-                tile = coder.quantise(latents, index, rate)
+                tile = coder.quantise(analysed, rate)
                 by_channel = symbol_bits(tile.symbols, tile.scales, models.symbol_tables)
                 parts = [by_channel[a:b].sum() for a, b in zip(first, first[1:])]
-                bits[i] += [coder.bits(tile, rate) - sum(parts), *parts]
+                bits[i] += [coder.bits(tile) - sum(parts), *parts]
                 skipped[i] += float((tile.scales == 0).mean())
     piece = {
         "models": models.name,
@@ -73,7 +75,7 @@ def main() -> None:
 
 
 def symbol_bits(symbols: np.ndarray, scales: np.ndarray, tables: object) -> np.ndarray:
-    """Bits by channel, as ``TileCoder.bits`` counts them."""
+    """Bits by channel, as ``LatentCoder.bits`` counts them."""
     support = tables.support[scales]  # type: ignore[attr-defined]
     outside = np.abs(symbols) > support
     place = tables.offsets[scales] + np.where(outside, 2 * support + 1, symbols + support)  # type: ignore[attr-defined]
