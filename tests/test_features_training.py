@@ -13,8 +13,8 @@ pytestmark = pytest.mark.train
 
 from feature_training_samples import SHAPES, SMALLEST, codec, codec_loop, exported, features  # noqa: E402
 
+from texcodec.constants import SYMBOL_MAX  # noqa: E402
 from texcodec.entropy import ProbabilityTables  # noqa: E402
-from texcodec.entropy.rans import SYMBOL_MAX  # noqa: E402
 from texcodec.errors import ModelDamagedError, ParameterError  # noqa: E402
 from texcodec.features import decode_tensors, encode_tensors  # noqa: E402
 from texcodec.features.encode import quantise  # noqa: E402

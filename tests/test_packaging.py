@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "texcodec"
 
 ORDER = {
+    "constants": 0,
     "errors": 0,
     "limits": 1,
     "files": 2,

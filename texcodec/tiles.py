@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .constants import LATENT_STRIDE as STRIDE
+
 if TYPE_CHECKING:
     import numpy as np
-
-STRIDE = 16
-"""Pixels per latent in each direction."""
 
 ENCODER_HALO = 32
 """Pixels around a tile that the analysis network sees where the picture has them; they cost no bits."""

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from texcodec.constants import HYPER_MAX, SCALE_LEVELS
 from texcodec.container import (
     FeatureStream,
     StreamTask,
@@ -23,7 +24,6 @@ from texcodec.container import (
 from texcodec.container.chunks import FEAT
 from texcodec.container.writer import write
 from texcodec.entropy import ProbabilityTables, SymbolReader, SymbolWriter, quantise_probabilities
-from texcodec.training.architecture import HYPER_MAX, SCALE_LEVELS
 from texcodec.training.export import MOST_SUPPORT, symbol_tables
 from texcodec.training.features.codec import FeatureCodec
 from texcodec.training.features.export import normal_row, side_tables

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..constants import ENTROPY_PROFILE
 from ..container import (
     ABSENT_ENTRY,
     CROP,
@@ -26,7 +27,6 @@ from ..errors import ParameterError
 from ..images import Picture, compress_alpha, from_array, from_image
 from ..limits import DEFAULT_LIMITS, Limits
 from ..registry import ModelSet, load_set
-from ..registry.manifest import ENTROPY_PROFILE
 from .analysis import AnalysedPicture, analyse
 from .coders import coders_of
 from .cropping import CropSource, find_crop

@@ -10,20 +10,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..constants import (
+    ACTIVATION_MAX,
+    ACTIVATION_ONE,
+    HYPER_MAX,
+    HYPER_ONE,
+    HYPER_STRIDE,
+    MEAN_MAX,
+    MEAN_ONE,
+    SCALE_LEVELS,
+)
 from ..entropy import SymbolReader, SymbolWriter
 from ..networks import finite
 from ..registry import ModelSet
-from ..registry.model_set import HYPER_MAX
 from ..tiles import Grid
 from .rdoq import round_residual, symbol_worth
 from .tile import AnalysedTile, TileLatents
-
-HYPER_STRIDE = 4
-MEAN_ONE = 16
-"""Integers that one symbol is on the grid of means."""
-MEAN_MAX = 1 << 18
-CLASS_PLANE = 32.0
-LARGEST_SCALE = 63
 
 
 @dataclass(frozen=True)
@@ -166,9 +168,9 @@ class LatentCoder:
         """Run the context steps; ``symbols_of(channels, means, scales, mask)`` supplies each step's symbols."""
         models = self.models
         planes = np.zeros((1, len(hyper) + 1 + models.classes, *hyper.shape[1:]), np.float32)
-        planes[0, : len(hyper)] = 4 * hyper
+        planes[0, : len(hyper)] = HYPER_ONE * hyper
         planes[0, len(hyper)] = rate_index
-        planes[0, len(hyper) + 1 + class_index] = CLASS_PLANE
+        planes[0, len(hyper) + 1 + class_index] = ACTIVATION_ONE
         whole = 1, None, HYPER_STRIDE * hyper.shape[1], HYPER_STRIDE * hyper.shape[2]
         features = models.hyper_synthesis()(whole, hyper=planes)
         features = np.ascontiguousarray(features[:, :, : shape[0], : shape[1]])
@@ -182,7 +184,7 @@ class LatentCoder:
             half = len(symbols[channels])
             out = models.context(k)((1, 2 * half, *shape), **inputs)[0].astype(np.int32)
             means = np.clip(out[:half], -MEAN_MAX, MEAN_MAX)
-            indices = np.clip(out[half:], 0, LARGEST_SCALE)
+            indices = np.clip(out[half:], 0, SCALE_LEVELS - 1)
             new = symbols_of(channels, means, indices, mask)
             if mask is None:
                 symbols[channels], scales[channels], values[channels] = new, indices, MEAN_ONE * new + means
@@ -202,5 +204,5 @@ class LatentCoder:
         magnitude = table[np.minimum(np.abs(values), len(table) - 1)].astype(np.float32)
         parts = [magnitude * np.sign(values).astype(np.float32), magnitude]
         if linear:
-            parts.append(np.clip(values >> 2, -255, 255).astype(np.float32))
+            parts.append(np.clip(values >> 2, -ACTIVATION_MAX, ACTIVATION_MAX).astype(np.float32))
         return np.concatenate(parts)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..constants import RATE_INDICES
 from ..errors import ParameterError
-from ..registry.model_set import RATE_INDICES
 
 LAST = RATE_INDICES - 1
 BYTES_TOLERANCE = 0.02

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from ..constants import SYMBOL_MAX
 from ..entropy import ProbabilityTables
-from ..entropy.rans import SYMBOL_MAX
 from ..registry import ModelSet
 
 DISTORTION_WEIGHT = 40.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..constants import RATE_INDICES
 from ..fusion import SeamBlock, block_input, correction, needed_pixels, seam_blocks
 from ..registry import ModelSet
-from ..registry.model_set import RATE_INDICES
 from ..tiles import STRIDE, Box, Grid
 from .tile import TileLatents
 from .workers import Counter, Workers

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from ..constants import LATENT_STRIDE, RATE_INDICES
 from ..container import Header, TileEntry
 from ..errors import CorruptError, UnsupportedError
 from ..registry import ModelSet, find_identity
-from ..registry.model_set import RATE_INDICES
-from ..tiles import STRIDE
 from .coders import PROFILES
 
 Models = str | os.PathLike[str] | ModelSet | None
@@ -45,7 +44,7 @@ def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> Mo
         models = find_identity(header.identity, models.folder)
     manifest = models.manifest
     named = 1 << header.latent_log2, header.halo, header.classes
-    if named != (STRIDE, manifest.halo, models.classes):
+    if named != (LATENT_STRIDE, manifest.halo, models.classes):
         raise _contradiction("The header's latent stride, halo or classes are not those of its model set")
     if header.fusion and not manifest.fusion:
         raise _contradiction("The header asks for fusion, which its model set does not have")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from texcodec.constants import IDENTITY_BYTES
 from texcodec.container.chunks import FEAT_ANCILLARY
 from texcodec.container.feature_stream import FeatureStream, pack_stream
-from texcodec.container.header import FEATURES_MINOR, IDENTITY_BYTES, Header
+from texcodec.container.header import FEATURES_MINOR, Header
 from texcodec.container.reader import Readable, Reader
 from texcodec.container.writer import write
 from texcodec.errors import ParameterError

@@ -9,8 +9,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from texcodec.constants import IDENTITY_BYTES
 from texcodec.container.fields import MAX_VARINT, FieldReader, varint
-from texcodec.container.header import IDENTITY_BYTES
 from texcodec.errors import CorruptError, ParameterError
 
 MOST_TASKS = 255

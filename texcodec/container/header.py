@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from texcodec.constants import ENTROPY_PROFILE, IDENTITY_BYTES, LATENT_LOG2, MOST_CLASSES, MOST_HALO
 from texcodec.container.fields import MAX_VARINT, FieldReader, varint
 from texcodec.errors import CorruptError, ParameterError, UnsupportedError
 from texcodec.tiles import Grid
@@ -15,7 +16,6 @@ MAJOR = 1
 MINOR = 0
 FEATURES_MINOR = 2
 """Of files with feature streams."""
-IDENTITY_BYTES = 16
 
 # BT.709 primaries, sRGB transfer, RGB (no matrix), full range: what an untagged picture is taken to be.
 SRGB = (1, 13, 0, 1)
@@ -58,9 +58,9 @@ class Header:
     identity: bytes
     rate_index: int
     classes: int
-    entropy_profile: int = 1
+    entropy_profile: int = ENTROPY_PROFILE
     tile_log2: int = 8
-    latent_log2: int = 4
+    latent_log2: int = LATENT_LOG2
     halo: int = 0
     fusion: bool = False
     origin_x: int = 0
@@ -86,10 +86,10 @@ class Header:
         _check_range("orientation", self.orientation, 1, 1)
         _check_range("tile_log2", self.tile_log2, 7, 8)
         _check_range("latent_log2", self.latent_log2, 0, self.tile_log2)
-        _check_range("halo", self.halo, 0, min(15, self.tile >> self.latent_log2))
+        _check_range("halo", self.halo, 0, min(MOST_HALO, self.tile >> self.latent_log2))
         _check_range("origin_x", self.origin_x, 0, self.tile - 1)
         _check_range("origin_y", self.origin_y, 0, self.tile - 1)
-        _check_range("classes", self.classes, 1, 254)
+        _check_range("classes", self.classes, 1, MOST_CLASSES)
         _check_range("entropy_profile", self.entropy_profile, 0, 255)
         _check_range("rate_index", self.rate_index, 0, 65_535)
         if len(self.cicp) != 4:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from texcodec.constants import IDENTITY_BYTES
 from texcodec.container.chunks import (
     ALPH,
     CRITICAL,
@@ -23,7 +24,7 @@ from texcodec.container.chunks import (
     pack_chunk,
     pack_head,
 )
-from texcodec.container.header import IDENTITY_BYTES, MAJOR, Header, pack_header
+from texcodec.container.header import MAJOR, Header, pack_header
 from texcodec.container.index import TileEntry, check_entry, pack_index, pack_lean_tile, tile_crc
 from texcodec.errors import ParameterError
 

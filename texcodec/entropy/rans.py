@@ -10,14 +10,13 @@ from __future__ import annotations
 import constriction
 import numpy as np
 
+from ..constants import SYMBOL_MAX
 from ..errors import CorruptError
 from .tables import ProbabilityTables
 
 AnsCoder = constriction.stream.stack.AnsCoder
-ESCAPE_OFFSET = 1 << 15
-ESCAPE_MODEL = constriction.stream.model.Uniform(1 << 16)
-SYMBOL_MAX = ESCAPE_OFFSET - 1
-"""Symbols lie in [-SYMBOL_MAX, SYMBOL_MAX]."""
+ESCAPE_OFFSET = SYMBOL_MAX + 1
+ESCAPE_MODEL = constriction.stream.model.Uniform(2 * ESCAPE_OFFSET)
 
 
 class SymbolWriter:

@@ -12,9 +12,9 @@ from functools import cached_property
 import constriction
 import numpy as np
 
+from ..constants import PRECISION
 from ..errors import ModelDamagedError
 
-PRECISION = 24
 TOTAL = 1 << PRECISION
 
 

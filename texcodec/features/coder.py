@@ -10,19 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..constants import ACTIVATION_ONE, HYPER_MAX, MEAN_MAX, MEAN_ONE, SCALE_LEVELS, SIDE_ONE, SYMBOL_MAX
 from ..entropy import SymbolReader, SymbolWriter
-from ..entropy.rans import SYMBOL_MAX
 from ..networks import finite
 from ..registry import FeatureSet
-from ..registry.checks import HYPER_MAX
-
-MEAN_ONE = 16
-"""Integers that one symbol is on the grid of means."""
-MEAN_MAX = 1 << 18
-SIDE_ONE = 8
-"""Integers that the generator reads for one step of the side information."""
-LEVEL_PLANE = 32.0
-LARGEST_SCALE = 63
 
 
 @dataclass
@@ -125,7 +116,7 @@ class FeatureCoder:
         manifest = self.features.manifest
         side = np.zeros((1, len(hyper) + manifest.levels, 1, 1), np.float32)
         side[0, : len(hyper), 0, 0] = SIDE_ONE * hyper
-        side[0, len(hyper) + level] = LEVEL_PLANE
+        side[0, len(hyper) + level] = ACTIVATION_ONE
         maps = self.features.generator().ordered((1, manifest.groups, *manifest.grid), side)
         rows, columns = (np.arange(n) * size // n for n, size in zip(shape, manifest.grid, strict=True))
         u = np.ascontiguousarray(maps[:, :, rows[:, None], columns])
@@ -135,4 +126,4 @@ class FeatureCoder:
             .astype(np.int32)
         )
         means, scales = out[: manifest.latent_channels], out[manifest.latent_channels :]
-        return np.clip(means, -MEAN_MAX, MEAN_MAX), np.clip(scales, 0, LARGEST_SCALE)
+        return np.clip(means, -MEAN_MAX, MEAN_MAX), np.clip(scales, 0, SCALE_LEVELS - 1)

@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..constants import ENTROPY_PROFILE
 from ..container import FEAT, FEAT_ANCILLARY, FeatureStream, Header, Reader, symbols_crc, unpack_stream
 from ..errors import ChecksumError, CorruptError, ModelDamagedError, ParameterError, UnsupportedError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..networks import finite
 from ..registry import FeatureSet
 from ..registry.feature_manifest import SHARED, TaskInfo
-from ..registry.manifest import ENTROPY_PROFILE
 from .choice import Features, stream_and_set
 from .coder import FeatureCoder, FeatureSymbols
 from .sizes import check_memory, check_size, latent_shape

@@ -2,7 +2,7 @@
 on loading.
 """
 
-from .bounds import ACCUMULATOR_LIMIT, check_bound
+from .bounds import check_bound
 from .sessions import FloatNetwork, IntegerNetwork, finite
 
-__all__ = ["ACCUMULATOR_LIMIT", "FloatNetwork", "IntegerNetwork", "check_bound", "finite"]
+__all__ = ["FloatNetwork", "IntegerNetwork", "check_bound", "finite"]

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constants import ACCUMULATOR_LIMIT
 from ..errors import ModelDamagedError
-
-ACCUMULATOR_LIMIT = 1 << 24
 
 
 def check_bound(weight: np.ndarray, bias: np.ndarray, input_max: int, name: str) -> None:

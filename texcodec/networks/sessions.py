@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..constants import ACTIVATION_MAX
 from ..errors import ModelDamagedError
 from .bounds import check_bound
 
 if TYPE_CHECKING:
     import onnxruntime
 
-INPUT_MAX = 255
 Shape = tuple["int | None", ...]
 """Of an output; None stands for any number."""
 
@@ -155,7 +155,7 @@ class IntegerNetwork:
                 raise ModelDamagedError(
                     f"The integer layer {name}.{layer} has no integer weights; install the model set again."
                 )
-            check_bound(weight, bias, INPUT_MAX, f"{name}.{layer}")
+            check_bound(weight, bias, ACTIVATION_MAX, f"{name}.{layer}")
         self._session = _session(graph, weights)
 
     def __call__(self, shape: Shape | None = None, /, **inputs: np.ndarray) -> np.ndarray:

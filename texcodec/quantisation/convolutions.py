@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..networks.bounds import ACCUMULATOR_LIMIT
+from ..constants import ACCUMULATOR_LIMIT
 from .layouts import Convolution, by_output, in_own_order, per_channel, per_row
 from .quantisers import ActivationQuantiser, LearnedStep, best_step, integers, round_through
 from .settings import check

@@ -10,14 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..constants import HYPER_MAX, LARGEST_SUPPORT, LATENT_STRIDE, RATE_INDICES, SCALE_LEVELS
 from ..errors import ModelDamagedError
 from .manifest import Manifest
-
-HYPER_MAX = 31
-RATE_INDICES = 256
-SCALE_LEVELS = 64
-LARGEST_SUPPORT = 32_766
-"""An escaped symbol is one larger, and the largest symbol is 32,767."""
 
 
 def check_decoder(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
@@ -52,7 +47,7 @@ def check_encoder(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
         ModelDamagedError: as ``check_decoder``.
     """
     check = ArrayCheck(manifest.name, arrays)
-    check.array("linear.analysis", np.float16, (manifest.latent_channels, 3, 16, 16))
+    check.array("linear.analysis", np.float16, (manifest.latent_channels, 3, LATENT_STRIDE, LATENT_STRIDE))
     for k in range(len(manifest.classes)):
         check.array(f"hyper_analysis.{k}.rate", np.float16, (RATE_INDICES, None))
     check.finite()

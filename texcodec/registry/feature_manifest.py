@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..constants import IDENTITY_BYTES
 from ..container import task_identifier
 from ..errors import ModelDamagedError, ModelNotFoundError
 from .manifest import FEATURES, kind_of, read_json
@@ -183,7 +184,7 @@ def _sound(manifest: FeatureManifest) -> bool:
         and len(set(names)) == len(names)
         and len({task.identifier for task in manifest.tasks}) == len(names)
         and all(map(_sound_task, manifest.tasks))
-        and re.fullmatch("[0-9a-f]{32}", manifest.identity)
+        and re.fullmatch(f"[0-9a-f]{{{2 * IDENTITY_BYTES}}}", manifest.identity)
     )
 
 

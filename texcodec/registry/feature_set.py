@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ..constants import HYPER_MAX, LARGEST_SUPPORT, SCALE_LEVELS
 from ..entropy import ProbabilityTables
 from ..errors import ModelDamagedError, ParameterError
 from ..networks import FloatNetwork, IntegerNetwork
-from .checks import HYPER_MAX, LARGEST_SUPPORT, SCALE_LEVELS, ArrayCheck
+from .checks import ArrayCheck
 from .feature_manifest import SHARED, FeatureManifest, TaskInfo, read_feature_manifest
 from .identity import feature_identity
 from .set_files import read_bytes, under, unpack_arrays

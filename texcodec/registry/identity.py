@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-IDENTITY_BYTES = 16
+from ..constants import IDENTITY_BYTES
+
 _DECODER = b"texcodec decoder 1\0"
 _FEATURES = b"texcodec features 1\0"
 

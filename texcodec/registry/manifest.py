@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..constants import ENTROPY_PROFILE, IDENTITY_BYTES, LAST_QUALITY, MOST_CLASSES, MOST_HALO, RATE_INDICES
 from ..errors import ModelDamagedError, ModelNotFoundError
 
 MANIFEST_VERSION = 1
-ENTROPY_PROFILE = 1
-"""The exact arithmetic this release implements (docs/format.md, "Integer arithmetic")."""
 PICTURES, FEATURES = "pictures", "features"
 """What a set is for. Manifests of sets for pictures do not say."""
 MAC_PARTS = ("synthesis", "hyper_synthesis", "contexts", "fusion", "analysis", "hyper_analysis")
@@ -128,19 +127,19 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
     sound = (
         len(manifest.classes) == len(manifest.thresholds) + 1
-        and 0 < len(manifest.classes) < 255
-        and len(manifest.qualities) == 100
+        and 0 < len(manifest.classes) <= MOST_CLASSES
+        and len(manifest.qualities) == LAST_QUALITY
         and list(manifest.qualities) == sorted(set(manifest.qualities))
         and manifest.qualities[0] >= 0
-        and manifest.qualities[-1] <= 255
+        and manifest.qualities[-1] < RATE_INDICES
         and all(map(math.isfinite, manifest.thresholds))
         and (manifest.distortion_factor is None or 0 < manifest.distortion_factor < math.inf)
         and list(manifest.thresholds) == sorted(set(manifest.thresholds))
         and manifest.slices
         and min(manifest.slices) > 0
-        and 0 <= manifest.halo <= 15
+        and 0 <= manifest.halo <= MOST_HALO
         and manifest.hyper_channels > 0
-        and re.fullmatch("[0-9a-f]{32}", manifest.identity)
+        and re.fullmatch(f"[0-9a-f]{{{2 * IDENTITY_BYTES}}}", manifest.identity)
         and all(math.isfinite(manifest.macs.get(part, math.nan)) for part in MAC_PARTS)
     )
     if not sound:

@@ -11,17 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from ..constants import HYPER_MAX, LATENT_STRIDE, RATE_INDICES, STEP_FRACTION
 from ..entropy import ProbabilityTables
 from ..errors import ModelDamagedError
 from ..networks import FloatNetwork, IntegerNetwork
-from .checks import HYPER_MAX, RATE_INDICES, check_decoder, check_encoder
+from .checks import check_decoder, check_encoder
 from .identity import decoder_identity
 from .manifest import Manifest, read_manifest
 from .scaled import unscale
 from .set_files import read_bytes, under, unpack_arrays
-
-STEP_FRACTION = 32.0
-"""Stored steps are multiples of 1/32 grey level."""
 
 _DECODER_GRAPHS = ("synthesis", "hyper_synthesis", "fusion")
 _ENCODER_GRAPHS = ("analysis", "hyper_analysis")
@@ -206,7 +204,7 @@ class ModelSet:
             tile: tile side in pixels.
         """
         m = self.manifest.macs
-        halo = (1 + 2 * self.manifest.halo * 16 / tile) ** 2
+        halo = (1 + 2 * self.manifest.halo * LATENT_STRIDE / tile) ** 2
         band = 1 - (1 - 32 / tile) ** 2
         parts = {
             "synthesis": m["synthesis"] * halo,

@@ -8,30 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LATENT_STRIDE = 16
-"""Pixels a latent in each direction (docs/format.md, "Latents")."""
+from ..constants import (  # noqa: F401  the modules of training read them here
+    ACTIVATION_FRACTION_BITS,
+    HYPER_MAX,
+    HYPER_STRIDE,
+    LATENT_STRIDE,
+    MEAN_FRACTION_BITS,
+    RATE_INDICES,
+    SCALE_LEVELS,
+)
 
-HYPER_STRIDE = 4
-"""Latents a hyper latent in each direction."""
-
-RATE_INDICES = 256
-"""Rows of the table of quantisation steps; row 0 is the coarsest."""
-
-HYPER_MAX = 31
-"""Hyper latents are integers in [-HYPER_MAX, HYPER_MAX]."""
-
-SCALE_LEVELS = 64
 SCALE_MIN = 0.08
 SCALE_MAX = 64.0
 """The levels of the scale index are spaced evenly in the logarithm between these standard deviations, in
 symbols.
 """
-
-MEAN_FRACTION_BITS = 4
-"""Predicted means lie on a grid of 1/16 symbol."""
-
-ACTIVATION_FRACTION_BITS = 5
-"""Hidden activations of the integer networks are integers in [0, 255] that stand for multiples of 1/32."""
 
 LAMBDA_MIN = 0.0002
 LAMBDA_MAX = 0.512

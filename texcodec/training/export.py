@@ -17,14 +17,14 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
+from ..constants import ENTROPY_PROFILE, HYPER_MAX, RATE_INDICES, SCALE_LEVELS, STEP_FRACTION
 from ..entropy import quantise_probabilities
 from ..errors import ParameterError
 from ..files import write_atomically
 from ..registry.identity import decoder_identity
-from ..registry.manifest import ENTROPY_PROFILE, MANIFEST_VERSION
-from ..registry.model_set import STEP_FRACTION
+from ..registry.manifest import MANIFEST_VERSION
 from . import graphs
-from .architecture import HYPER_MAX, RATE_INDICES, SCALE_LEVELS, SCALE_MIN, Architecture
+from .architecture import SCALE_MIN, Architecture
 from .byte_weights import byte_arrays
 from .codec import DISTORTION_FACTOR, Codec, high_rate_step
 from .entropy_model import SCALE_STEP, SliceContext, interpolate

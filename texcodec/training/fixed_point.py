@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..networks.bounds import ACCUMULATOR_LIMIT
+from ..constants import ACCUMULATOR_LIMIT
 from .architecture import ACTIVATION_FRACTION_BITS, MEAN_FRACTION_BITS
 
 MOST_WEIGHT_BITS = 13

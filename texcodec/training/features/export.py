@@ -19,13 +19,13 @@ import torch
 from safetensors.numpy import save
 from torch import Tensor, nn
 
+from ...constants import ENTROPY_PROFILE, HYPER_MAX, SCALE_LEVELS
 from ...entropy import quantise_probabilities
 from ...errors import ParameterError
 from ...files import write_atomically
 from ...registry.feature_manifest import SHARED, read_feature_manifest
 from ...registry.identity import feature_identity
-from ...registry.manifest import ENTROPY_PROFILE, FEATURES, MANIFEST_VERSION, kind_of, read_json
-from ..architecture import HYPER_MAX, SCALE_LEVELS
+from ...registry.manifest import FEATURES, MANIFEST_VERSION, kind_of, read_json
 from ..export import MOST_SUPPORT, hyper_probabilities, integer_arrays, symbol_tables
 from . import graphs
 from .codec import FeatureCodec

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ...entropy import PRECISION
+from ...constants import PRECISION
 from ..architecture import SCALE_MIN
 from ..entropy_model import SCALE_STEP
 from ..export import MOST_SUPPORT

@@ -1,0 +1,77 @@
+"""The numbers that docs/format.md fixes, for training and run time alike. Nothing is imported here."""
+
+# Latents and hyper latents
+
+LATENT_LOG2 = 4
+LATENT_STRIDE = 1 << LATENT_LOG2
+"""Pixels per latent in each direction."""
+
+HYPER_STRIDE = 4
+"""Latents per hyper latent in each direction."""
+
+HYPER_MAX = 31
+"""Hyper latents, and the side information of features, are integers in [-HYPER_MAX, HYPER_MAX]."""
+
+# Quantisation steps
+
+RATE_INDICES = 256
+"""Rows of the table of quantisation steps; row 0 is the coarsest."""
+
+STEP_FRACTION = 32
+"""Integers of the table of steps per grey level."""
+
+LAST_QUALITY = 100
+"""Qualities run from 1 to this; a set gives a rate index for each."""
+
+# Symbols and their tables
+
+SYMBOL_MAX = (1 << 15) - 1
+"""Symbols are integers in [-SYMBOL_MAX, SYMBOL_MAX]."""
+
+LARGEST_SUPPORT = SYMBOL_MAX - 1
+"""Largest magnitude that a table may code directly; an escaped symbol is larger."""
+
+SCALE_LEVELS = 64
+"""Tables of symbols, one per scale index; a symbol of index 0 is 0 and not coded."""
+
+PRECISION = 24
+"""Bits of a probability: the frequencies of a table sum to 2^PRECISION."""
+
+# Integer networks
+
+ENTROPY_PROFILE = 1
+"""The exact arithmetic of the entropy model."""
+
+ACTIVATION_FRACTION_BITS = 5
+ACTIVATION_ONE = 1 << ACTIVATION_FRACTION_BITS
+"""Activations of the integer networks are integers that stand for multiples of 1 / ACTIVATION_ONE."""
+
+ACTIVATION_MAX = 255
+"""Largest magnitude of an activation or input."""
+
+ACCUMULATOR_LIMIT = 1 << 24
+"""Sums stay below this magnitude, where float32 holds every integer."""
+
+HYPER_ONE = 4
+"""Integers that hyper synthesis reads for one step of a hyper latent."""
+
+SIDE_ONE = 8
+"""Integers that the generator of a feature set reads for one step of the side information."""
+
+MEAN_FRACTION_BITS = 4
+MEAN_ONE = 1 << MEAN_FRACTION_BITS
+"""Predicted means and decoded latents are integers that stand for multiples of 1 / MEAN_ONE symbol."""
+
+MEAN_MAX = 1 << 18
+"""Predicted means are clamped to this magnitude."""
+
+# Sets
+
+IDENTITY_BYTES = 16
+"""Length of the identity of a set's decoder."""
+
+MOST_CLASSES = 254
+"""Texture classes that a file or a set may have; one more number of a tile says that it is absent."""
+
+MOST_HALO = 15
+"""Latents around a tile that its synthesis may look at."""
