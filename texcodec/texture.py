@@ -18,12 +18,13 @@ def luminance(pixels: np.ndarray) -> np.ndarray:
     Args:
         pixels: uint8 H x W x 3, or H x W x 1 grey.
     Returns:
-        int32 H x W in [0, 255].
+        int16 H x W in [0, 255].
     """
     if pixels.shape[2] == 1:
-        return pixels[:, :, 0].astype(np.int32)
-    r, g, b = (pixels[:, :, c].astype(np.int32) for c in range(3))
-    return (77 * r + 150 * g + 29 * b + 128) >> 8
+        return pixels[:, :, 0].astype(np.int16)
+    # at most 65,408: 16 bits hold it
+    r, g, b = (pixels[:, :, c] * np.uint16(weight) for c, weight in enumerate((77, 150, 29)))
+    return ((r + g + b + np.uint16(128)) >> 8).astype(np.int16)
 
 
 def complexity(pixels: np.ndarray) -> float:

@@ -62,6 +62,7 @@ class LatentCoder:
 
     def __init__(self, models: ModelSet) -> None:
         self.models = models
+        self.magnitudes = models.magnitudes.astype(np.float32)
         self.bounds = np.concatenate([[0], np.cumsum(models.manifest.slices)])
 
     # Encoding
@@ -200,8 +201,7 @@ class LatentCoder:
 
     def _features(self, values: np.ndarray, *, linear: bool) -> np.ndarray:
         """What context networks read of decoded latents (docs/format.md, "Context features"); float32 integers."""
-        table = self.models.magnitudes
-        magnitude = table[np.minimum(np.abs(values), len(table) - 1)].astype(np.float32)
+        magnitude = self.magnitudes.take(np.abs(values), mode="clip")
         parts = [magnitude * np.sign(values).astype(np.float32), magnitude]
         if linear:
             parts.append(np.clip(values >> 2, -ACTIVATION_MAX, ACTIVATION_MAX).astype(np.float32))

@@ -50,11 +50,12 @@ def round_residual(
     magnitude[scales == 0] = 0
     if worth is not None:
         at = np.flatnonzero(magnitude)
-        big, index, exact = magnitude.ravel()[at], scales.ravel()[at], size.ravel()[at]
-        place, escape = tables.offsets[index] + tables.support[index], tables.support[index] + 1
-        costs = [tables.costs[place + np.minimum(n, escape)] for n in (big, big - 1)]
+        big, index, exact = (values.ravel().take(at) for values in (magnitude, scales, size))
+        support = tables.support.take(index)
+        place, escape = tables.offsets.take(index) + support, support + 1
+        costs = [tables.costs.take(place + np.minimum(n, escape)) for n in (big, big - 1)]
         # |r| - (m - 1) squared minus |r| - m squared, in squared steps
         worse = 2 * (exact - big) + 1
-        channel = at // (residual.shape[1] * residual.shape[2])
-        magnitude.ravel()[at] -= costs[0] - costs[1] > worth[channel] * worse
+        of_channel = np.repeat(worth, np.count_nonzero(magnitude, axis=(1, 2)))
+        magnitude.ravel()[at] -= costs[0] - costs[1] > of_channel * worse
     return np.where(residual < 0, -magnitude, magnitude)

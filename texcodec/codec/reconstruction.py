@@ -17,6 +17,8 @@ from .workers import Counter, Workers
 
 NEUTRAL = np.float32(128)
 """Grey level of tiles that a file leaves out."""
+STRIP = 32
+"""Rows that are rounded at a time."""
 LARGEST_LEVEL = np.float32(1e6)
 """Far beyond any level that synthesis gives for what an encoder wrote."""
 
@@ -110,6 +112,8 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models:
         rate_bias=models.synthesis_bias(own.class_index, r),
     )[0]
     own_pixels = pixels[:, y : y + box.height, x : x + box.width]
+    if own_pixels.min() >= -LARGEST_LEVEL and own_pixels.max() <= LARGEST_LEVEL:
+        return own_pixels
     # latents that no encoder writes can overflow: minimum and maximum that drop NaN keep the rest in range
     return np.fmin(np.fmax(own_pixels, -LARGEST_LEVEL), LARGEST_LEVEL)
 
@@ -198,9 +202,11 @@ def _repair(
 
 
 def _rounded(pixels: np.ndarray) -> np.ndarray:
-    """float32 C x H x W to uint8 H x W x C, a strip at a time to keep memory low."""
+    """float32 C x H x W to uint8 H x W x C, in strips that stay in the processor's cache."""
     out = np.empty((*pixels.shape[1:], len(pixels)), np.uint8)
-    for y in range(0, len(out), 256):
-        strip = np.clip(pixels[:, y : y + 256], 0, 255) + np.float32(0.5)
-        out[y : y + 256] = strip.astype(np.uint8).transpose(1, 2, 0)
+    for y in range(0, len(out), STRIP):
+        strip = np.clip(pixels[:, y : y + STRIP], np.float32(0), np.float32(255))
+        strip += np.float32(0.5)
+        for channel, plane in enumerate(strip.astype(np.uint8)):
+            out[y : y + STRIP, :, channel] = plane
     return out

@@ -5,7 +5,7 @@ the sets that come with texcodec.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,19 +54,20 @@ def list_sets(kind: str | None = None) -> list[SetInfo]:
         released = _released(root)
         for folder in sorted(p.parent for p in [*root.glob("manifest.json"), *root.glob("*/manifest.json")]):
             try:
-                info = _set_info(folder, released)
+                info = _set_info(folder, _changed(folder))
             except ModelError:
                 continue
-            if kind not in (None, info.kind):
-                continue
-            found.setdefault((info.name, info.identity), info)
+            if kind in (None, info.kind):
+                found.setdefault((info.name, info.identity), replace(info, released=info.name in released))
     return list(found.values())
 
 
-def _set_info(folder: Path, released: set[str]) -> SetInfo:
+@lru_cache(maxsize=64)
+def _set_info(folder: Path, changed: int) -> SetInfo:
+    del changed  # part of the key, so that a manifest written anew is read anew
     kind = kind_of(read_json(folder))
     manifest = read_feature_manifest(folder) if kind == FEATURES else read_manifest(folder)
-    return SetInfo(manifest.name, folder, manifest.identity, manifest.name in released, kind)
+    return SetInfo(manifest.name, folder, manifest.identity, False, kind)
 
 
 def _extra_roots() -> list[Path]:

@@ -128,12 +128,12 @@ class ModelSet:
 
     def synthesis(self, cls: int) -> FloatNetwork:
         """The synthesis network of a class."""
-        weights = under(self._arrays, f"synthesis.{cls}.") | {
-            "linear.weight": self._array("linear.synthesis")
-        }
-        return self._network(
-            ("synthesis", str(cls)), lambda: FloatNetwork(self._graphs["synthesis"], weights)
-        )
+
+        def make() -> FloatNetwork:
+            linear = {"linear.weight": self._array("linear.synthesis")}
+            return FloatNetwork(self._graphs["synthesis"], under(self._arrays, f"synthesis.{cls}.") | linear)
+
+        return self._network(("synthesis", str(cls)), make)
 
     def synthesis_bias(self, cls: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's synthesis network."""
@@ -160,17 +160,22 @@ class ModelSet:
 
     def analysis(self, cls: int) -> FloatNetwork:
         """The analysis network of a class (encoder)."""
-        graphs, arrays = self._encoder
-        weights = under(arrays, f"analysis.{cls}.") | {"linear.weight": arrays["linear.analysis"]}
-        return self._network(("analysis", str(cls)), lambda: FloatNetwork(graphs["analysis"], weights))
+
+        def make() -> FloatNetwork:
+            graphs, arrays = self._encoder
+            linear = {"linear.weight": arrays["linear.analysis"]}
+            return FloatNetwork(graphs["analysis"], under(arrays, f"analysis.{cls}.") | linear)
+
+        return self._network(("analysis", str(cls)), make)
 
     def hyper_analysis(self, cls: int) -> FloatNetwork:
         """The hyper analysis network of a class (encoder)."""
-        graphs, arrays = self._encoder
-        weights = under(arrays, f"hyper_analysis.{cls}.")
-        return self._network(
-            ("hyper_analysis", str(cls)), lambda: FloatNetwork(graphs["hyper_analysis"], weights)
-        )
+
+        def make() -> FloatNetwork:
+            graphs, arrays = self._encoder
+            return FloatNetwork(graphs["hyper_analysis"], under(arrays, f"hyper_analysis.{cls}."))
+
+        return self._network(("hyper_analysis", str(cls)), make)
 
     def hyper_bias(self, cls: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's hyper analysis network."""
