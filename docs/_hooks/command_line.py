@@ -42,7 +42,7 @@ def command_pages(command: click.Command, context: click.Context) -> Iterator[st
 
 
 def paragraph(text: str) -> str:
-    """Text of a help as Markdown; one that click must not wrap (\\b) becomes a block of code."""
+    """Text of a help as Markdown; what click must not wrap becomes a block of code."""
     lines = [line.strip() for line in text.strip("\n").splitlines()]
     if lines and lines[0] == "\b":
         return "```text\n" + text.strip("\n").split("\n", 1)[1] + "\n```"
