@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Rates(click.ParamType):
-    """Two rates in bits a pixel, as in 0.12-1.4."""
+    """Two rates in bits per pixel, as in 0.12-1.4."""
 
     name = "range"
 
@@ -31,7 +31,7 @@ class Rates(click.ParamType):
         try:
             low, high = (float(part) for part in value.split("-"))
         except ValueError:
-            self.fail(f"{value!r} is not two rates in bits a pixel, as in 0.12-1.4.", param, ctx)
+            self.fail(f"{value!r} is not two rates in bits per pixel, as in 0.12-1.4.", param, ctx)
         if not 0 < low < high < float("inf"):
             self.fail(f"{value!r} must begin above 0 and end higher than it begins.", param, ctx)
         return low, high
@@ -108,7 +108,7 @@ class Qualities(click.ParamType):
     default="0.12-1.4",
     show_default=True,
     metavar="LOW-HIGH",
-    help="Bits a pixel that BD-rates are of.",
+    help="Bits per pixel that BD-rates are of.",
 )
 @click.option(
     "--jobs",

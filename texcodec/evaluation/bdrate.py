@@ -15,13 +15,13 @@ from .metrics import Metric
 Range = tuple[float, float]
 
 DEFAULT_RANGE: Range = (0.12, 1.4)
-"""Bits a pixel that are compared: from barely usable to nearly transparent."""
+"""Bits per pixel that are compared: from barely usable to nearly transparent."""
 
 
 def bd_rate(anchor: Curve, test: Curve, metric: Metric, within: Range) -> float | None:
     """Bits that ``test`` needs beyond ``anchor`` at equal quality, in per cent; negative: it needs fewer.
 
-    Both curves are cut to the points within the range of bits a pixel and one neighbour at each end.
+    Both curves are cut to the points within the range of bits per pixel and one neighbour at each end.
 
     Returns:
         None where one curve lacks the metric or two usable points, or where they share no quality.

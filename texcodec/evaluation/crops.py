@@ -18,7 +18,7 @@ from .pictures import Source, read_rgb
 SIDE = 128
 PICTURES = 4
 TARGET_RATE = 0.3
-"""Bits a pixel: differences show, and pictures are still used like that."""
+"""Bits per pixel: differences show, and pictures are still used like that."""
 
 Region = tuple[int, int, int, int]
 
@@ -32,7 +32,7 @@ class Crop:
         kind: ``flat`` or ``detailed``.
         region: x, y, width, height in pixels.
         codec: the codec's name, or None for the original.
-        quality, rate, psnr: of the whole picture: bits a pixel, dB; None for the original.
+        quality, rate, psnr: of the whole picture: bits per pixel, dB; None for the original.
         pixels: uint8 height x width x 3.
     """
 
@@ -97,7 +97,7 @@ def match_quality(size: Callable[[float], int], qualities: Sequence[float], targ
 def cut_crops(codecs: Sequence[Codec], sources: Sequence[Source], bench: Bench) -> list[Crop]:
     """Crops of a few of the pictures: by region, the original and then every codec.
 
-    The first codec sets the size: its measured quality nearest to ``TARGET_RATE`` bits a pixel for that
+    The first codec sets the size: its measured quality nearest to ``TARGET_RATE`` bits per pixel for that
     picture, of those that are not smaller than every codec's smallest file. Every other codec is given the whole
     quality whose file is nearest to that in bytes.
 

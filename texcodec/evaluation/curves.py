@@ -23,7 +23,7 @@ class Curve:
 
     Attributes:
         name: for people, unique in a report.
-        rates: bits a pixel.
+        rates: bits per pixel.
         values: of every metric, one for every rate; None or infinite where there is none.
         codec: that was measured here; None for a curve that was given.
     """
@@ -47,7 +47,7 @@ def points_of(
 def mean_curve(codec: Codec, sources: Sequence[Source], journal: Journal, metrics: Sequence[Metric]) -> Curve:
     """Means over the pictures at each of the codec's qualities, every picture counting the same.
 
-    Bits a pixel and metrics are averaged one by one, as published curves are. A metric that one of the
+    Bits per pixel and metrics are averaged one by one, as published curves are. A metric that one of the
     pictures is too small for is left out.
 
     Args:

@@ -14,7 +14,7 @@ _TICKS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 
 
 def quality_over_rate(report: Report, *, dark: bool = False) -> bytes:
-    """A PNG file: a panel for every metric, bits a pixel on a logarithmic axis; texcodec's curves are thick."""
+    """A PNG file: a panel for every metric, bits per pixel on a logarithmic axis; texcodec's curves are thick."""
     import matplotlib
 
     matplotlib.use("Agg")  # no screen is needed
@@ -46,7 +46,7 @@ def _panel(axes: Any, report: Report, metric: Report) -> None:
         )
         axes.plot(x, y, label=curve["name"], **style)
         shown += [value for rate, value in zip(x, y) if 0.8 * low <= rate <= 1.5 * high]
-    axes.set(xscale="log", xlabel="bits a pixel, whole files", xlim=(0.7 * low, 1.8 * high))
+    axes.set(xscale="log", xlabel="bits per pixel, whole files", xlim=(0.7 * low, 1.8 * high))
     unit = f", {metric['curve_unit']}" if metric["curve_unit"] else ""
     axes.set_ylabel(f"{metric['name']}{unit}")
     if shown and max(shown) > min(shown):

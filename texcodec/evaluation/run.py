@@ -33,7 +33,7 @@ class Task:
         curves: each ``NAME=FILE``.
         qualities: by key of the codec, ``texcodec`` for texcodec; the others have their own.
         metrics: keys.
-        within: bits a pixel that BD-rates are of.
+        within: bits per pixel that BD-rates are of.
         out: folder of the report; None to have none.
         force: see ``folder.prepare``.
         jobs: points to measure at a time.

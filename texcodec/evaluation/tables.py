@@ -72,7 +72,7 @@ def bd_rates(report: Report) -> Table:
         f"BD-rate of {report['bd_rate']['of']}",
         ["against", *(m["name"] for m in report["metrics"])],
         rows,
-        [f"At equal quality, from {low:g} to {high:g} bits a pixel; negative: texcodec needs fewer bits."],
+        [f"At equal quality, from {low:g} to {high:g} bits per pixel; negative: texcodec needs fewer bits."],
         marked,
     )
 
@@ -116,7 +116,7 @@ def codecs(report: Report) -> Table:
     if any("seconds_per_megapixel" in curve for curve in report["curves"]):
         machine = report["machine"]
         notes.append(
-            "Seconds a megapixel are medians over pictures and qualities, with the threads that each codec chooses. "
+            "Seconds per megapixel are medians over pictures and qualities, with the threads that each codec chooses. "
             f"Machine: {machine['processor']}, {_count(machine['cores'], 'core')}."
         )
     if report.get("jobs", 1) > 1:
@@ -151,7 +151,7 @@ def points(report: Report, curve: Report) -> Table:
     rising = "yes" if curve["rising"] else "no"
     return Table(
         f"Points of {curve['name']}",
-        ["quality", "bits a pixel", *(", ".join(filter(None, (m["name"], m["unit"]))) for m in metrics)],
+        ["quality", "bits per pixel", *(", ".join(filter(None, (m["name"], m["unit"]))) for m in metrics)],
         rows,
         [],
         [f"Bytes and PSNR rise with every step of quality on every picture: {rising}."],
@@ -181,7 +181,7 @@ def _count(number: int, what: str) -> str:
 
 
 CROPS_NOTE = (
-    "Every file has about as many bytes as the first one; bits a pixel and PSNR are of whole pictures."
+    "Every file has about as many bytes as the first one; bits per pixel and PSNR are of whole pictures."
 )
 
 
@@ -189,4 +189,4 @@ def view_caption(view: Report) -> Sequence[str]:
     """Who coded a crop, and at what cost."""
     if view["codec"] is None:
         return ["original"]
-    return [view["codec"], f"{view['bpp']:.3f} bits a pixel", f"{_number(view['psnr-rgb'], 2)} dB"]
+    return [view["codec"], f"{view['bpp']:.3f} bits per pixel", f"{_number(view['psnr-rgb'], 2)} dB"]
