@@ -9,6 +9,7 @@ docs/format.md, "Networks", describes each graph in words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -47,7 +48,7 @@ class GraphBuilder:
         """A scalar kept in the graph itself."""
         return self.add("Constant", value=helper.make_tensor("value", TensorProto.FLOAT, [], [value]))
 
-    def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
         """Append a node; returns the name of its (first) output, further ones end in /1, /2 ..."""
         self.count += 1
         base = f"v{self.count}"
