@@ -1,4 +1,4 @@
-"""Does training with full-precision helpers make better quantised networks? (docs/quantisation.md)
+"""Does training with full-precision helpers make better quantised networks? (docs/guides/quantise.md)
 
     python benchmarks/quantisation/run.py [--jobs 2] [--work quantisation.work] [--out docs/results] [--quick]
 

@@ -77,9 +77,9 @@ def train(
 ) -> int:
     """Train a feature set: the codec of the features of one or several task networks.
 
-    SPEC.json names the pictures, the networks with the layer where each is split, and sizes (docs/features.md). A
-    stopped run goes on from its last checkpoint when the same command is given again. Needs `pip install
-    "texcodec[train]"`.
+    SPEC.json names the pictures, the networks with the layer where each is split, and sizes
+    (docs/guides/train-features.md). A stopped run continues from its last checkpoint when the same command is given
+    again. Needs `pip install "texcodec[train]"`.
     """
     _source(spec, preset, "shapes")
     _needs_torch()
@@ -129,7 +129,7 @@ def add_task(
     """Train a reconstruction for a new task from the streams of SET, a folder, and add it there.
 
     Streams that exist serve the new task without a change to their bytes. TASK.json holds "data", "task" and "training"
-    (docs/features.md).
+    (docs/guides/train-features.md).
     """
     _source(spec, preset, "|".join(SHAPES_TASKS))
     _needs_torch()

@@ -4,7 +4,7 @@
     data = encode_picture(picture, features)        # picture: uint8 H x W x 3
     answers = infer(data, features=features)        # {task: array}
 
-docs/features.md is the guide, docs/format.md, "Feature streams", the reference. Nothing here needs torch.
+docs/guides/features.md is the guide, docs/format.md, "Feature streams", the reference. Nothing here needs torch.
 """
 
 from __future__ import annotations

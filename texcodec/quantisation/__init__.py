@@ -1,4 +1,4 @@
-"""Quantised networks, trained with full-precision helpers that are thrown away (docs/quantisation.md).
+"""Quantised networks, trained with full-precision helpers that are thrown away (docs/guides/quantise.md).
 
 Everything here works on any torch network made of convolutions and needs torch and numpy only.
 """

@@ -1,4 +1,4 @@
-"""Model sets: finding, loading and checking them (docs/models.md)."""
+"""Model sets: finding, loading and checking them (docs/reference/models.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``python -m texcodec.training``: the stages of gradient descent where there is torch alone, as on a GPU machine.
 
-It leaves checkpoints, of which ``texcodec train`` makes a model set elsewhere (docs/training.md).
+It leaves checkpoints, of which ``texcodec train`` makes a model set elsewhere (docs/guides/train.md).
 """
 
 from __future__ import annotations

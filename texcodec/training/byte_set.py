@@ -1,7 +1,7 @@
 """A lighter twin of a model set: synthesis weights of a byte each, everything else as it was.
 
 The entropy networks and tables are the set's own, so both twins write the same symbols; pixels differ by what rounding
-the weights does to them (docs/quantisation.md).
+the weights does to them (docs/guides/quantise.md).
 """
 
 from __future__ import annotations

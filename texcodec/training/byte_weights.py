@@ -1,4 +1,4 @@
-"""Synthesis weights as a byte each (docs/quantisation.md, "Synthesis weights of a byte")."""
+"""Synthesis weights as a byte each (docs/decisions/byte-weights.md)."""
 
 from __future__ import annotations
 

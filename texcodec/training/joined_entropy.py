@@ -1,4 +1,4 @@
-"""The entropy networks joined to full-precision structures while they are trained (docs/quantisation.md).
+"""The entropy networks joined to full-precision structures while they are trained (docs/guides/quantise.md).
 
 The codec keeps its integer networks, which compute as they will be exported; ``texcodec.quantisation`` builds the
 auxiliary network around the same weights. Its structures are saved with the checkpoint, under ``STRUCTURES``, so that a

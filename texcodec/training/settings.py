@@ -1,6 +1,6 @@
 """Everything that a training run can be told, as one tree of dataclasses with a JSON form.
 
-The tree is saved in the work folder and with the model set (docs/training.md has it as a table).
+The tree is saved in the work folder and with the model set (docs/reference/training-settings.md has it as a table).
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class FusionSettings:
 
 @dataclass(frozen=True)
 class QuantiseSettings:
-    """Which parts are trained, or kept, as the low-precision networks that the set will have (docs/quantisation.md).
+    """Which parts are trained, or kept, as the low-precision networks that the set will have (docs/guides/quantise.md).
 
     Attributes:
         entropy: the entropy networks are trained with the integer weights that they are exported with, in the stages

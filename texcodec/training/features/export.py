@@ -1,6 +1,7 @@
 """From a trained feature codec to a feature set on disk, and from a new reconstruction to one task more in it.
 
-docs/format.md, "Feature streams", says what of it decides about a stream's symbols; docs/features.md lists the files.
+docs/format.md, "Feature streams", says what of it decides about a stream's symbols; docs/guides/features.md lists
+the files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sizes of a feature codec and the tasks that it codes, as dataclasses with a JSON form (docs/features.md)."""
+"""Sizes of a feature codec and its tasks, as dataclasses with a JSON form (docs/guides/train-features.md)."""
 
 from __future__ import annotations
 

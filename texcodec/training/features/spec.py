@@ -1,4 +1,4 @@
-"""What a feature set shall be trained from, as a JSON file says it (docs/features.md has the fields as tables)."""
+"""The specification of a feature training, a JSON file (docs/guides/train-features.md has the fields as tables)."""
 
 from __future__ import annotations
 

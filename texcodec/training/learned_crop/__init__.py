@@ -1,1 +1,1 @@
-"""Learning which part of a fixed camera's pictures a task needs (docs/crop.md); profiles themselves need no torch."""
+"""Learning which part of a fixed camera's pictures a task needs (docs/guides/crop.md); profiles need no torch."""
