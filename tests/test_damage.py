@@ -102,6 +102,11 @@ def test_header_that_contradicts_its_model_set_is_refused(file: bytes, changes: 
 
 def test_unknown_entropy_profile_is_unsupported(file: bytes) -> None:
     with pytest.raises(texcodec.UnsupportedError, match="profile"):
+        texcodec.decode(rebuilt(file, {}, entropy_profile=250))
+
+
+def test_entropy_profile_of_another_set_is_a_contradiction(file: bytes) -> None:
+    with pytest.raises(texcodec.CorruptError, match="entropy profile is not that of its model set"):
         texcodec.decode(rebuilt(file, {}, entropy_profile=2))
 
 

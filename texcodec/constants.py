@@ -39,8 +39,11 @@ PRECISION = 24
 
 # Integer networks
 
-ENTROPY_PROFILE = 1
-"""The exact arithmetic of the entropy model."""
+ENTROPY_PROFILES = (1, 2)
+"""The exact arithmetics of the entropy model that this version knows."""
+
+FEATURE_PROFILE = 1
+"""That of feature sets."""
 
 ACTIVATION_FRACTION_BITS = 5
 ACTIVATION_ONE = 1 << ACTIVATION_FRACTION_BITS
@@ -64,6 +67,21 @@ MEAN_ONE = 1 << MEAN_FRACTION_BITS
 
 MEAN_MAX = 1 << 18
 """Predicted means are clamped to this magnitude."""
+
+# Entropy profile 2
+
+MEAN_CHANNELS = (0, 2, 1)
+"""Channels of the first slice that hold the block means of the three opponent colours."""
+
+PREDICTION_SHIFT = 12
+"""Fraction bits of the weights of linear predictions."""
+
+GAINS = 64
+GAIN_ZERO = 32
+"""Gains that a block may have, and the index of a gain of 1."""
+
+CHECKSUM_BITS = 24
+"""Of the checksum of a tile's symbols that its stream starts from."""
 
 # Sets
 

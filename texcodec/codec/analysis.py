@@ -10,7 +10,8 @@ from ..images import Picture
 from ..networks import finite
 from ..registry import ModelSet
 from ..texture import classify, complexity
-from ..tiles import ENCODER_HALO, STRIDE
+from ..tiles import ENCODER_HALO, STRIDE, Box
+from .lapping import inner_borders
 from .layout import TileLayout
 from .padding import padded_planes
 from .tile import AnalysedTile
@@ -37,6 +38,8 @@ def analyse(
         measure = complexity(picture.pixels[box.top : box.bottom, box.left : box.right])
         class_index = classify(measure, models.manifest.thresholds)
         own = grid.latent_box(index)
+        if models.manifest.entropy_profile > 1:
+            return AnalysedTile(class_index, _lapped(own, planes, bounds, models, class_index))
         around = own.grow(ENCODER_HALO).clip(bounds)
         pixels = around.cut(planes, bounds).astype(np.float32)[None] - np.float32(128)
         shape = 1, channels, around.height // STRIDE, around.width // STRIDE
@@ -45,3 +48,23 @@ def analyse(
         return AnalysedTile(class_index, np.ascontiguousarray(inside))
 
     return AnalysedPicture(layout, dict(zip(layout.coded, workers.map(run, layout.coded, counter))))
+
+
+def _lapped(own: Box, planes: np.ndarray, bounds: Box, models: ModelSet, class_index: int) -> np.ndarray:
+    """Latents of a tile by the lapped transform, which sees a block of its neighbours."""
+    around = own.grow(STRIDE)
+    seen = around.clip(bounds)
+    missing = [
+        (0, 0),
+        (seen.top - around.top, around.bottom - seen.bottom),
+        (seen.left - around.left, around.right - seen.right),
+    ]
+    pixels = np.pad(seen.cut(planes, bounds), missing, mode="edge").astype(np.float32) - np.float32(128)
+    rows, columns = own.height // STRIDE, own.width // STRIDE
+    latents = models.analysis(class_index)(
+        (1, models.manifest.latent_channels, rows + 2, columns + 2),
+        pixels=pixels[None],
+        inner_rows=inner_borders(rows, before=own.top > bounds.top, behind=own.bottom < bounds.bottom),
+        inner_columns=inner_borders(columns, before=own.left > bounds.left, behind=own.right < bounds.right),
+    )
+    return np.ascontiguousarray(finite(latents)[0, :, 1:-1, 1:-1])

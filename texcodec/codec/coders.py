@@ -11,9 +11,13 @@ from typing import Any
 
 from ..registry import ModelSet
 from .latent_coder import LatentCoder
+from .pyramid_coder import PyramidCoder
 from .tile import TileCoder
 
-PROFILES: Mapping[int, Callable[[ModelSet], TileCoder[Any]]] = {1: LatentCoder}
+PROFILES: Mapping[int, Callable[[ModelSet], TileCoder[Any]]] = {
+    1: LatentCoder,
+    2: PyramidCoder,
+}
 """The coder of a model set's classes, by entropy profile (docs/format.md, "Integer arithmetic")."""
 
 

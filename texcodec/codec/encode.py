@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..constants import ENTROPY_PROFILE
 from ..container import (
     ABSENT_ENTRY,
     CROP,
@@ -157,7 +156,7 @@ class _Encoding:
     ) -> None:
         self.picture, self.models, self.workers, self.counter = picture, models, workers, counter
         self.layout, self.tiles = analysed.layout, analysed.tiles
-        self.coders = coders_of(models, ENTROPY_PROFILE)
+        self.coders = coders_of(models, models.manifest.entropy_profile)
         self.ancillary, self.alpha = ancillary, _alpha(picture, analysed.layout)
         self.minor = 0 if crop is None else CROP_MINOR
         self._written: tuple[list[int], bytes] | None = None
@@ -205,7 +204,7 @@ class _Encoding:
             identity=self.models.identity,
             rate_index=base,
             classes=self.models.classes,
-            entropy_profile=ENTROPY_PROFILE,
+            entropy_profile=manifest.entropy_profile,
             tile_log2=grid.log2,
             halo=manifest.halo,
             fusion=fusion,

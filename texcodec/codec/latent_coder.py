@@ -1,12 +1,13 @@
-"""Entropy profile 1: latents of a tile to a payload and back, where integer networks and the rANS stream meet.
+"""Latents of a tile to a payload and back, where integer networks and the rANS stream meet.
 
-docs/format.md, "Decoding a tile", is the reference; encoder and decoder walk the same steps in the same order.
+docs/format.md, "Decoding a tile", is the reference; encoder and decoder walk the same steps in the same
+order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,6 +39,9 @@ class TileSymbols:
         symbols: int32 C x h x w residual symbols.
         values: int32 C x h x w decoded latents in 1/16 symbol: 16 * symbols + means.
         scales: int32 C x h x w scale indices in [0, 63].
+        slices: number of slices that are coded; latents of the others are 0.
+        gains: float32 that broadcasts to C x h x w, what latents were multiplied by before they were coded;
+            None for 1.
     """
 
     class_index: int
@@ -46,10 +50,14 @@ class TileSymbols:
     symbols: np.ndarray
     values: np.ndarray
     scales: np.ndarray
+    slices: int
+    gains: np.ndarray | None = None
 
     def decoded(self) -> TileLatents:
         """The latents in symbols, as synthesis reads them."""
         values = self.values.astype(np.float32) / np.float32(MEAN_ONE)
+        if self.gains is not None:
+            values /= self.gains
         return TileLatents(self.class_index, self.rate_index, values)
 
     def canonical_bytes(self) -> bytes:
@@ -57,13 +65,85 @@ class TileSymbols:
         return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
 
 
+Choose = Callable[[slice, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""The symbols of one context step: its channels, its positions (numbers of row * w + column), and c x n means
+and scale indices there; encoders choose them, decoders read them.
+"""
+
+
+@dataclass
+class Walk:
+    """A tile on its way through the context steps.
+
+    Attributes:
+        shape: rows and columns of latents.
+        features: float32 1 x F x h x w of hyper synthesis.
+        choose: supplies symbols.
+        symbols, values, scales: int32 C x h x w, as in ``TileSymbols``; zero where no step has been.
+        context: what later context networks read, float32 planes of h x w.
+    """
+
+    shape: tuple[int, int]
+    features: np.ndarray
+    choose: Choose
+    symbols: np.ndarray
+    values: np.ndarray
+    scales: np.ndarray
+    context: list[np.ndarray] = field(default_factory=list)
+
+    def step(self, channels: slice, at: np.ndarray, out: np.ndarray) -> None:
+        """Take the symbols of one step.
+
+        Args:
+            at: its positions.
+            out: integers, 2c x n: means and scale indices there, not yet clamped.
+        """
+        half = len(out) // 2
+        means = np.clip(out[:half], -MEAN_MAX, MEAN_MAX).astype(np.int32)
+        scales = np.clip(out[half:], 0, SCALE_LEVELS - 1).astype(np.int32)
+        new = self.choose(channels, at, means, scales)
+        for whole, part in (
+            (self.symbols, new),
+            (self.scales, scales),
+            (self.values, MEAN_ONE * new + means),
+        ):
+            flat(whole[channels])[:, at] = part
+
+
+def flat(planes: np.ndarray) -> np.ndarray:
+    """C x h x w (contiguous) as a view of C x h * w."""
+    return planes.reshape(len(planes), -1)
+
+
 class LatentCoder:
-    """Codes the latents of tiles with one model set; a ``TileCoder``. Safe to share between threads."""
+    """Codes the latents of tiles with one model set of entropy profile 1; a ``TileCoder``. Safe to share
+    between threads.
+    """
 
     def __init__(self, models: ModelSet) -> None:
         self.models = models
         self.magnitudes = models.magnitudes.astype(np.float32)
         self.bounds = np.concatenate([[0], np.cumsum(models.manifest.slices)])
+
+    # What differs between entropy profiles
+
+    def _first_passes(self, shape: tuple[int, int]) -> list[np.ndarray]:
+        """Positions of each step over the first slice, in decoding order."""
+        even = (np.arange(shape[0])[:, None] + np.arange(shape[1])) % 2 == 0
+        return [np.flatnonzero(even), np.flatnonzero(~even)]
+
+    def _first_slice(self, walk: Walk) -> None:
+        """Run the steps over the first slice."""
+        first = slice(0, int(self.bounds[1]))
+        for k, at in enumerate(self._first_passes(walk.shape)):
+            inputs = {"features": walk.features}
+            if k:
+                inputs["context"] = self.features(walk.values[first], linear=True)[None]
+            out = self.models.context(k)((1, 2 * first.stop, *walk.shape), **inputs)[0]
+            walk.step(first, at, flat(out)[:, at])
+
+    first_context = 2
+    """Number of the network of the second slice."""
 
     # Encoding
 
@@ -82,33 +162,43 @@ class LatentCoder:
         bias = models.hyper_bias(class_index, rate_index)
         raw = finite(models.hyper_analysis(class_index)(shape, latents=padded, rate_bias=bias))[0]
         hyper = np.clip(np.floor(raw + 0.5), -HYPER_MAX, HYPER_MAX).astype(np.int32)
-        worth = symbol_worth(models, rate_index, distortion_scale)
+        features = self._hyper_features(hyper, class_index, rate_index, (h, w))
+        gains = self._gains(features)
+        worth, targets = symbol_worth(models, rate_index, distortion_scale), self._targets(latents, gains)
 
-        def choose(
-            channels: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None
-        ) -> np.ndarray:
-            residual = latents[channels] - means.astype(np.float32) / np.float32(MEAN_ONE)
+        def choose(channels: slice, at: np.ndarray, means: np.ndarray, scales: np.ndarray) -> np.ndarray:
+            residual = flat(targets[channels])[:, at] - means.astype(np.float32) / np.float32(MEAN_ONE)
             of_slice = None if worth is None else worth[channels]
-            symbols = round_residual(residual, scales, models.symbol_tables, of_slice)
-            return symbols if mask is None else np.where(mask, symbols, 0)
+            return round_residual(residual, scales, models.symbol_tables, of_slice)
 
-        return self._walk(hyper, class_index, rate_index, (h, w), choose)
+        symbols, values, scales = self._walk(features, choose, len(self.bounds) - 1)
+        slices = len(self.bounds) - 1
+        return TileSymbols(class_index, rate_index, hyper, symbols, values, scales, slices, gains)
+
+    def _gains(self, features: np.ndarray) -> np.ndarray | None:
+        """What latents are multiplied by before they are coded; None for 1."""
+        return None
+
+    def _targets(self, latents: np.ndarray, gains: np.ndarray | None) -> np.ndarray:
+        """What the decoded values are to come near to, float32 C x h x w in symbols."""
+        return latents
 
     def write(self, tile: TileSymbols) -> bytes:
         """The payload of a tile (docs/format.md, "The rANS stream")."""
-        models, writer = self.models, SymbolWriter()
-        hyper = tile.hyper.reshape(len(tile.hyper), -1)
-        writer.rows(hyper, models.hyper_tables, models.hyper_row(tile.rate_index))
-        for channels, mask in self._passes(tile.symbols.shape[1:]):
-            symbols, scales = tile.symbols[channels], tile.scales[channels]
-            if mask is not None:
-                symbols, scales = symbols[:, mask], scales[:, mask]
-            writer.indexed(symbols.ravel(), scales.ravel(), models.symbol_tables)
+        writer = SymbolWriter()
+        self._write(writer, tile)
         return writer.finish()
 
+    def _write(self, writer: SymbolWriter, tile: TileSymbols) -> None:
+        models = self.models
+        writer.rows(flat(tile.hyper), models.hyper_tables, models.hyper_row(tile.rate_index))
+        for channels, at in self._steps(tile.symbols.shape[1:], tile.slices):
+            symbols, scales = (flat(a[channels])[:, at] for a in (tile.symbols, tile.scales))
+            writer.indexed(symbols.ravel(), scales.ravel(), models.symbol_tables)
+
     def bits(self, tile: TileSymbols) -> float:
-        """Bits of a tile's payload from the tables, without coding it; within 1 % of 8 * len(write(...)) except
-        for tiny tiles.
+        """Bits of a tile's payload from the tables, without coding it; within 1 % of 8 * len(write(...))
+        except for tiny tiles.
         """
         models = self.models
         tables = models.symbol_tables
@@ -119,7 +209,7 @@ class LatentCoder:
         bits = float(tables.costs[place][scales > 0].sum()) + 16.0 * float(outside.sum())
         hyper = models.hyper_tables
         rows = models.hyper_row(tile.rate_index) + np.arange(len(tile.hyper))
-        place = hyper.offsets[rows][:, None] + tile.hyper.reshape(len(tile.hyper), -1) + HYPER_MAX
+        place = hyper.offsets[rows][:, None] + flat(tile.hyper) + HYPER_MAX
         return bits + float(hyper.costs[place].sum())
 
     # Decoding
@@ -132,41 +222,68 @@ class LatentCoder:
         Raises:
             CorruptError: the payload is not a complete stream.
         """
-        models, reader, shape = self.models, SymbolReader(payload), grid.latent_shape(index)
+        shape, slices = grid.latent_shape(index), len(self.bounds) - 1
+        reader = SymbolReader(payload)
+        tile = self._read(reader, class_index, rate_index, shape, slices)
+        reader.finish()
+        return tile
+
+    def _read(
+        self, reader: SymbolReader, class_index: int, rate_index: int, shape: tuple[int, int], slices: int
+    ) -> TileSymbols:
+        models = self.models
         h, w = -(-shape[0] // HYPER_STRIDE), -(-shape[1] // HYPER_STRIDE)
         channels = models.manifest.hyper_channels
         hyper = reader.rows(channels, h * w, models.hyper_tables, models.hyper_row(rate_index))
 
-        def decode(part: slice, means: np.ndarray, scales: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-            if mask is None:
-                return reader.indexed(scales.ravel(), models.symbol_tables).reshape(scales.shape)
-            symbols = np.zeros(scales.shape, np.int32)
-            coded = reader.indexed(scales[:, mask].ravel(), models.symbol_tables)
-            symbols[:, mask] = coded.reshape(len(scales), -1)
-            return symbols
+        def decode(part: slice, at: np.ndarray, means: np.ndarray, scales: np.ndarray) -> np.ndarray:
+            return reader.indexed(scales.ravel(), models.symbol_tables).reshape(scales.shape)
 
-        tile = self._walk(hyper.reshape(channels, h, w), class_index, rate_index, shape, decode)
-        reader.finish()
-        return tile
+        hyper = hyper.reshape(channels, h, w)
+        features = self._hyper_features(hyper, class_index, rate_index, shape)
+        symbols, values, scales = self._walk(features, decode, slices)
+        gains = self._gains(features)
+        return TileSymbols(class_index, rate_index, hyper, symbols, values, scales, slices, gains)
 
     # Both
 
-    def _passes(self, shape: tuple[int, ...]) -> list[tuple[slice, np.ndarray | None]]:
+    def _steps(self, shape: tuple[int, ...], slices: int) -> list[tuple[slice, np.ndarray]]:
         """Channels and positions of each context step, in decoding order."""
-        even = (np.arange(shape[0])[:, None] + np.arange(shape[1])) % 2 == 0
-        first = slice(0, int(self.bounds[1]))
-        rest = [(slice(int(a), int(b)), None) for a, b in zip(self.bounds[1:], self.bounds[2:])]
-        return [(first, even), (first, ~even), *rest]
+        everywhere = np.arange(shape[0] * shape[1])
+        first = [(self._channels(0), at) for at in self._first_passes((shape[0], shape[1]))]
+        return first + [(self._channels(k), everywhere) for k in range(1, slices)]
+
+    def _channels(self, number: int) -> slice:
+        return slice(int(self.bounds[number]), int(self.bounds[number + 1]))
 
     def _walk(
-        self,
-        hyper: np.ndarray,
-        class_index: int,
-        rate_index: int,
-        shape: tuple[int, int],
-        symbols_of: Callable[[slice, np.ndarray, np.ndarray, np.ndarray | None], np.ndarray],
-    ) -> TileSymbols:
-        """Run the context steps; ``symbols_of(channels, means, scales, mask)`` supplies each step's symbols."""
+        self, features: np.ndarray, choose: Choose, slices: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Run the context steps of the first ``slices`` slices; symbols, values and scales of
+        ``TileSymbols``.
+        """
+        shape = features.shape[2], features.shape[3]
+        size = self.models.manifest.latent_channels, *shape
+        symbols, values, scales = (np.zeros(size, np.int32) for _ in range(3))
+        walk = Walk(shape, features, choose, symbols, values, scales)
+        self._first_slice(walk)
+        if slices > 1:
+            walk.context.append(self.features(walk.values[self._channels(0)], linear=True))
+        everywhere = np.arange(shape[0] * shape[1])
+        for k in range(1, slices):
+            channels = self._channels(k)
+            inputs = {"features": walk.features, "context": np.concatenate(walk.context)[None]}
+            expected = 1, 2 * (channels.stop - channels.start), *shape
+            out = self.models.context(self.first_context + k - 1)(expected, **inputs)[0]
+            walk.step(channels, everywhere, flat(out))
+            if k + 1 < slices:
+                walk.context.append(self.features(walk.values[channels], linear=False))
+        return symbols, values, scales
+
+    def _hyper_features(
+        self, hyper: np.ndarray, class_index: int, rate_index: int, shape: tuple[int, int]
+    ) -> np.ndarray:
+        """What every context network reads: float32 1 x F x h x w."""
         models = self.models
         planes = np.zeros((1, len(hyper) + 1 + models.classes, *hyper.shape[1:]), np.float32)
         planes[0, : len(hyper)] = HYPER_ONE * hyper
@@ -174,32 +291,9 @@ class LatentCoder:
         planes[0, len(hyper) + 1 + class_index] = ACTIVATION_ONE
         whole = 1, None, HYPER_STRIDE * hyper.shape[1], HYPER_STRIDE * hyper.shape[2]
         features = models.hyper_synthesis()(whole, hyper=planes)
-        features = np.ascontiguousarray(features[:, :, : shape[0], : shape[1]])
-        c = models.manifest.latent_channels
-        symbols, scales, values = (np.zeros((c, *shape), np.int32) for _ in range(3))
-        context: list[np.ndarray] = []
-        for k, (channels, mask) in enumerate(self._passes(shape)):
-            inputs = {"features": features}
-            if k:
-                inputs["context"] = np.concatenate(context)[None]
-            half = len(symbols[channels])
-            out = models.context(k)((1, 2 * half, *shape), **inputs)[0].astype(np.int32)
-            means = np.clip(out[:half], -MEAN_MAX, MEAN_MAX)
-            indices = np.clip(out[half:], 0, SCALE_LEVELS - 1)
-            new = symbols_of(channels, means, indices, mask)
-            if mask is None:
-                symbols[channels], scales[channels], values[channels] = new, indices, MEAN_ONE * new + means
-            else:
-                symbols[channels] += new
-                scales[channels] += np.where(mask, indices, 0)
-                values[channels] += np.where(mask, MEAN_ONE * new + means, 0)
-            if k < 2:
-                context = [self._features(values[channels], linear=True)]
-            elif k + 1 < len(self.bounds):
-                context.append(self._features(values[channels], linear=False))
-        return TileSymbols(class_index, rate_index, hyper, symbols, values, scales)
+        return np.ascontiguousarray(features[:, :, : shape[0], : shape[1]])
 
-    def _features(self, values: np.ndarray, *, linear: bool) -> np.ndarray:
+    def features(self, values: np.ndarray, *, linear: bool) -> np.ndarray:
         """What context networks read of decoded latents (docs/format.md, "Context features"); float32 integers."""
         magnitude = self.magnitudes.take(np.abs(values), mode="clip")
         parts = [magnitude * np.sign(values).astype(np.float32), magnitude]

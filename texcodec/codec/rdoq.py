@@ -38,12 +38,12 @@ def round_residual(
     """Round to the nearest symbol, or to the one nearer to zero where that saves more bits than its error is worth.
 
     Args:
-        residual: float32 C x h x w in symbols.
-        scales: int32 C x h x w, the table of each symbol; those of index 0 become 0.
+        residual: float32 C x ... in symbols.
+        scales: int32 of that shape, the table of each symbol; those of index 0 become 0.
         tables: of the symbols.
         worth: C, from ``symbol_worth``.
     Returns:
-        int32 C x h x w.
+        int32 of that shape.
     """
     size = np.abs(residual)
     magnitude = np.minimum(np.floor(size + np.float32(0.5)), SYMBOL_MAX).astype(np.int32)
@@ -56,6 +56,6 @@ def round_residual(
         costs = [tables.costs.take(place + np.minimum(n, escape)) for n in (big, big - 1)]
         # |r| - (m - 1) squared minus |r| - m squared, in squared steps
         worse = 2 * (exact - big) + 1
-        of_channel = np.repeat(worth, np.count_nonzero(magnitude, axis=(1, 2)))
+        of_channel = np.repeat(worth, np.count_nonzero(magnitude.reshape(len(worth), -1), axis=1))
         magnitude.ravel()[at] -= costs[0] - costs[1] > of_channel * worse
     return np.where(residual < 0, -magnitude, magnitude)

@@ -12,6 +12,7 @@ from ..constants import RATE_INDICES
 from ..fusion import SeamBlock, block_input, correction, needed_pixels, seam_blocks
 from ..registry import ModelSet
 from ..tiles import STRIDE, Box, Grid
+from .lapping import inner_borders
 from .tile import TileLatents
 from .workers import Counter, Workers
 
@@ -104,12 +105,21 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models:
     covered = grid.latent_box(index)
     x, y = halo + box.left - covered.left, halo + box.top - covered.top
     r, latents = own.rate_index, with_halo(grid, index, tiles, models)
+    borders = {}
+    if models.manifest.entropy_profile > 1:
+        beside = {(dy, dx) for number, dy, dx in grid.around(index) if number in tiles}
+        rows, columns = grid.latent_shape(index)
+        borders = {
+            "inner_rows": inner_borders(rows, before=(-1, 0) in beside, behind=(1, 0) in beside),
+            "inner_columns": inner_borders(columns, before=(0, -1) in beside, behind=(0, 1) in beside),
+        }
     pixels = models.synthesis(own.class_index)(
         (1, 3, STRIDE * latents.shape[2], STRIDE * latents.shape[3]),
         latents=latents,
         steps=models.steps[r][None, :, None, None],
         base=models.base_steps[r].reshape(1, 1, 1, 1),
         rate_bias=models.synthesis_bias(own.class_index, r),
+        **borders,
     )[0]
     own_pixels = pixels[:, y : y + box.height, x : x + box.width]
     if own_pixels.min() >= -LARGEST_LEVEL and own_pixels.max() <= LARGEST_LEVEL:

@@ -46,6 +46,8 @@ def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> Mo
     named = 1 << header.latent_log2, header.halo, header.classes
     if named != (LATENT_STRIDE, manifest.halo, models.classes):
         raise _contradiction("The header's latent stride, halo or classes are not those of its model set")
+    if header.entropy_profile != manifest.entropy_profile:
+        raise _contradiction("The header's entropy profile is not that of its model set")
     if header.fusion and not manifest.fusion:
         raise _contradiction("The header asks for fusion, which its model set does not have")
     if header.rate_index >= RATE_INDICES:

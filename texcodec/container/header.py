@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from texcodec.constants import ENTROPY_PROFILE, IDENTITY_BYTES, LATENT_LOG2, MOST_CLASSES, MOST_HALO
+from texcodec.constants import FEATURE_PROFILE, IDENTITY_BYTES, LATENT_LOG2, MOST_CLASSES, MOST_HALO
 from texcodec.container.fields import MAX_VARINT, FieldReader, varint
 from texcodec.errors import CorruptError, ParameterError, UnsupportedError
 from texcodec.tiles import Grid
@@ -58,7 +58,7 @@ class Header:
     identity: bytes
     rate_index: int
     classes: int
-    entropy_profile: int = ENTROPY_PROFILE
+    entropy_profile: int = FEATURE_PROFILE
     tile_log2: int = 8
     latent_log2: int = LATENT_LOG2
     halo: int = 0

@@ -52,9 +52,14 @@ class SymbolWriter:
                 self._segments.append((escaped.astype(np.int32), ESCAPE_MODEL))
             start = end
 
-    def finish(self) -> bytes:
-        """The stream: little-endian words, the zero bytes at its end left out."""
-        coder = AnsCoder()
+    def finish(self, start: int = 0) -> bytes:
+        """The stream: little-endian words, the zero bytes at its end left out.
+
+        Args:
+            start: the state before the first symbol is coded, below 2^24, which ``SymbolReader.finish`` finds again.
+                A state of 0 would waste as many bits: the first symbol costs 24 bits then, whatever it is.
+        """
+        coder = AnsCoder(np.array([start], np.uint32)) if start else AnsCoder()
         for symbols, model in reversed(self._segments):
             coder.encode_reverse(symbols, model)
         return coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
@@ -106,11 +111,12 @@ class SymbolReader:
         out[order] = np.concatenate(segments)
         return out
 
-    def finish(self) -> None:
+    def finish(self, start: int = 0) -> None:
         """Check that the stream ended exactly where it should: all words used, the coder back in its initial
-        state.
+        state ``start``.
         """
-        if not self._coder.is_empty():
+        left = self._coder.get_compressed()
+        if left.tolist() != ([start] if start else []):
             raise CorruptError(
                 "The entropy-coded data does not end where its symbols end; get another copy of the file."
             )

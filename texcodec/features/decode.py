@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..constants import ENTROPY_PROFILE
+from ..constants import FEATURE_PROFILE
 from ..container import FEAT, FEAT_ANCILLARY, FeatureStream, Header, Reader, symbols_crc, unpack_stream
 from ..errors import ChecksumError, CorruptError, ModelDamagedError, ParameterError, UnsupportedError
 from ..limits import DEFAULT_LIMITS, Limits
@@ -211,10 +211,10 @@ def decode_stream(
 ) -> Decoded:
     """Decode the symbols of one stream, whose identity is that of the set; raises as ``decode_tensors``."""
     limits = limits or DEFAULT_LIMITS
-    if header.entropy_profile != ENTROPY_PROFILE:
+    if header.entropy_profile != FEATURE_PROFILE:
         raise UnsupportedError(
             f"The file uses entropy profile {header.entropy_profile}, but this version of texcodec knows "
-            f"{ENTROPY_PROFILE} only; use a newer version."
+            f"{FEATURE_PROFILE} only; use a newer version."
         )
     if stream.level >= features.manifest.levels:
         raise CorruptError(

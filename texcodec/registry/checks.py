@@ -10,7 +10,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..constants import HYPER_MAX, LARGEST_SUPPORT, LATENT_STRIDE, RATE_INDICES, SCALE_LEVELS
+from ..constants import (
+    GAINS,
+    HYPER_MAX,
+    LARGEST_SUPPORT,
+    LATENT_STRIDE,
+    MEAN_CHANNELS,
+    RATE_INDICES,
+    SCALE_LEVELS,
+)
+from ..entropy.pyramid import PASSES
 from ..errors import ModelDamagedError
 from .manifest import Manifest
 
@@ -31,6 +40,18 @@ def check_decoder(manifest: Manifest, arrays: Mapping[str, np.ndarray]) -> None:
     check.array("tables.symbols", np.uint32, (None,))
     hyper = check.array("tables.hyper", np.uint32, (None, manifest.hyper_channels, 2 * HYPER_MAX + 1))
     check.weights("linear.synthesis", (None, manifest.latent_channels, 1, 1))
+    if manifest.entropy_profile > 1:
+        c = manifest.slices[0]
+        check.array("linear.lapping", np.float32, (16, 16))
+        check.array("tables.slices", np.uint32, (None, 2 * len(manifest.slices) + 1))
+        check.require(c > max(MEAN_CHANNELS), "slices")
+        if manifest.gains:
+            gains = check.array("tables.gains", np.float32, (GAINS,))
+            planes = check.array("tables.gain_planes", np.uint8, (manifest.latent_channels,))
+            check.require(bool((gains > 0).all()), "tables.gains")
+            check.require(planes.max() <= 2 and not planes[list(MEAN_CHANNELS)].any(), "tables.gain_planes")
+        for number in range(1, len(PASSES)):
+            check.array(f"first_{number}.prediction", np.int16, (c, c + len(MEAN_CHANNELS), 3, 3))
     for k in range(len(manifest.classes)):
         check.weights(f"synthesis.{k}.rate", (RATE_INDICES, None))
     check.require(steps.min() > 0, "tables.steps")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..constants import ENTROPY_PROFILE, IDENTITY_BYTES, LAST_QUALITY, MOST_CLASSES, MOST_HALO, RATE_INDICES
+from ..constants import ENTROPY_PROFILES, IDENTITY_BYTES, LAST_QUALITY, MOST_CLASSES, MOST_HALO, RATE_INDICES
 from ..errors import ModelDamagedError, ModelNotFoundError
 
 MANIFEST_VERSION = 1
@@ -37,6 +37,8 @@ class Manifest:
         encoder: SHA-256 of the encoder's graphs and arrays, hexadecimal.
         macs: thousand multiply-accumulates a pixel, by network and without halo (see ``ModelSet.macs``).
         card: training data, command, seed, hardware, time, licence.
+        entropy_profile: the exact arithmetic of its entropy model.
+        gains: whether its latents have gains that the hyper latents imply; entropy profile 2 only.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Manifest:
     macs: dict[str, float]
     card: dict[str, Any]
     distortion_factor: float | None = None
+    entropy_profile: int = 1
+    gains: bool = False
 
     @property
     def latent_channels(self) -> int:
@@ -79,10 +83,10 @@ def read_json(folder: Path) -> dict[str, Any]:
         raise ModelDamagedError(
             f"{path} is not a manifest of version {MANIFEST_VERSION}; use a newer version of texcodec."
         )
-    if raw.get("entropy_profile") != ENTROPY_PROFILE:
+    if raw.get("entropy_profile") not in ENTROPY_PROFILES:
         raise ModelDamagedError(
             f"{path} asks for entropy profile {raw.get('entropy_profile')}, but this version of texcodec knows "
-            f"{ENTROPY_PROFILE} only; use a newer version."
+            f"{', '.join(map(str, ENTROPY_PROFILES))} only; use a newer version."
         )
     return raw
 
@@ -120,6 +124,8 @@ def read_manifest(folder: Path) -> Manifest:
             macs={str(k): float(v) for k, v in raw["macs"].items()},
             card=dict(raw["card"]),
             distortion_factor=None if raw.get("distortion_factor") is None else float(raw["distortion_factor"]),
+            entropy_profile=int(raw["entropy_profile"]),
+            gains=bool(raw.get("gains", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelDamagedError(

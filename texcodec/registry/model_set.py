@@ -13,6 +13,7 @@ import numpy as np
 
 from ..constants import HYPER_MAX, LATENT_STRIDE, RATE_INDICES, STEP_FRACTION
 from ..entropy import ProbabilityTables
+from ..entropy.pyramid import PASSES, graph_name, network_names
 from ..errors import ModelDamagedError
 from ..networks import FloatNetwork, IntegerNetwork
 from .checks import check_decoder, check_encoder
@@ -43,8 +44,7 @@ class ModelSet:
         self.identity = bytes.fromhex(self.manifest.identity)
         self._lock = threading.RLock()
         self._networks: dict[tuple[str, ...], Any] = {}
-        steps = [f"context_{k}" for k in range(len(self.manifest.slices) + 1)]
-        names = [*_DECODER_GRAPHS, *steps] if self.manifest.fusion else [*_DECODER_GRAPHS[:-1], *steps]
+        names = [*_DECODER_GRAPHS, *self._steps] if self.manifest.fusion else [*_DECODER_GRAPHS[:-1], *self._steps]
         self._graphs = {n: self._read_graph(n) for n in names}
         self._arrays = self._read_arrays("decoder.safetensors")
         if decoder_identity(self._graphs, self._arrays) != self.identity:
@@ -55,6 +55,14 @@ class ModelSet:
         self._arrays = unscale(self._arrays, self.name)
         check_decoder(self.manifest, self._arrays)
         self.classes = len(self.manifest.classes)
+
+    @property
+    def _steps(self) -> list[str]:
+        """Names of the graphs of the context steps."""
+        if self.manifest.entropy_profile == 1:
+            return [f"context_{k}" for k in range(len(self.manifest.slices) + 1)]
+        contexts = [f"context_{k}" for k in range(1, len(self.manifest.slices))]
+        return [*network_names(), *contexts, *(["gains"] if self.manifest.gains else [])]
 
     def _read_graph(self, name: str) -> bytes:
         return read_bytes(self.folder, self.name, f"graphs/{name}.onnx")
@@ -113,6 +121,34 @@ class ModelSet:
         count = len(flat) // (2 * HYPER_MAX + 1)
         return ProbabilityTables(flat, np.full(count, HYPER_MAX), escapes=False)
 
+    @cached_property
+    def slice_tables(self) -> ProbabilityTables:
+        """Tables for the number of coded slices of a tile, by band of rates; entropy profile 2."""
+        rows = self._array("tables.slices")
+        return ProbabilityTables(rows.reshape(-1), np.full(len(rows), len(self.manifest.slices)), escapes=False)
+
+    def slice_row(self, rate_index: int) -> int:
+        """The table that the number of coded slices uses at this rate index."""
+        return rate_index * len(self.slice_tables) // RATE_INDICES
+
+    def prediction(self, number: int) -> np.ndarray:
+        """int16 c x (c + 3) x 3 x 3: the linear prediction of a pass over the first slice; entropy profile 2."""
+        return self._array(f"first_{number}.prediction")
+
+    @cached_property
+    def gains(self) -> np.ndarray:
+        """float32 64: the gains that blocks may have."""
+        return self._array("tables.gains")
+
+    @cached_property
+    def gain_planes(self) -> np.ndarray:
+        """uint8 C: 0 for channels without gain, 1 for luminance, 2 for chrominance."""
+        return self._array("tables.gain_planes")
+
+    def gain_network(self) -> IntegerNetwork:
+        """The integer network from features of hyper synthesis to two gain indices per block, less 32."""
+        return self._integer("gains")
+
     def hyper_row(self, rate_index: int) -> int:
         """First of the Z tables that hyper latents at this rate index use."""
         bands = len(self.hyper_tables) // self.manifest.hyper_channels
@@ -131,9 +167,13 @@ class ModelSet:
 
         def make() -> FloatNetwork:
             linear = {"linear.weight": self._array("linear.synthesis")}
-            return FloatNetwork(self._graphs["synthesis"], under(self._arrays, f"synthesis.{cls}.") | linear)
+            return FloatNetwork(self._graphs["synthesis"], under(self._arrays, f"synthesis.{cls}.") | linear | self._lapping)
 
         return self._network(("synthesis", str(cls)), make)
+
+    @property
+    def _lapping(self) -> dict[str, np.ndarray]:
+        return {} if self.manifest.entropy_profile == 1 else {"lapping": self._array("linear.lapping")}
 
     def synthesis_bias(self, cls: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's synthesis network."""
@@ -153,6 +193,17 @@ class ModelSet:
         """The integer network of one context step."""
         return self._integer(f"context_{step}")
 
+    def first_pass(self, number: int, offset: tuple[int, int]) -> IntegerNetwork:
+        """The integer network of one pass over the first slice at one offset; entropy profile 2."""
+        name = graph_name(number, offset)
+
+        def make() -> IntegerNetwork:
+            weights = under(self._arrays, f"first_{number}.")
+            weights.pop("prediction", None)
+            return IntegerNetwork(name, self._graphs[name], weights)
+
+        return self._network((name,), make)
+
     def _integer(self, name: str) -> IntegerNetwork:
         return self._network(
             (name,), lambda: IntegerNetwork(name, self._graphs[name], under(self._arrays, f"{name}."))
@@ -164,7 +215,7 @@ class ModelSet:
         def make() -> FloatNetwork:
             graphs, arrays = self._encoder
             linear = {"linear.weight": arrays["linear.analysis"]}
-            return FloatNetwork(graphs["analysis"], under(arrays, f"analysis.{cls}.") | linear)
+            return FloatNetwork(graphs["analysis"], under(arrays, f"analysis.{cls}.") | linear | self._lapping)
 
         return self._network(("analysis", str(cls)), make)
 
@@ -194,8 +245,14 @@ class ModelSet:
         # shapes were checked on loading; building the tables checks their sums
         assert len(self.symbol_tables) and len(self.hyper_tables)
         self.hyper_synthesis()
-        for k in range(len(self.manifest.slices) + 1):
-            self.context(k)
+        for name in self._steps:
+            if not name.startswith("first_"):
+                self._integer(name)
+        if self.manifest.entropy_profile > 1:
+            assert len(self.slice_tables)
+            for number, places in enumerate(PASSES):
+                for offset in places.offsets:
+                    self.first_pass(number, offset)
         for c in range(self.classes):
             self.synthesis(c), self.analysis(c), self.hyper_analysis(c)
         if self.manifest.fusion:

@@ -35,9 +35,19 @@ class Architecture:
 
     ``slices`` are the channel counts of the slices that the context model decodes one after the other; their
     sum is the
-    number of latent channels. The first slice is decoded in two checkerboard passes.
+    number of latent channels.
+
+    ``profile`` is the entropy profile of docs/format.md: with 1, the first slice is decoded in two passes
+    over a checkerboard and an analysis network adds to the linear transform; with 2, the linear transform is
+    lapped, the first slice is decoded in five passes over a pyramid, its block means as wavelet coefficients,
+    and there is no analysis network.
+
+    ``gains``, with profile 2: latents but the block means are multiplied before they are coded, and divided
+    afterwards, by two gains per block (luminance and chrominance) that the hyper latents imply: smaller steps
+    where eyes see more.
     """
 
+    profile: int = 1
     slices: tuple[int, ...] = (16, 48, 80, 112)
     hyper_channels: int = 48
     analysis_width: int = 96
@@ -50,6 +60,7 @@ class Architecture:
     joint_width: int = 128
     fusion_width: int = 16
     classes: int = 3
+    gains: bool = False
 
     @property
     def latent_channels(self) -> int:

@@ -44,7 +44,8 @@ class ClassTransforms(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.analysis = Analysis(architecture)
+        if architecture.profile == 1:
+            self.analysis = Analysis(architecture)
         self.synthesis = Synthesis(architecture)
         self.hyper_analysis = HyperAnalysis(architecture)
 
@@ -149,16 +150,31 @@ class Codec(nn.Module):
         step).
         """
         x = x - 128
+        if self.architecture.profile > 1:
+            return self.linear(x)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
             net = self._by_class(classes, groups, lambda k, i: self.transforms[k].analysis(x[i] / 64))
         return self.linear(x) + RESIDUAL_SCALE * net.float()
 
-    def synthesise(self, v: Tensor, t: Tensor, classes: Tensor, groups: Groups = None) -> Tensor:
-        """Latents in symbols to pixels on the 0..255 scale."""
+    def synthesise(
+        self, v: Tensor, t: Tensor, classes: Tensor, groups: Groups = None, *, edge: bool = False
+    ) -> Tensor:
+        """Latents in symbols to pixels on the 0..255 scale.
+
+        Args:
+            edge: the outermost rows and columns of ``v`` are zeros beyond the picture's border, which no lapped
+                transform reaches across.
+        """
         with torch.autocast(v.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
             net = self._by_class(classes, groups, lambda k, i: self.transforms[k].synthesis(v[i], t[i]))
         base = high_rate_step(t)[:, None, None, None]
-        return self.linear.inverse(v * self.steps(t)[:, :, None, None]) + base * net.float() + 128
+        y = v * self.steps(t)[:, :, None, None]
+        if edge:
+            s = LATENT_STRIDE
+            low = F.pad(self.linear.inverse(y[..., 1:-1, 1:-1]), (s, s, s, s))
+        else:
+            low = self.linear.inverse(y)
+        return low + base * net.float() + 128
 
     def forward(
         self,
@@ -188,7 +204,7 @@ class Codec(nn.Module):
         coded = self.quantise(v, t, classes, rounding=rounding, groups=groups)
         s = LATENT_STRIDE
         seen = F.pad(coded.decoded, (1, 1, 1, 1)) if halo else coded.decoded
-        pixels = self.synthesise(seen, t, classes, groups)[..., s:-s, s:-s]
+        pixels = self.synthesise(seen, t, classes, groups, edge=halo)[..., s:-s, s:-s]
         return Coded(pixels, coded.bits, coded.symbols, coded.scales, coded.hyper)
 
     def quantise(

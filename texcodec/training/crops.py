@@ -32,7 +32,6 @@ class CropTask:
         *,
         resident: DevicePictures | None = None,
     ) -> None:
-        codec.half_precision = True
         self.modules = self.codec = codec
         self.sampler, self.settings, self.resident = sampler, settings, resident
         self.objective = Objective(settings.objective)

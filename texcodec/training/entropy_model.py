@@ -12,29 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
+from .context_features import features
 from .fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
+from .gains import Gains
+from .pyramid import Coder, FirstSlice
 from .rounding import code_residual, logistic_bits
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)
-
-
-def features(v: Tensor, linear: bool) -> Tensor:
-    """What the context networks read of decoded latents: signed and unsigned logarithm, and optionally a
-    clamped linear part.
-
-    Args:
-        v: B x c x h x w latents in symbols on the 1/16 grid.
-    Returns:
-        B x 2c (3c with ``linear``) x h x w, multiples of 1/32 in [-255/32, 255/32].
-    """
-    magnitude = torch.clamp(torch.log1p(torch.abs(v)), max=255 / 32)
-    magnitude = magnitude + (torch.floor(magnitude * 32 + 0.5) / 32 - magnitude).detach()
-    parts = [torch.sign(v) * magnitude, magnitude]
-    if linear:
-        scaled = torch.clamp(v / 8, -255 / 32, 255 / 32)
-        parts.append(scaled + (torch.floor(scaled * 32) / 32 - scaled).detach())
-    return torch.cat(parts, 1)
 
 
 class HyperSynthesis(nn.Module):
@@ -103,8 +88,14 @@ class EntropyModel(nn.Module):
         self.architecture = architecture
         self.hyper = HyperSynthesis(architecture)
         s = architecture.slices
-        steps = [SliceContext(architecture, context=0, outputs=s[0])]
-        steps.append(SliceContext(architecture, context=3 * s[0], outputs=s[0]))
+        steps: list[nn.Module] = []
+        if architecture.profile == 1:
+            steps.append(SliceContext(architecture, context=0, outputs=s[0]))
+            steps.append(SliceContext(architecture, context=3 * s[0], outputs=s[0]))
+        else:
+            self.first = FirstSlice(architecture)
+        if architecture.gains:
+            self.gains = Gains(architecture)
         done = s[0]
         for c in s[1:]:
             steps.append(SliceContext(architecture, context=2 * done + s[0], outputs=c))
@@ -132,29 +123,40 @@ class EntropyModel(nn.Module):
             decoded latents in symbols, bits a latent, residual symbols, scale indices; all B x C x h x w.
         """
         h = self.hyper(z, planes)[:, :, : v.shape[2], : v.shape[3]]
-        row, column = (torch.arange(n, device=v.device) for n in v.shape[2:])
-        rows = row[:, None] + column[None]
-        even = (rows % 2 == 0).to(v)
         slices = self.architecture.slices
+        gains = self.gains(h) if self.architecture.gains else None
+        v = v if gains is None else v * gains
         first, *rest = v.split(slices, 1)
         first_worth, *worths = worth[:, :, None, None].split(slices, 1)
+
+        def code(residual: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+            return self._code(residual, scale, first_worth, rounding)
+
+        begin = self._checkerboard if self.architecture.profile == 1 else self.first
+        parts = [begin(first, h, code)]
+        context = features(parts[0][0], linear=True)
+        for step, part, own_worth in zip(self.steps[-len(rest) :], rest, worths):
+            mean, scale = step(h, context)
+            symbol, bit = self._code(part - mean, scale, own_worth, rounding)
+            parts.append((symbol + mean, bit, symbol, scale))
+            context = torch.cat([context, features(parts[-1][0], linear=False)], 1)
+        decoded, bits, symbols, scales = (torch.cat(kind, 1) for kind in zip(*parts))
+        decoded = decoded if gains is None else decoded / gains
+        return decoded, bits, symbols, scales
+
+    def _checkerboard(self, first: Tensor, h: Tensor, code: Coder) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The first slice in two passes over the halves of a checkerboard, as entropy profile 1 has it; what
+        is taken and returned is that of ``pyramid.FirstSlice``.
+        """
+        row, column = (torch.arange(n, device=first.device) for n in first.shape[2:])
+        even = ((row[:, None] + column[None]) % 2 == 0).to(first)
         mean_e, scale_e = self.steps[0](h, None)
-        half = (self._code(first - mean_e, scale_e, first_worth, rounding)[0] + mean_e) * even
+        half = (code(first - mean_e, scale_e)[0] + mean_e) * even
         mean_o, scale_o = self.steps[1](h, features(half, linear=True))
         mean = mean_o + (mean_e - mean_o) * even
         scale = scale_o + (scale_e - scale_o) * even
-        symbol, bit = self._code(first - mean, scale, first_worth, rounding)
-        symbols, bits, scales, decoded = [symbol], [bit], [scale], [symbol + mean]
-        context = features(decoded[0], linear=True)
-        for step, part, own_worth in zip(self.steps[2:], rest, worths):
-            mean, scale = step(h, context)
-            symbol, bit = self._code(part - mean, scale, own_worth, rounding)
-            symbols.append(symbol)
-            decoded.append(symbol + mean)
-            bits.append(bit)
-            scales.append(scale)
-            context = torch.cat([context, features(decoded[-1], linear=False)], 1)
-        return torch.cat(decoded, 1), torch.cat(bits, 1), torch.cat(symbols, 1), torch.cat(scales, 1)
+        symbol, bit = code(first - mean, scale)
+        return symbol + mean, bit, symbol, scale
 
     @staticmethod
     def _code(

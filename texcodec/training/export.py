@@ -17,7 +17,7 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from ..constants import ENTROPY_PROFILE, HYPER_MAX, RATE_INDICES, SCALE_LEVELS, STEP_FRACTION
+from ..constants import HYPER_MAX, RATE_INDICES, SCALE_LEVELS, STEP_FRACTION
 from ..entropy import quantise_probabilities
 from ..errors import ParameterError
 from ..files import write_atomically
@@ -28,8 +28,8 @@ from .architecture import SCALE_MIN, Architecture
 from .byte_weights import byte_arrays
 from .codec import DISTORTION_FACTOR, Codec, high_rate_step
 from .entropy_model import SCALE_STEP, SliceContext, interpolate
-from .fixed_point import IntegerConv
-from .integer_export import export_conv
+from .export_pyramid import first_slice_files, gain_files, pass_macs, slice_tables
+from .integer_export import integer_arrays
 
 OWN_FILES = {"manifest.json", "graphs", "decoder.safetensors", "encoder.safetensors", "master.safetensors"}
 HYPER_BANDS = 16
@@ -47,6 +47,8 @@ class Statistics:
     def __init__(self, architecture: Architecture) -> None:
         self.symbols = np.zeros((SCALE_LEVELS, 2 * MOST_SUPPORT + 1))
         self.hyper = np.zeros((HYPER_BANDS, architecture.hyper_channels, 2 * HYPER_MAX + 1))
+        self.ends = np.cumsum(architecture.slices)
+        self.slices = np.zeros((HYPER_BANDS, 2 * len(self.ends) + 1))
 
     def add(self, symbols: Tensor, scales: Tensor, hyper: Tensor, rate_index: int) -> None:
         """Count one batch that was coded at one rate index."""
@@ -60,6 +62,10 @@ class Statistics:
             SCALE_LEVELS, width
         )
         band = rate_index * HYPER_BANDS // RATE_INDICES
+        for picture in symbols.detach():
+            used = picture.abs().amax((1, 2)).nonzero()
+            count = 1 + int(np.searchsorted(self.ends, int(used.max()), side="right")) if len(used) else 1
+            self.slices[band, len(self.ends) + count] += 1
         z = hyper.detach().round().int().numpy() + HYPER_MAX
         for c in range(z.shape[1]):
             self.hyper[band, c] += np.bincount(z[:, c].ravel(), minlength=2 * HYPER_MAX + 1)
@@ -172,16 +178,6 @@ def _float_arrays(module: nn.Module, prefix: str, kernels: dict[str, int]) -> di
     return out
 
 
-def integer_arrays(module: nn.Module, prefix: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """Weights and biases of all integer convolutions in a network by ``prefix.layer.``, and their shifts by layer."""
-    arrays, shifts = {}, {}
-    for name, layer in module.named_modules():
-        if isinstance(layer, IntegerConv):
-            weight, bias, shifts[name] = export_conv(layer)
-            arrays[f"{prefix}.{name}.weight"], arrays[f"{prefix}.{name}.bias"] = weight, bias
-    return arrays, shifts
-
-
 def export_set(
     codec: Codec,
     statistics: Statistics,
@@ -216,13 +212,25 @@ def export_set(
     for k in range(a.classes):
         part = codec.transforms[k if codec.specialised else 0]
         decoder |= _float_arrays(part.synthesis, f"synthesis.{k}", {})
-        encoder |= _float_arrays(part.analysis, f"analysis.{k}", {"enter": 8, "leave": 2})
+        if a.profile == 1:
+            encoder |= _float_arrays(part.analysis, f"analysis.{k}", {"enter": 8, "leave": 2})
         encoder |= _float_arrays(part.hyper_analysis, f"hyper_analysis.{k}", {})
     arrays, shifts = integer_arrays(codec.entropy.hyper, "hyper_synthesis")
     decoder |= arrays
     files["hyper_synthesis"] = graphs.hyper_synthesis(a, shifts)
     contexts = 0.0
-    for k, step in enumerate(codec.entropy.steps):
+    if a.profile > 1:
+        passes, arrays = first_slice_files(codec.entropy.first, a)
+        files |= passes
+        decoder |= arrays
+        decoder["linear.lapping"] = codec.linear.lapping.numpy()
+        decoder["tables.slices"] = slice_tables(statistics.slices)
+        contexts += pass_macs(passes)
+        if a.gains:
+            graph, arrays = gain_files(codec.entropy.gains, a)
+            files |= graph
+            decoder |= arrays
+    for k, step in enumerate(codec.entropy.steps, start=a.profile - 1):
         assert isinstance(step, SliceContext)
         arrays, shifts = integer_arrays(step, f"context_{k}")
         decoder |= arrays
@@ -245,11 +253,13 @@ def export_set(
         # training that goes on from the set starts from what was rounded
         master |= {k: _half(v) for k, v in codec.state_dict().items() if _is_synthesis(k) and k not in master}
         decoder = byte_arrays(decoder)
-    encoder_files = {"analysis": graphs.analysis(a), "hyper_analysis": graphs.hyper_analysis(a)}
+    analysis = graphs.analysis(a) if a.profile == 1 else graphs.lapped_analysis(a)
+    encoder_files = {"analysis": analysis, "hyper_analysis": graphs.hyper_analysis(a)}
     low, high = QUALITY_RANGE
     manifest = {
         "manifest_version": MANIFEST_VERSION,
-        "entropy_profile": ENTROPY_PROFILE,
+        "entropy_profile": a.profile,
+        "gains": a.gains,
         "name": name,
         "slices": a.slices,
         "hyper_channels": a.hyper_channels,

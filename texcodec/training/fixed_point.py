@@ -118,10 +118,12 @@ class IntegerConv(nn.Conv2d):
         bias = torch.ldexp(found.bias, -found.bits - ACTIVATION_FRACTION_BITS) / factor[:, 0, 0, 0]
         return weight, bias.to(self.bias) + (self.bias - self.bias.detach())
 
+    def used(self) -> tuple[Tensor, Tensor | None]:
+        """The weights and biases that ``forward`` computes with."""
+        return self.rounded() if self.as_exported else (self.weight, self.bias)
+
     def forward(self, x: Tensor) -> Tensor:
-        if not self.as_exported:
-            return super().forward(x)
-        return F.conv2d(x, *self.rounded(), padding=self.padding)
+        return F.conv2d(x, *self.used(), padding=self.padding)
 
 
 def compute_as_exported(network: nn.Module, on: bool = True) -> None:

@@ -131,6 +131,72 @@ def _block(g: GraphBuilder, x: str, name: str, width: int) -> str:
     return g.add("Add", x, g.conv(gated, f"{name}.project", width, width))
 
 
+def _lap_columns(g: GraphBuilder, x: str, matrix: str, inner: str, *, transposed: bool) -> str:
+    """Filter across the block borders along the last axis, where ``inner`` (borders x 1) is 1."""
+    if transposed:
+        matrix = g.add("Transpose", matrix, perm=[1, 0])
+    axis = (g.integers([3]), g.integers([1]))
+    first = g.add("Slice", x, g.integers([0]), g.integers([8]), *axis)
+    middle = g.add("Slice", x, g.integers([8]), g.integers([-8]), *axis)
+    last = g.add("Slice", x, g.integers([-8]), g.integers([1 << 30]), *axis)
+    blocks = g.reshape(middle, [0, 0, 0, -1, 16])
+    change = g.add("Sub", g.add("MatMul", blocks, g.add("Transpose", matrix, perm=[1, 0])), blocks)
+    lapped = g.add("Add", blocks, g.add("Mul", change, inner))
+    joined = g.add("Reshape", lapped, g.add("Shape", middle))
+    return g.add("Concat", first, joined, last, axis=3)
+
+
+def _lap(g: GraphBuilder, x: str, *, transposed: bool) -> str:
+    """The lapped transform's filter (``lapping``), or with ``transposed`` its inverse, where the inputs
+    ``inner_rows`` and ``inner_columns`` say that a block border lies within the picture.
+    """
+    matrix = g.weight("lapping", (16, 16))
+    for axis in ("columns", "rows"):
+        inner = g.input(f"inner_{axis}", [f"{axis}", 1])
+        x = _lap_columns(g, x, matrix, inner, transposed=transposed)
+        x = g.add("Transpose", x, perm=[0, 1, 3, 2])
+    return x
+
+
+def lapped_analysis(a: Architecture) -> bytes:
+    """Pixels minus 128 (1 x 3 x H x W) to latents in grey levels (1 x C x H/16 x W/16), without a network."""
+    g = GraphBuilder("lapped_analysis")
+    x = _lap(g, g.input("pixels", ["n", 3, "H", "W"]), transposed=False)
+    return g.build(
+        g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False), ["n", a.latent_channels, "h", "w"]
+    )
+
+
+def pass_context(a: Architecture, offset: tuple[int, int] | None, shifts: dict[str, int]) -> bytes:
+    """One pass over the first slice, at the positions of one offset: integer features there and planes of
+    what is known on its sub-grid to means and unclamped scale indices.
+
+    Args:
+        offset: row and column modulo 2 on the sub-grid; None for the first pass, which knows nothing yet.
+    """
+    g = GraphBuilder("pass_context")
+    f, e, j, c = a.feature_width, a.context_width, a.joint_width, a.slices[0]
+    h = g.input("features", ["n", f, "h", "w"])
+    if offset is not None:
+        planes = 3 * (c + 3) + 1
+        x = g.input("context", ["n", planes, "H", "W"])
+        x = g.activation(g.integer_conv(x, "squeeze", planes, e, 1, shifts["squeeze"]))
+        weights = [g.weight("spread.weight", (e, e, 3, 3)), g.weight("spread.bias", (e,))]
+        pads = [1 - offset[0], 1 - offset[1], 1, 1]
+        x = g.add("Conv", x, *weights, kernel_shape=[3, 3], strides=[2, 2], pads=pads)
+        x = g.activation(g.add("Floor", g.add("Mul", x, g.constant(2.0 ** -shifts["spread"]))))
+        h = g.add("Concat", h, x, axis=1)
+    h = g.activation(g.integer_conv(h, "joint", f + (0 if offset is None else e), j, 1, shifts["joint"]))
+    return g.build(g.integer_conv(h, "leave", j, 2 * c, 1, shifts["leave"]), ["n", 2 * c, "h", "w"])
+
+
+def gains(a: Architecture, shift: int) -> bytes:
+    """Integer features to gain indices less 32, not yet clamped: luminance and chrominance."""
+    g = GraphBuilder("gains")
+    x = g.integer_conv(g.input("features", ["n", a.feature_width, "h", "w"]), "leave", a.feature_width, 2, 1, shift)
+    return g.build(x, ["n", 2, "h", "w"])
+
+
 def analysis(a: Architecture) -> bytes:
     """Pixels minus 128 (1 x 3 x H x W) to latents in grey levels (1 x C x H/16 x W/16)."""
     g = GraphBuilder("analysis")
@@ -157,6 +223,8 @@ def synthesis(a: Architecture) -> bytes:
         h = _block(g, h, f"blocks.{i}", w)
     net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
     linear = g.shuffle(g.conv(g.add("Mul", v, steps), "linear", c, 768, bias=False), 16)
+    if a.profile > 1:
+        linear = _lap(g, linear, transposed=True)
     return g.build(g.add("Add", g.add("Add", net, linear), g.constant(128.0)), ["n", 3, "H", "W"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 from ..networks.bounds import check_bound
 from .fixed_point import FEWEST_WEIGHT_BITS, IntegerConv
@@ -29,3 +30,13 @@ def export_conv(layer: IntegerConv) -> tuple[np.ndarray, np.ndarray, int]:
     bias = (found.bias.numpy() + 2.0 ** (shift - 1)).astype(np.int32)
     check_bound(weight, bias, layer.input_max, "exported layer")
     return weight, bias, shift
+
+
+def integer_arrays(module: nn.Module, prefix: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Weights and biases of all integer convolutions in a network by ``prefix.layer.``, and their shifts by layer."""
+    arrays, shifts = {}, {}
+    for name, layer in module.named_modules():
+        if isinstance(layer, IntegerConv):
+            weight, bias, shifts[name] = export_conv(layer)
+            arrays[f"{prefix}.{name}.weight"], arrays[f"{prefix}.{name}.bias"] = weight, bias
+    return arrays, shifts

@@ -33,8 +33,12 @@ LOG_STEPS = 200
 MOST_IN_A_ROW = 100
 WINDOW, MOST_IN_WINDOW = 1000, 300
 """Steps whose loss is not finite are skipped; so many in a row, or in a window of so many, end the training."""
-STEERING = frozenset({"minutes", "rate", "last_rate", "warm_up", "clip", "checkpoint_seconds"})
+STEERING = frozenset(
+    {"minutes", "steps", "gigapixels", "rate", "last_rate", "schedule", "warm_up", "clip", "checkpoint_seconds"}
+)
 """Settings that may change while a stage is continued: they say how the rest of it is run, not what it is."""
+WARM_UP_STEPS = 100
+"""Steps in which a constant learning rate rises at the beginning of each run."""
 CHECK_EVERY = 20
 """Steps between two looks at a GPU: each look waits for it."""
 
@@ -90,7 +94,7 @@ class Stopped(Exception):
 
 
 class Loop:
-    """Optimises a task for a given time; continues from its checkpoint when there is one.
+    """Optimises a task until a budget is spent; continues from its checkpoint when there is one.
 
     Args:
         folder: of the checkpoint ``name.pt`` and the curves.
@@ -151,6 +155,7 @@ class Loop:
         self._random: dict[str, Tensor] = {}
         if self.checkpoint.exists():
             self._continue()
+        self._begun = self.steps
 
     @property
     def checkpoint(self) -> Path:
@@ -159,8 +164,18 @@ class Loop:
 
     @property
     def finished(self) -> bool:
-        """Whether the time is over."""
-        return self.elapsed >= 60 * self.settings.minutes
+        """Whether a budget is spent."""
+        return self.progress >= 1
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the crops trained on, of all processes."""
+        return self.steps * self.settings.batch * self.settings.crop**2 * processes.world()
+
+    @property
+    def progress(self) -> float:
+        """The share of the budget that is spent."""
+        return self.settings.progress(self.elapsed, self.steps, self.pixels)
 
     def _continue(self) -> None:
         state = read_checkpoint(self.checkpoint, self.device)
@@ -207,9 +222,11 @@ class Loop:
         return state
 
     def learning_rate(self) -> float:
-        """Of this moment: linear rise, then a cosine."""
+        """Of this moment: linear rise, then a cosine or a constant."""
         s = self.settings
-        done = min(1.0, self.elapsed / (60 * s.minutes))
+        if s.schedule == "constant":
+            return s.rate * min(1.0, (self.steps - self._begun + 1) / WARM_UP_STEPS)
+        done = min(1.0, self.progress)
         falling = s.last_rate + (s.rate - s.last_rate) * 0.5 * (1 + math.cos(math.pi * done))
         return falling * min(1.0, done / s.warm_up + 1e-3)
 
@@ -224,7 +241,7 @@ class Loop:
         if self.finished:
             return self.average
         first = processes.rank() == 0
-        report = Report(self.folder, self.name, minutes=self.settings.minutes, visible=first, say=self.say)
+        report = Report(self.folder, self.name, visible=first, say=self.say)
         with stop_signals() as stop:
             try:
                 self._loop(report, stop)
@@ -253,7 +270,7 @@ class Loop:
             over = self.stopping or self.finished
             if now - shown > 1 and self._counted:
                 means = self._means()
-                report.show(self.elapsed, self._shown(means))
+                report.show(self.progress, self.elapsed, self._shown(means))
                 shown = now
             if self._counted >= LOG_STEPS or (over and self._counted):
                 report.add(self._row())

@@ -114,6 +114,9 @@ class Objective(nn.Module):
         if kind == "rate+lambda*distortion":
             weight = lagrangian(t)
             return ((rate + weight * distortion) / typical_cost(weight)).mean()
+        if kind == "log(rate+lambda*distortion)":
+            weight = lagrangian(t)
+            return torch.log((rate + weight * distortion) / typical_cost(weight)).mean()
         if kind == "distortion+rate/lambda":
             # one scale for all rates: unlike the form above, this one cares most for the low rates
             return (distortion + rate / lagrangian(t)).mean() / self._usual_distortion

@@ -13,27 +13,30 @@ class Report:
     """Curves of one stage, in ``folder/name.csv`` and ``folder/tensorboard/name``.
 
     Args:
-        minutes: of the stage; the bar runs over them.
         visible: whether this process may show and write anything (of several processes one does).
         say: called with a sentence when a file cannot be written; training goes on.
     """
 
-    def __init__(
-        self, folder: Path, name: str, *, minutes: float, visible: bool, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: Path, name: str, *, visible: bool, say: Callable[[str], None]) -> None:
         self.file, self.visible, self.say = folder / f"{name}.csv", visible, say
-        self._bar = _bar(name, minutes) if visible else None
+        self._bar = _bar(name) if visible else None
         self._curves = _curves(folder / "tensorboard" / name) if visible else None
         self._told = False
 
-    def show(self, elapsed: float, means: str) -> None:
-        """Move the bar: ``elapsed`` seconds of the stage are over; ``means`` is what the last steps gave."""
+    def show(self, progress: float, elapsed: float, means: str) -> None:
+        """Move the bar.
+
+        Args:
+            progress: the share of the stage's budget that is spent.
+            elapsed: seconds that it took.
+            means: what the last steps gave.
+        """
         if self._bar is not None and not self._bar.disable:
-            left = max(0, round(self._bar.total - elapsed))
+            left = max(0, round(elapsed / max(progress, 1e-6) - elapsed))
             hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
             time = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
             self._bar.set_postfix_str(f"{means}, {time} left", refresh=False)
-            self._bar.n = min(elapsed, self._bar.total)
+            self._bar.n = min(progress, 1.0)
             self._bar.refresh()
 
     def add(self, row: Mapping[str, float]) -> None:
@@ -63,14 +66,14 @@ class Report:
             self._curves.close()
 
 
-def _bar(name: str, minutes: float) -> Any:
+def _bar(name: str) -> Any:
     try:
         from tqdm import tqdm
     except ImportError:  # a GPU machine needs torch alone
         return None
     form = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
     # disable=None: only terminals get a bar
-    return tqdm(total=60 * minutes, desc=name, file=sys.stderr, disable=None, leave=False, bar_format=form)
+    return tqdm(total=1.0, desc=name, file=sys.stderr, disable=None, leave=False, bar_format=form)
 
 
 def _curves(folder: Path) -> Any:

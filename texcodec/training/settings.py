@@ -16,7 +16,14 @@ from ..errors import ParameterError
 from .architecture import RATE_INDICES, Architecture
 from .rounding import TRAINABLE
 
-OBJECTIVES = ("rate+lambda*distortion", "distortion+rate/lambda", "bound-rate", "bound-distortion")
+OBJECTIVES = (
+    "rate+lambda*distortion",
+    "log(rate+lambda*distortion)",
+    "distortion+rate/lambda",
+    "bound-rate",
+    "bound-distortion",
+)
+SCHEDULES = ("cosine", "constant")
 BALANCES = ("texture", "classes")
 
 
@@ -92,7 +99,9 @@ class ObjectiveSettings:
     """What training minimises; rate is in bits a pixel, distortion is the mean squared error of 0..255.
 
     Attributes:
-        kind: "rate+lambda*distortion" or "distortion+rate/lambda", each over all rates; "bound-rate": the least
+        kind: "rate+lambda*distortion" or "distortion+rate/lambda", each over all rates; "log(rate+lambda*distortion)":
+            the mean logarithm of the first over the crops, so that smooth crops count as much as busy ones, which is
+            what a BD-rate averages; "bound-rate": the least
             distortion at a mean rate of at most ``bpp``; "bound-distortion": the least rate at a mean squared
             error of at most that of ``psnr``. The bounded forms train one rate index only.
         bpp: bound in bits a pixel.
@@ -134,17 +143,23 @@ class ObjectiveSettings:
 
 @dataclass(frozen=True)
 class StageSettings:
-    """One stage of gradient descent. The schedule runs over wall time, so it anneals fully on any machine.
+    """One stage of gradient descent. It ends when the first of its budgets is spent, over which the schedule runs:
+    over wall time it anneals fully on any machine.
 
     Attributes:
-        minutes: of training; 0 leaves the stage out.
+        minutes: of training; 0 for no such budget. A stage without any budget is left out.
+        steps: likewise.
+        gigapixels: of crops, likewise.
         crop: side of the crops (or pictures) in pixels.
         batch: crops a step, of each process.
         balance: crops are drawn equally often from bins of "texture", or a fixed number from each of the
             "classes" (which gives a step fixed shapes, as CUDA graphs need).
         rate: peak learning rate.
         last_rate: learning rate at the end; above zero for a stage that another one continues.
-        warm_up: share of the time in which the learning rate rises; then it falls as a cosine.
+        schedule: "cosine": the learning rate falls to ``last_rate``; "constant": it stays, and the moving average
+            stands for the fall, so that the stage can always be continued.
+        warm_up: share of the budget in which the learning rate rises; with a constant rate it rises over the first
+            steps of each run.
         linear_rate: learning rate of the linear transform as a fraction of ``rate``.
         clip: largest norm of the gradient.
         decay: of the moving average of the weights, which is what is kept.
@@ -156,11 +171,14 @@ class StageSettings:
     """
 
     minutes: float = 0.0
+    steps: int = 0
+    gigapixels: float = 0.0
     crop: int = 128
     batch: int = 8
     balance: str = "texture"
     rate: float = 8e-4
     last_rate: float = 0.0
+    schedule: str = "cosine"
     warm_up: float = 0.02
     linear_rate: float = 0.02
     clip: float = 1.0
@@ -172,7 +190,11 @@ class StageSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        check(self.minutes >= 0, "The minutes of a stage must not be negative.")
+        check(
+            min(self.minutes, self.steps, self.gigapixels) >= 0,
+            "The minutes, steps and gigapixels of a stage must not be negative.",
+        )
+        check(self.schedule in SCHEDULES, f"schedule must be one of {', '.join(SCHEDULES)}.")
         check(self.crop >= 64 and self.crop % 16 == 0, "crop must be a multiple of 16 of at least 64 pixels.")
         check(self.batch >= 1, "batch must be at least 1.")
         check(self.balance in BALANCES, f"balance must be one of {', '.join(BALANCES)}.")
@@ -185,6 +207,16 @@ class StageSettings:
         check(
             self.clip > 0 and 0 <= self.decay < 1, "clip must be above 0, and decay at least 0 and below 1."
         )
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether the stage has any budget; one without is left out."""
+        return max(self.minutes, self.steps, self.gigapixels) > 0
+
+    def progress(self, seconds: float, steps: int, pixels: int) -> float:
+        """The largest share of a budget that is spent; 1 where there is none."""
+        budgets = ((self.minutes, seconds / 60), (self.steps, steps), (self.gigapixels, pixels / 1e9))
+        return max((spent / budget for budget, spent in budgets if budget > 0), default=1.0)
 
 
 MOST_HELPERS = 8

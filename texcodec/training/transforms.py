@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .architecture import HYPER_STRIDE, LATENT_STRIDE, Architecture
+from .lapping import lap, lapping_matrix
 
 RESIDUAL_SCALE = 32.0
 """Grey levels that one unit of the analysis network's output stands for."""
@@ -148,14 +149,19 @@ class HyperAnalysis(nn.Module):
 
 class LinearTransform(nn.Module):
     """The linear transform that all classes share: C of the 768 DCT coefficients of a 16x16 block, then
-    learned.
+    learned; lapped in sets of entropy profile 2 (``lapping``).
     """
+
+    lapping: Tensor
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         c = architecture.latent_channels
         self.analysis = nn.Parameter(torch.zeros(c, 768, 1, 1))
         self.synthesis = nn.Parameter(torch.zeros(768, c, 1, 1))
+        self.lapped = architecture.profile > 1
+        if self.lapped:
+            self.register_buffer("lapping", lapping_matrix(), persistent=False)
 
     def start_from(self, rows: np.ndarray) -> None:
         """Take the DCT coefficients with these numbers (C of 0..767), most important first."""
@@ -165,8 +171,10 @@ class LinearTransform(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """B x 3 x H x W grey levels minus 128 to B x C x H/16 x W/16."""
+        x = lap(x, self.lapping) if self.lapped else x
         return F.conv2d(F.pixel_unshuffle(x, LATENT_STRIDE), self.analysis)
 
     def inverse(self, y: Tensor) -> Tensor:
         """B x C x h x w to B x 3 x 16h x 16w grey levels minus 128."""
-        return F.pixel_shuffle(F.conv2d(y, self.synthesis), LATENT_STRIDE)
+        x = F.pixel_shuffle(F.conv2d(y, self.synthesis), LATENT_STRIDE)
+        return lap(x, self.lapping.T) if self.lapped else x

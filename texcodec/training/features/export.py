@@ -20,7 +20,7 @@ import torch
 from safetensors.numpy import save
 from torch import Tensor, nn
 
-from ...constants import ENTROPY_PROFILE, HYPER_MAX, SCALE_LEVELS
+from ...constants import FEATURE_PROFILE, HYPER_MAX, SCALE_LEVELS
 from ...entropy import quantise_probabilities
 from ...errors import ParameterError
 from ...files import write_atomically
@@ -154,7 +154,7 @@ def export_feature_set(
         "manifest_version": MANIFEST_VERSION,
         "kind": FEATURES,
         "name": name,
-        "entropy_profile": ENTROPY_PROFILE,
+        "entropy_profile": FEATURE_PROFILE,
         "latent_channels": s.latent_channels,
         "hyper_channels": s.hyper_channels,
         "groups": s.groups,
