@@ -166,8 +166,8 @@ class ModelSet:
         """The synthesis network of a class."""
 
         def make() -> FloatNetwork:
-            linear = {"linear.weight": self._array("linear.synthesis")}
-            return FloatNetwork(self._graphs["synthesis"], under(self._arrays, f"synthesis.{cls}.") | linear | self._lapping)
+            linear = {"linear.weight": self._array("linear.synthesis")} | self._lapping
+            return FloatNetwork(self._graphs["synthesis"], under(self._arrays, f"synthesis.{cls}.") | linear)
 
         return self._network(("synthesis", str(cls)), make)
 
