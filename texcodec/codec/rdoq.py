@@ -45,6 +45,8 @@ def round_residual(
     Returns:
         int32 of that shape.
     """
+    # what follows changes single entries through flat views, which only contiguous arrays have
+    residual, scales = np.ascontiguousarray(residual), np.ascontiguousarray(scales)
     size = np.abs(residual)
     magnitude = np.minimum(np.floor(size + np.float32(0.5)), SYMBOL_MAX).astype(np.int32)
     magnitude[scales == 0] = 0
