@@ -1,4 +1,4 @@
-"""The learned crop: which part of a fixed camera's pictures a task needs (docs/crop.md).
+"""The learned crop: which part of a fixed camera's pictures a task needs (docs/guides/crop.md).
 
     labelled pictures -> labels -> texcodec.training.learned_crop -> profile -> region -> encoder
 

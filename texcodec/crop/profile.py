@@ -158,7 +158,7 @@ def profile_from_json(text: str | bytes, name: str = "The profile") -> Profile:
     except ParameterError as error:
         raise ParameterError(f"{name} cannot be used: {error}") from None
     except (TypeError, ValueError, AttributeError, OverflowError):
-        raise ParameterError(f"{name} has a field of the wrong kind; see docs/crop.md.") from None
+        raise ParameterError(f"{name} has a field of the wrong kind; see docs/guides/crop.md.") from None
 
 
 def read_profile(path: str | os.PathLike[str]) -> Profile:

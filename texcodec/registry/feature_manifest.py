@@ -1,4 +1,4 @@
-"""The manifest of a feature set: what ``manifest.json`` of a set of kind "features" says (docs/features.md)."""
+"""The manifest of a feature set (docs/format.md, "Feature sets")."""
 
 from __future__ import annotations
 
