@@ -233,7 +233,8 @@ class TestFailures:
     ) -> None:
         codec.failures[1] = error
         assert texcodec("encode", "a.png") == code
-        assert capsys.readouterr() == ("", "texcodec: a.png: It failed.\n")
+        advice = getattr(error, "advice", "")
+        assert capsys.readouterr() == ("", f"texcodec: a.png: It failed. {advice}".rstrip() + "\n")
         assert names(folder) == ["a.png", "b.png", "c.png"]
 
     def test_lack_of_memory_is_a_sentence(

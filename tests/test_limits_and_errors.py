@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 
 import pytest
@@ -46,7 +47,7 @@ def test_limits_are_inclusive() -> None:
         lambda: limits.check_metadata(6),
         lambda: limits.check_memory(37, "a test"),
     ):
-        with pytest.raises(LimitError, match="raise the limit"):
+        with pytest.raises(LimitError, match=r"limit '\w+' is \d"):
             action()
 
 
@@ -54,3 +55,10 @@ def test_limits_are_inclusive() -> None:
 def test_limits_must_be_positive_integers(value: object) -> None:
     with pytest.raises(ParameterError, match="'side'"):
         Limits(side=value)  # type: ignore[arg-type]
+
+
+def test_advice_is_that_of_the_class_unless_the_fault_has_its_own() -> None:
+    assert LimitError("Too large.").with_advice == f"Too large. {LimitError.advice}"
+    own = pickle.loads(pickle.dumps(errors.CorruptError("It lies.", advice="Look elsewhere.")))
+    assert (str(own), own.with_advice) == ("It lies.", "It lies. Look elsewhere.")
+    assert ParameterError("Wrong.").with_advice == "Wrong."

@@ -16,34 +16,50 @@
       ImageError                      1   the input picture is unreadable, empty or of an unsupported kind
       TensorError                     1   the input tensor is unreadable, of another shape than asked for, or not finite
 
-Every message is one sentence that says what is wrong, where, and what to do about it.
+A message states the fault in one sentence; the ``advice`` of its class says what to do about it.
 """
 
 from __future__ import annotations
 
 __all__ = [
-    "TexcodecError",
-    "StreamError",
-    "FormatError",
-    "NotTcxError",
-    "TruncatedError",
     "ChecksumError",
     "CorruptError",
-    "UnsupportedError",
-    "ParameterError",
+    "FormatError",
+    "ImageError",
     "LimitError",
+    "ModelDamagedError",
     "ModelError",
     "ModelNotFoundError",
-    "ModelDamagedError",
-    "ImageError",
+    "NotTcxError",
+    "ParameterError",
+    "StreamError",
     "TensorError",
+    "TexcodecError",
+    "TruncatedError",
+    "UnsupportedError",
 ]
 
 
 class TexcodecError(Exception):
-    """Base of all errors raised on purpose; ``exit_code`` is what the command line returns for it."""
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        exit_code: what the command line returns for it.
+        advice: what to do about it, one sentence or none; the command line prints it after the fault.
+    """
 
     exit_code: int = 1
+    advice: str = ""
+
+    def __init__(self, fault: str = "", *, advice: str | None = None) -> None:
+        super().__init__(fault)
+        if advice is not None:
+            self.advice = advice
+
+    @property
+    def with_advice(self) -> str:
+        """Fault and advice in one text."""
+        return f"{self} {self.advice}".rstrip()
 
 
 class StreamError(TexcodecError):
@@ -53,13 +69,19 @@ class StreamError(TexcodecError):
 class FormatError(TexcodecError):
     """The ``.tcx`` file cannot be decoded as it stands (docs/format.md)."""
 
+    advice = "Get another copy of the file, or salvage its sound tiles."
+
 
 class NotTcxError(FormatError):
     """The file does not begin with the ``.tcx`` signature."""
 
+    advice = "Check the name of the file, and that it was copied in binary mode."
+
 
 class TruncatedError(FormatError):
     """The file ends before it says it should."""
+
+    advice = "Get a complete copy of the file, or salvage its sound tiles."
 
 
 class ChecksumError(FormatError):
@@ -67,13 +89,14 @@ class ChecksumError(FormatError):
 
 
 class CorruptError(FormatError):
-    """The checksums hold but the contents lie: impossible fields, a wrong index, bytes after the end."""
+    """The checksums hold but fields are impossible, contradict each other, or are followed by other bytes."""
 
 
 class UnsupportedError(FormatError):
     """The file is (as far as one can tell) sound but needs a newer version of texcodec."""
 
     exit_code = 4
+    advice = "Use a newer version of texcodec."
 
 
 class ParameterError(TexcodecError, ValueError):
@@ -86,6 +109,7 @@ class LimitError(TexcodecError):
     """A declared size is larger than the caller's ``Limits`` allow; nothing was allocated for it."""
 
     exit_code = 4
+    advice = "Raise the limit if the file is trusted."
 
 
 class ModelError(TexcodecError):
@@ -103,7 +127,7 @@ class ModelDamagedError(ModelError):
 
 
 class ImageError(TexcodecError):
-    """The input picture is unreadable, empty or of a kind that is not supported (16 bits a channel)."""
+    """The input picture is unreadable, empty or of a kind that is not supported (16 bits per channel)."""
 
 
 class TensorError(TexcodecError):

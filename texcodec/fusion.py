@@ -1,10 +1,8 @@
 """Repairing seams after stitching (docs/format.md, "Fusion").
 
-A small network looks at blocks of 32 pixels across a seam and up to 64 along it, at absolute positions, so
-that a region
-decodes to the same pixels as the whole picture. It reads unrounded pixels and returns what to add to them; a
-window lets
-the correction fade to zero 16 pixels away from the seam.
+A small network looks at blocks of 32 pixels across a seam and up to 64 along it, at absolute positions, so that a
+region decodes to the same pixels as the whole picture. It reads unrounded pixels and returns what to add to them; a
+window lets the correction fade to zero 16 pixels away from the seam.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ _OFFSETS = np.arange(-REACH, REACH) + 0.5
 WINDOW = (1 - (_OFFSETS / REACH) ** 2).astype(np.float32)
 """Weight of the correction by the position across the seam."""
 DISTANCE = ((np.arange(-REACH - MARGIN, REACH + MARGIN) + 0.5) / REACH).astype(np.float32)
-"""What the network is told of a position across the seam, margins included."""
+"""The network's input for a position across the seam, margins included."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +76,11 @@ def block_input(block: SeamBlock, canvas: np.ndarray, origin: Box, picture: Box,
     """What the network reads of a block.
 
     Args:
-        canvas: float32 3 x H x W, unrounded pixels of ``origin``, which holds all that ``needed_pixels``
-            names.
+        canvas: float32 3 x H x W, unrounded pixels of ``origin``, which holds all that ``needed_pixels`` names.
         picture: the whole picture; beyond it the outermost pixels are repeated.
         rate: the picture's rate index / 255.
     Returns:
-        float32 1 x 5 x (along + 6) x (across + 6): colours minus 128 over 64, distance to the seam over 16,
-        rate.
+        float32 1 x 5 x (along + 6) x (across + 6): colours minus 128 over 64, distance to the seam over 16, rate.
     """
     wanted = block.box.grow(MARGIN)
     have = needed_pixels(block, picture)
@@ -111,7 +107,7 @@ def correction(
 
     Args:
         network: the fusion network.
-        base_step: grey levels a unit of its output.
+        base_step: grey levels per unit of its output.
         blocks: from ``block_input``.
     """
     rows, columns = (n - 2 * MARGIN for n in blocks.shape[2:])

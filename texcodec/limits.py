@@ -1,6 +1,6 @@
 """Limits on what a file may declare, checked before anything is allocated for it.
 
-A header of forty bytes can claim a picture of 2**64 pixels.  Everything that reads a ``.tcx`` file or a
+A header of forty bytes can claim a picture of 2**64 pixels. Everything that reads a ``.tcx`` file or a
 picture therefore takes a ``Limits`` object and asks it first (docs/format.md, "Limits").
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from texcodec.errors import LimitError, ParameterError
+from .errors import LimitError, ParameterError
 
 __all__ = ["DEFAULT_LIMITS", "Limits"]
 
@@ -20,13 +20,15 @@ PILLOW_BOMB_PIXELS = 178_956_970
 class Limits:
     """What a reader is willing to accept; every field is inclusive and at least 1.
 
-    pixels    width x height of a picture
-    side      width and height of a picture, in pixels
-    tiles     number of tiles of a file
-    memory    bytes that one decoded picture, or one file read from a pipe, may take
-    metadata  bytes of all ancillary chunks of a file together
+    Attributes:
+        pixels: width x height of a picture.
+        side: width and height of a picture, in pixels.
+        tiles: number of tiles of a file.
+        memory: bytes that one decoded picture, or one file read from a pipe, may take.
+        metadata: bytes of all ancillary chunks of a file together.
 
-    Raises ParameterError when a limit is not a positive integer.
+    Raises:
+        ParameterError: a limit is not a positive integer.
     """
 
     pixels: int = PILLOW_BOMB_PIXELS
@@ -45,38 +47,32 @@ class Limits:
         """Raise LimitError unless a uint8 picture of height x width x channels is within the limits."""
         if width > self.side or height > self.side:
             raise LimitError(
-                f"The picture declares {width} x {height} pixels but a side may have at most {self.side}; "
-                "raise the limit 'side' if the file is trusted."
+                f"The picture declares {width} x {height} pixels but the limit 'side' is {self.side}."
             )
         if width * height > self.pixels:
             raise LimitError(
-                f"The picture declares {width} x {height} pixels but at most {self.pixels} in all "
-                "are allowed; raise the limit 'pixels' if the file is trusted."
+                f"The picture declares {width} x {height} pixels but the limit 'pixels' is {self.pixels}."
             )
         self.check_memory(width * height * channels, "the decoded picture")
 
     def check_tiles(self, count: int) -> None:
         """Raise LimitError unless a file of ``count`` tiles is within the limits."""
         if count > self.tiles:
-            raise LimitError(
-                f"The file declares {count} tiles but at most {self.tiles} are allowed; "
-                "raise the limit 'tiles' if the file is trusted."
-            )
+            raise LimitError(f"The file declares {count} tiles but the limit 'tiles' is {self.tiles}.")
 
     def check_memory(self, count: int, what: str) -> None:
         """Raise LimitError unless ``count`` bytes for ``what`` (a noun phrase) are within the limits."""
         if count > self.memory:
             raise LimitError(
-                f"{what[:1].upper()}{what[1:]} needs {count} bytes of memory but at most {self.memory} are "
-                "allowed; raise the limit 'memory' if the file is trusted."
+                f"{what[:1].upper()}{what[1:]} needs {count} bytes of memory but the limit 'memory' is {self.memory}."
             )
 
     def check_metadata(self, count: int) -> None:
         """Raise LimitError unless ``count`` bytes of ancillary chunks are within the limits."""
         if count > self.metadata:
             raise LimitError(
-                f"The file declares at least {count} bytes of metadata but at most {self.metadata} are "
-                "allowed; raise the limit 'metadata' if the file is trusted."
+                f"The file declares at least {count} bytes of metadata but the limit 'metadata' is "
+                f"{self.metadata}."
             )
 
 

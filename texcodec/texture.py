@@ -1,8 +1,7 @@
 """Texture complexity of a tile and the class it falls in (docs/format.md, "Texture classes").
 
-The measure is the mean over a tile's pixels of |dx| + |dy| of integer luminance. It decides which networks
-code a tile;
-the class travels in the file, so decoding never measures anything.
+The measure is the mean over a tile's pixels of |dx| + |dy| of integer luminance. It decides which networks code a
+tile; the index of the file names the class, so decoding never measures anything.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ def luminance(pixels: np.ndarray) -> np.ndarray:
 def complexity(pixels: np.ndarray) -> float:
     """Mean of |dx| + |dy| in grey levels; 0 for a flat or a one-pixel tile.
 
-    Each difference is averaged over the positions where it exists, in integers, so the measure is the same
-    everywhere.
+    Each difference is averaged over the positions where it exists, in integers: the same on every machine.
 
     Args:
         pixels: uint8 H x W x C, C = 1 or 3.

@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
         return 1  # the reader has seen enough, as in `texcodec info *.tcx | head`
     except TexcodecError as error:
         if not isinstance(error.__cause__, BrokenPipeError):
-            console.error(None, str(error))
+            console.error(None, error.with_advice)
         return error.exit_code
     except OSError as error:
         console.error(None, f"{error.strerror or error}.")

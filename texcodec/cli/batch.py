@@ -27,7 +27,7 @@ def process(console: Console, names: Sequence[str], work: Callable[[str], None])
         except TexcodecError as error:
             if isinstance(error.__cause__, BrokenPipeError):
                 raise
-            console.error(display_name(name), str(error))
+            console.error(display_name(name), error.with_advice)
             codes.append(error.exit_code)
         except BrokenPipeError:
             raise

@@ -120,7 +120,7 @@ class Decoder:
             return None
         try:
             if self._reader.alpha is None:
-                raise CorruptError("The alpha channel is missing; get another copy of the file.")
+                raise CorruptError("The alpha channel is missing.")
             return decompress_alpha(self._reader.alpha, height, width)
         except FormatError as error:
             if not self._reader.salvage:

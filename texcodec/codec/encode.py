@@ -215,6 +215,7 @@ class _Encoding:
         )
 
     def _quantise(self, index: int, rate: int) -> CodedTile:
+        """The tile as its class codes it at a rate index."""
         tile = self.tiles[index]
         return self.coders[tile.class_index].quantise(tile, rate)
 
@@ -225,12 +226,11 @@ class _Encoding:
         header, rate_of = self._header(rates), self._rates(rates)
 
         def run(index: int) -> tuple[bytes, TileEntry]:
-            class_index = self.tiles[index].class_index
             coded = self._quantise(index, rate_of[index])
-            payload = self.coders[class_index].write(coded)
+            payload = self.coders[coded.class_index].write(coded)
             checksum, offset = symbols_crc(coded.canonical_bytes()), rate_of[index] - header.rate_index
             return payload, tile_entry(
-                index, payload, class_index=class_index, offset=offset, symbols_crc=checksum
+                index, payload, class_index=coded.class_index, offset=offset, symbols_crc=checksum
             )
 
         coded = dict(zip(self.layout.coded, self.workers.map(run, self.layout.coded, self.counter)))
@@ -245,18 +245,15 @@ class _Encoding:
 
         def run(place: tuple[int, int]) -> None:
             if place not in self._bits:
-                self._bits[place] = self.coders[self.tiles[place[0]].class_index].bits(self._quantise(*place))
+                coded = self._quantise(*place)
+                self._bits[place] = self.coders[coded.class_index].bits(coded)
 
         for _ in self.workers.map(run, rate_of.items()):
             pass
         chunks = [data for _, data in self.ancillary] + ([self.alpha] if self.alpha else [])
         tiles = sum(self._bits[place] for place in rate_of.items()) / 8
-        return (
-            round(tiles)
-            + sum(len(data) + 12 for data in chunks)
-            + CONTAINER_BYTES
-            + TILE_BYTES * len(rate_of)
-        )
+        container = sum(len(data) + 12 for data in chunks) + CONTAINER_BYTES + TILE_BYTES * len(rate_of)
+        return round(tiles) + container
 
     def _psnr(self, rate_index: int) -> float:
         """PSNR of the layout's region, decoded at a rate index."""

@@ -18,14 +18,14 @@ def check_supported(header: Header) -> None:
     """Raise UnsupportedError for a file without pixels or of an unknown entropy profile."""
     if not header.has_pixels:
         raise UnsupportedError(
-            "The file holds feature streams and no pixels, so there is no picture to decode; use texcodec "
-            "features infer for the answers of its tasks, or features decode for the tensors."
+            "The file holds feature streams and no pixels, so there is no picture to decode.",
+            advice="Use texcodec features infer for the answers of its tasks, or features decode for the tensors.",
         )
     if header.entropy_profile not in PROFILES:
         known = ", ".join(map(str, PROFILES))
         raise UnsupportedError(
             f"The file uses entropy profile {header.entropy_profile}, but this version of texcodec knows "
-            f"{known} only; use a newer version."
+            f"{known} only."
         )
 
 
@@ -45,19 +45,15 @@ def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> Mo
     manifest = models.manifest
     named = 1 << header.latent_log2, header.halo, header.classes
     if named != (LATENT_STRIDE, manifest.halo, models.classes):
-        raise _contradiction("The header's latent stride, halo or classes are not those of its model set")
+        raise CorruptError("The header's latent stride, halo or classes are not those of its model set.")
     if header.entropy_profile != manifest.entropy_profile:
-        raise _contradiction("The header's entropy profile is not that of its model set")
+        raise CorruptError("The header's entropy profile is not that of its model set.")
     if header.fusion and not manifest.fusion:
-        raise _contradiction("The header asks for fusion, which its model set does not have")
+        raise CorruptError("The header asks for fusion, which its model set does not have.")
     if header.rate_index >= RATE_INDICES:
-        raise _contradiction(f"The header has rate index {header.rate_index}, beyond the step table")
+        raise CorruptError(f"The header has rate index {header.rate_index}, beyond the step table.")
     for index, entry in enumerate(tiles):
         rate = header.rate_index + entry.offset
         if not entry.absent and not 0 <= rate < RATE_INDICES:
-            raise _contradiction(f"Tile {index} has rate index {rate}, beyond the step table")
+            raise CorruptError(f"Tile {index} has rate index {rate}, beyond the step table.")
     return models
-
-
-def _contradiction(fault: str) -> CorruptError:
-    return CorruptError(f"{fault}; get another copy of the file.")

@@ -34,6 +34,11 @@ class TileLatents:
 class CodedTile(Protocol):
     """All that a payload holds of one tile."""
 
+    @property
+    def class_index(self) -> int:
+        """The class that the index of the file names; its coder reads the payload."""
+        ...
+
     def canonical_bytes(self) -> bytes:
         """The decoded symbols as bytes, for checksums: the same on every machine."""
         ...

@@ -25,7 +25,7 @@ def available_cores() -> int:
 
 
 def check_threads(threads: int | None) -> int:
-    """The number of threads to use; ``None`` is one a core.
+    """The number of threads to use; ``None`` is one per core.
 
     Raises:
         ParameterError: not a whole number, or fewer than one.
@@ -42,9 +42,7 @@ def check_threads(threads: int | None) -> int:
 
 
 class Workers:
-    """A pool of threads that maps functions over tiles. Results come in order and do not depend on the number
-    of threads.
-    """
+    """A pool of threads that maps functions over tiles. Results come in order, whatever the number of threads."""
 
     def __init__(self, threads: int | None) -> None:
         self.threads = check_threads(threads)
@@ -73,7 +71,7 @@ class Workers:
 
 
 class Counter:
-    """Counts finished pieces of work and tells ``progress(done, total)``."""
+    """Counts finished pieces of work and calls ``progress(done, total)``."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self.total, self.done, self._progress = total, 0, progress

@@ -6,7 +6,7 @@
 This package knows bytes only: what a tile's payload means is the business of the codec.
 """
 
-from texcodec.container.chunks import (
+from .chunks import (
     ALPH,
     CROP,
     EXIF,
@@ -20,19 +20,19 @@ from texcodec.container.chunks import (
     XMPD,
     is_critical,
 )
-from texcodec.container.crop import COARSE, DROP, Crop, pack_crop, unpack_crop
-from texcodec.container.feature_files import attach, feature_header
-from texcodec.container.feature_stream import (
+from .crop import COARSE, DROP, Crop, pack_crop, unpack_crop
+from .feature_files import attach, feature_header
+from .feature_stream import (
     FeatureStream,
     StreamTask,
     pack_stream,
     task_identifier,
     unpack_stream,
 )
-from texcodec.container.header import MAJOR, MINOR, SRGB, Header
-from texcodec.container.index import ABSENT, ABSENT_ENTRY, TileEntry, symbols_crc, tile_crc, tile_entry
-from texcodec.container.reader import Reader, read_header
-from texcodec.container.writer import write
+from .header import MAJOR, MINOR, SRGB, Header
+from .index import ABSENT, ABSENT_ENTRY, TileEntry, symbols_crc, tile_crc, tile_entry
+from .reader import Reader, read_header
+from .writer import write
 
 __all__ = [
     "ABSENT",

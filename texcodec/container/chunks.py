@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 
-from texcodec.errors import NotTcxError, ParameterError, TruncatedError
+from ..errors import NotTcxError, ParameterError, TruncatedError
 
 # Not ASCII first (seven-bit transfers), CR LF (newline conversion), Ctrl-Z (DOS text files), LF alone.
 SIGNATURE = b"\x89TCX\r\n\x1a\n"
@@ -82,7 +82,8 @@ def unpack_head(head: bytes) -> tuple[bytes, int]:
 def pack_chunk(kind: bytes, payload: bytes) -> bytes:
     """A whole chunk with its CRC-32 over type, length and payload.
 
-    Raises ParameterError for a type that is not four letters or a payload that does not fit.
+    Raises:
+        ParameterError: the type is not four letters, or the payload does not fit.
     """
     if not is_chunk_type(kind):
         raise ParameterError(f"A chunk type is four ASCII letters, not {kind!r}.")
@@ -95,18 +96,11 @@ def check_signature(start: bytes) -> None:
     if start == SIGNATURE:
         return
     if not start:
-        raise TruncatedError("The file is empty; get a complete copy.")
+        raise TruncatedError("The file is empty.")
     if len(start) < len(SIGNATURE) and SIGNATURE.startswith(start):
-        raise TruncatedError(
-            f"The file ends after {len(start)} bytes, within its signature; get a complete copy."
-        )
+        raise TruncatedError(f"The file ends after {len(start)} bytes, within its signature.")
     for damaged, how in _TEXT_DAMAGE:
         # The patterns are up to nine bytes long and ``start`` has eight at most.
         if start.startswith(damaged[: len(SIGNATURE)]):
-            raise NotTcxError(
-                f"The file was a .tcx file that a text-mode transfer damaged ({how}); "
-                "copy it again in binary mode."
-            )
-    raise NotTcxError(
-        "The file is not a .tcx file: its first 8 bytes are not the signature; check the file name."
-    )
+            raise NotTcxError(f"The file was a .tcx file that a text-mode transfer damaged ({how}).")
+    raise NotTcxError("The file is not a .tcx file: its first 8 bytes are not the signature.")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from texcodec.container.fields import FieldReader, varint
-from texcodec.errors import CorruptError
+from ..errors import CorruptError
+from .fields import FieldReader, varint
 
 DROP, COARSE = "drop", "coarse"
 OUTSIDE = (DROP, COARSE)
@@ -37,7 +37,7 @@ def pack_crop(crop: Crop) -> bytes:
 
 
 def unpack_crop(payload: bytes, width: int, height: int) -> Crop:
-    """The crop of a picture of ``width`` x ``height`` pixels.  Raises CorruptError if it cannot be its crop."""
+    """The crop of a picture of ``width`` x ``height`` pixels; raises CorruptError if it does not fit."""
     fields = FieldReader(payload, "crop")
     outside = fields.unsigned(1, "outside")
     x, y, w, h = (fields.varint(name) for name in ("x", "y", "width", "height"))
@@ -45,6 +45,7 @@ def unpack_crop(payload: bytes, width: int, height: int) -> Crop:
     if outside >= len(OUTSIDE) or w < 1 or h < 1 or x + w > width or y + h > height:
         raise CorruptError(
             f"The file's crop ({x},{y},{w},{h}, outside {outside}) does not fit its picture of "
-            f"{width} x {height} pixels; decode it without its crop."
+            f"{width} x {height} pixels.",
+            advice="Decode it without its crop.",
         )
     return Crop(x, y, w, h, OUTSIDE[outside])

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from texcodec.constants import IDENTITY_BYTES
-from texcodec.container.chunks import FEAT_ANCILLARY
-from texcodec.container.feature_stream import FeatureStream, pack_stream
-from texcodec.container.header import FEATURES_MINOR, Header
-from texcodec.container.reader import Readable, Reader
-from texcodec.container.writer import write
-from texcodec.errors import ParameterError
-from texcodec.limits import Limits
+from ..constants import IDENTITY_BYTES
+from ..errors import ParameterError
+from ..limits import Limits
+from .chunks import FEAT_ANCILLARY
+from .feature_stream import FeatureStream, pack_stream
+from .header import FEATURES_MINOR, Header
+from .reader import Readable, Reader
+from .writer import write
 
 
 def feature_header(width: int, height: int) -> Header:
     """The header of a file that holds feature streams and no pixels.
 
-    width, height  of the picture that they were taken from; without one, of the first task's tensor
+    Args:
+        width, height: of the picture that they were taken from; without one, of the first task's tensor.
     """
     return Header(
         width=width,
@@ -34,7 +35,9 @@ def feature_header(width: int, height: int) -> Header:
 def attach(data: Readable, stream: FeatureStream, limits: Limits | None = None) -> bytes:
     """The file ``data``, which has pixels, with a feature stream beside them; its pixels stay as they are.
 
-    Raises ParameterError for a file without pixels, and as Reader does.
+    Raises:
+        ParameterError: the file has no pixels.
+        FormatError, LimitError, StreamError: as ``Reader``.
     """
     reader = Reader(data, limits)
     header = reader.header

@@ -9,9 +9,9 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from texcodec.constants import IDENTITY_BYTES
-from texcodec.container.fields import MAX_VARINT, FieldReader, varint
-from texcodec.errors import CorruptError, ParameterError
+from ..constants import IDENTITY_BYTES
+from ..errors import CorruptError, ParameterError
+from .fields import MAX_VARINT, FieldReader, varint
 
 MOST_TASKS = 255
 MOST_LEVELS = 256
@@ -21,8 +21,9 @@ MOST_LEVELS = 256
 class StreamTask:
     """One of the tasks whose features a stream holds.
 
-    identifier     task_identifier of its name
-    height, width  of its feature tensor, 1 .. 2**32 - 1
+    Attributes:
+        identifier: ``task_identifier`` of its name.
+        height, width: of its feature tensor, 1 to 2**32 - 1.
     """
 
     identifier: int
@@ -32,13 +33,17 @@ class StreamTask:
 
 @dataclass(frozen=True)
 class FeatureStream:
-    """The fields of a FEAT or feat chunk; raises ParameterError when one is out of its range.
+    """The fields of a FEAT or feat chunk.
 
-    identity     16 bytes: of the feature set whose entropy decoder the symbols need
-    level        rate level, 0 .. 255
-    tasks        1 .. 255 of them, no identifier twice
-    symbols_crc  symbols_crc of the decoded symbols, 16 bits
-    payload      the rANS stream
+    Attributes:
+        identity: 16 bytes: of the feature set whose entropy decoder the symbols need.
+        level: rate level, 0 to 255.
+        tasks: 1 to 255 of them, no identifier twice.
+        symbols_crc: ``symbols_crc`` of the decoded symbols, 16 bits.
+        payload: the rANS stream.
+
+    Raises:
+        ParameterError: a field is out of its range.
     """
 
     identity: bytes
@@ -78,15 +83,13 @@ def pack_stream(stream: FeatureStream) -> bytes:
 
 
 def unpack_stream(payload: bytes) -> FeatureStream:
-    """The inverse of ``pack_stream``; raises CorruptError for fields that cannot be."""
+    """The inverse of ``pack_stream``; raises CorruptError for impossible fields."""
     fields = FieldReader(payload, "FEAT or feat")
     identity = fields.take(IDENTITY_BYTES, "identity")
     level = fields.unsigned(1, "level")
     count = fields.varint("number of tasks")
     if count > MOST_TASKS:
-        raise CorruptError(
-            f"A feature stream names {count} tasks, more than 255; get another copy of the file."
-        )
+        raise CorruptError(f"A feature stream names {count} tasks, more than 255.")
     tasks = tuple(
         StreamTask(
             fields.unsigned(2, f"identifier of task {index}"),
@@ -99,4 +102,4 @@ def unpack_stream(payload: bytes) -> FeatureStream:
     try:
         return FeatureStream(identity, level, tasks, symbols, fields.take(fields.remaining, "payload"))
     except ParameterError as error:
-        raise CorruptError(f"{str(error)[:-1]}; get another copy of the file.") from None
+        raise CorruptError(str(error)) from None

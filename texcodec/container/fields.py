@@ -5,7 +5,7 @@ Source: docs/format.md, "Numbers".
 
 from __future__ import annotations
 
-from texcodec.errors import CorruptError
+from ..errors import CorruptError
 
 MAX_VARINT = 0xFFFF_FFFF
 _MAX_VARINT_BYTES = 5
@@ -26,7 +26,7 @@ def varint(value: int) -> bytes:
 class FieldReader:
     """Takes fields off the front of a payload; ``where`` names the payload in error messages.
 
-    Every method raises CorruptError when the payload is too short for the field or says it wrongly.
+    Every method raises CorruptError when the payload is too short for the field or holds it in an invalid form.
     """
 
     def __init__(self, payload: bytes, where: str) -> None:
@@ -42,9 +42,7 @@ class FieldReader:
     def take(self, count: int, field: str) -> bytes:
         """The next ``count`` bytes."""
         if count > self.remaining:
-            raise CorruptError(
-                f"Chunk {self._where} ends within its field '{field}'; get another copy of the file."
-            )
+            raise CorruptError(f"Chunk {self._where} ends within its field '{field}'.")
         start = self.position
         self.position += count
         return self._payload[start : self.position]
@@ -67,15 +65,9 @@ class FieldReader:
                 if value > MAX_VARINT or (byte == 0 and count > 0):
                     break
                 return value
-        raise CorruptError(
-            f"Chunk {self._where} holds a number in an invalid form in its field '{field}'; "
-            "get another copy of the file."
-        )
+        raise CorruptError(f"Chunk {self._where} holds a number in an invalid form in its field '{field}'.")
 
     def finish(self) -> None:
         """Raise CorruptError when bytes are left over."""
         if self.remaining:
-            raise CorruptError(
-                f"Chunk {self._where} has {self.remaining} bytes after its last field; "
-                "get another copy of the file."
-            )
+            raise CorruptError(f"Chunk {self._where} has {self.remaining} bytes after its last field.")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from texcodec.constants import FEATURE_PROFILE, IDENTITY_BYTES, LATENT_LOG2, MOST_CLASSES, MOST_HALO
-from texcodec.container.fields import MAX_VARINT, FieldReader, varint
-from texcodec.errors import CorruptError, ParameterError, UnsupportedError
-from texcodec.tiles import Grid
+from ..constants import FEATURE_PROFILE, IDENTITY_BYTES, LATENT_LOG2, MOST_CLASSES, MOST_HALO
+from ..errors import CorruptError, ParameterError, UnsupportedError
+from ..tiles import Grid
+from .fields import MAX_VARINT, FieldReader, varint
 
 MAJOR = 1
 MINOR = 0
@@ -30,26 +30,30 @@ _KNOWN_FLAGS = _NO_PIXELS | _LEAN | _FUSION | _CICP | _ORIGIN
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """The fields of THDR; raises ParameterError when a field is out of its range or contradicts another.
+    """The fields of THDR.
 
-    width, height    pixels of the displayed picture, 1 .. 2**32 - 1
-    channels         colour channels stored: 1 (grey) or 3 (RGB)
-    identity         16 bytes: identity of the decoder (model set) that the tiles need; without pixels, zeros, or
-                     in the lean form that of the feature set
-    rate_index       row of the set's step table, 0 .. 65535; a tile adds its offset
-    classes          texture classes that the tiles may name, 1 .. 254
-    entropy_profile  the exact integer arithmetic of the entropy model, 0 .. 255
-    tile_log2        log2 of the tile's side in pixels, 7 or 8
-    latent_log2      log2 of the pixels that one latent position covers along a side, 0 .. tile_log2
-    halo             latent positions around a tile that its synthesis looks at, 0 .. 15 and at most a tile
-    fusion           whether the seams are to be repaired after stitching
-    origin_x, _y     where grid lines cross the picture: at x = origin_x modulo the tile's side, likewise y
-    alpha_mode       0: none, 1: straight alpha, lossless, in the chunk ALPH
-    cicp             colour primaries, transfer, matrix, full range (ITU-T H.273 code points)
-    bit_depth        bits per channel; 8
-    orientation      EXIF orientation still to be applied; 1, as the encoder applies it
-    has_pixels       false: the file holds feature streams only and has no tiles
-    lean             one tile or one feature stream, nothing else: it lies within THDR (the writer sets this)
+    Attributes:
+        width, height: pixels of the displayed picture, 1 to 2**32 - 1.
+        channels: colour channels stored: 1 (grey) or 3 (RGB).
+        identity: 16 bytes: of the decoder (model set) that the tiles need; without pixels, zeros, or in the lean
+            form that of the feature set.
+        rate_index: row of the set's step table, 0 to 65535; a tile adds its offset.
+        classes: texture classes that the tiles may name, 1 to 254.
+        entropy_profile: the exact integer arithmetic of the entropy model, 0 to 255.
+        tile_log2: log2 of the tile's side in pixels, 7 or 8.
+        latent_log2: log2 of the pixels that one latent covers along a side, 0 to ``tile_log2``.
+        halo: latents around a tile that its synthesis looks at, 0 to 15 and at most a tile.
+        fusion: whether the seams are repaired after stitching.
+        origin_x, origin_y: grid lines lie at x = origin_x modulo the tile's side, likewise y.
+        alpha_mode: 0: none, 1: straight alpha, lossless, in the chunk ALPH.
+        cicp: colour primaries, transfer, matrix, full range (ITU-T H.273 code points).
+        bit_depth: bits per channel; 8.
+        orientation: EXIF orientation still to be applied; 1, as the encoder applies it.
+        has_pixels: false in a file that holds feature streams only and has no tiles.
+        lean: one tile or one feature stream, nothing else: it lies within THDR (the writer sets this).
+
+    Raises:
+        ParameterError: a field is out of its range or contradicts another.
     """
 
     width: int
@@ -163,15 +167,15 @@ def pack_header(header: Header) -> bytes:
 def unpack_header(payload: bytes) -> tuple[Header, int]:
     """The header, and how many bytes of ``payload`` it took (a lean file's tile follows it).
 
-    Raises UnsupportedError for a version or feature that this version does not know, CorruptError for fields
-    that cannot be.
+    Raises:
+        UnsupportedError: a version or feature that this version does not know.
+        CorruptError: fields are impossible.
     """
     fields = FieldReader(payload, "THDR")
     major = fields.unsigned(1, "major")
     if major != MAJOR:
         raise UnsupportedError(
-            f"The file has format version {major} but this version of texcodec reads version {MAJOR}; "
-            "use another version of texcodec."
+            f"The file has format version {major} but this version of texcodec reads version {MAJOR}."
         )
     minor = fields.unsigned(1, "minor")
     flags = fields.unsigned(1, "flags")
@@ -217,10 +221,10 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
             fusion=bool(flags & _FUSION),
         )
     except ParameterError as error:
-        raise CorruptError(f"{str(error)[:-1]}; get another copy of the file.") from None
+        raise CorruptError(str(error)) from None
     # One spelling for every header: catches defaults spelled out and flags that announce nothing.
     if pack_header(header) != payload[: fields.position]:
-        raise CorruptError("Chunk THDR is not in its shortest form; get another copy of the file.")
+        raise CorruptError("Chunk THDR is not in its shortest form.")
     return header, fields.position
 
 
@@ -236,7 +240,4 @@ def _refuse_unsupported(pixel: int, grid: int, border: int) -> None:
 
 
 def _unsupported(what: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"The file uses {what}, which this version of texcodec does not know; "
-        "use a newer version of texcodec."
-    )
+    return UnsupportedError(f"The file uses {what}, which this version of texcodec does not know.")

@@ -1,6 +1,6 @@
 """TIDX: length, class, rate offset and checksums of every tile.
 
-Source: docs/format.md, "TIDX".  Offsets are running sums of lengths, so no index can express an overlap or
+Source: docs/format.md, "TIDX". Offsets are running sums of lengths, so no index can express an overlap or
 a hole.
 """
 
@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from texcodec.container.fields import FieldReader, varint
-from texcodec.container.header import Header
-from texcodec.errors import CorruptError, ParameterError
+from ..errors import CorruptError, ParameterError
+from .fields import FieldReader, varint
+from .header import Header
 
 ABSENT = 255  # class of a tile that the file leaves out
 MIN_ENTRY_BYTES = 1
@@ -24,11 +24,12 @@ MAX_ENTRY_BYTES = 13
 class TileEntry:
     """One tile's line of the index.
 
-    length       bytes of its payload, 0 .. 2**32 - 1
-    class_index  texture class, 0 .. classes - 1, or ABSENT (then every other field is 0)
-    offset       added to the header's rate_index, -128 .. 127
-    crc          tile_crc of its index and payload, 32 bits
-    symbols_crc  symbols_crc of its decoded symbols, 16 bits
+    Attributes:
+        length: bytes of its payload, 0 to 2**32 - 1.
+        class_index: texture class, 0 to classes - 1, or ABSENT (then every other field is 0).
+        offset: added to the header's rate index, -128 to 127.
+        crc: ``tile_crc`` of its index and payload, 32 bits.
+        symbols_crc: ``symbols_crc`` of its decoded symbols, 16 bits.
     """
 
     length: int
@@ -104,13 +105,12 @@ def check_index_length(header: Header, length: int) -> None:
     count = header.tile_count
     if not MIN_ENTRY_BYTES * count <= length <= MAX_ENTRY_BYTES * count:
         raise CorruptError(
-            f"The index has {length} bytes, which cannot describe the {count} tiles of the header; "
-            "get another copy of the file."
+            f"The index has {length} bytes, which cannot describe the {count} tiles of the header."
         )
 
 
 def unpack_index(header: Header, payload: bytes) -> tuple[TileEntry, ...]:
-    """The entries of all tiles, row-major.  Raises CorruptError when they do not fit the header."""
+    """The entries of all tiles, row-major; raises CorruptError when they do not fit the header."""
     check_index_length(header, len(payload))
     fields = FieldReader(payload, "TIDX")
     entries = []
@@ -135,7 +135,7 @@ def check_read_entry(header: Header, index: int, entry: TileEntry) -> None:
     try:
         check_entry(header, index, entry)
     except ParameterError as error:
-        raise CorruptError(f"{str(error)[:-1]}; get another copy of the file.") from None
+        raise CorruptError(str(error)) from None
 
 
 def pack_lean_tile(entry: TileEntry, payload: bytes) -> bytes:
@@ -157,6 +157,6 @@ def unpack_lean_tile(header: Header, rest: bytes) -> TileEntry:
     symbols = fields.unsigned(2, "symbol checksum of tile 0")
     entry = tile_entry(0, rest[_LEAN_TILE_HEAD:], class_index=class_index, offset=offset, symbols_crc=symbols)
     if entry.absent:
-        raise CorruptError("The only tile of a lean file is absent; get another copy of the file.")
+        raise CorruptError("The only tile of a lean file is absent.")
     check_read_entry(header, 0, entry)
     return entry

@@ -1,6 +1,6 @@
 """From the bytes of a file to header, index, metadata and the bytes of single tiles.
 
-Source: docs/format.md, "Reading" and "Salvage".  Opening reads every chunk but TDAT; a tile is read and
+Source: docs/format.md, "Reading" and "Salvage". Opening reads every chunk but TDAT; a tile is read and
 checked when it is asked for, so a region costs the bytes of its own tiles.
 """
 
@@ -10,7 +10,16 @@ import zlib
 from itertools import accumulate
 from typing import BinaryIO
 
-from texcodec.container.chunks import (
+from ..errors import (
+    ChecksumError,
+    CorruptError,
+    FormatError,
+    ParameterError,
+    TruncatedError,
+    UnsupportedError,
+)
+from ..limits import DEFAULT_LIMITS, Limits
+from .chunks import (
     ALPH,
     CRC_BYTES,
     CRITICAL,
@@ -31,25 +40,16 @@ from texcodec.container.chunks import (
     pack_head,
     unpack_head,
 )
-from texcodec.container.crop import Crop, unpack_crop
-from texcodec.container.header import Header, unpack_header
-from texcodec.container.index import (
+from .crop import Crop, unpack_crop
+from .header import Header, unpack_header
+from .index import (
     TileEntry,
     check_index_length,
     tile_crc,
     unpack_index,
     unpack_lean_tile,
 )
-from texcodec.container.source import Source, open_source
-from texcodec.errors import (
-    ChecksumError,
-    CorruptError,
-    FormatError,
-    ParameterError,
-    TruncatedError,
-    UnsupportedError,
-)
-from texcodec.limits import DEFAULT_LIMITS, Limits
+from .source import Source, open_source
 
 Readable = bytes | bytearray | memoryview | BinaryIO
 
@@ -61,8 +61,11 @@ _ALPHA_SLACK = 1024
 def read_header(source: Readable, limits: Limits | None = None) -> Header:
     """The header of a file, without looking at anything after it.
 
-    Raises FormatError for a file that has no sound header, StreamError when reading fails.  The size of the
-    picture is not held against ``limits`` here, as nothing is allocated for it.
+    The size of the picture is not held against ``limits`` here, as nothing is allocated for it.
+
+    Raises:
+        FormatError: the file has no sound header.
+        StreamError: reading failed.
     """
     opened = open_source(source, limits or DEFAULT_LIMITS)
     return _read_thdr(opened, limits or DEFAULT_LIMITS)[0]
@@ -71,22 +74,24 @@ def read_header(source: Readable, limits: Limits | None = None) -> Header:
 class Reader:
     """An open ``.tcx`` file.
 
-    header      Header
-    tiles       one TileEntry for each tile of the grid, row-major; empty in a file without pixels
-    chunks      payload by type of the ancillary chunks (and FEAT, which a lean file may be); the first one where
-                a type repeats
-    ancillary   (type, payload) of all of these, in the file's order, unknown types included
-    alpha       payload of ALPH, or None
-    salvage     whether damage after the header and the index is overlooked
-    problems    sentences on what a salvaging reader overlooked; damaged tiles are not among them
-    file_bytes  size of the file
-
-    source   bytes, or a binary file object; a seekable one is read from its current position on, only where
-             needed, and must stay open while tiles are read; any other is read to its end
-    limits   refuses larger declared sizes with LimitError before anything is allocated
-    salvage  accept a file whose header and index are sound but that is cut short or damaged after them
-
-    Raises a FormatError (which one says what is wrong with the file), LimitError or StreamError.
+    Args:
+        source: bytes, or a binary file object; a seekable one is read from its current position on, only where
+            needed, and must stay open while tiles are read; any other is read to its end.
+        limits: refuses larger declared sizes with LimitError before anything is allocated.
+        salvage: accept a file whose header and index are sound but that is cut short or damaged after them.
+    Attributes:
+        header: of the file.
+        tiles: one entry for each tile of the grid, row-major; empty in a file without pixels.
+        chunks: payload by type of the ancillary chunks (and FEAT, which a lean file may be); the first one where
+            a type repeats.
+        ancillary: (type, payload) of all of these, in the file's order, unknown types included.
+        alpha: payload of ALPH, or None.
+        salvage: as given.
+        problems: sentences on what salvage overlooked; damaged tiles are not among them.
+        file_bytes: size of the file.
+    Raises:
+        FormatError: which one says what is wrong with the file.
+        LimitError, StreamError: a size over the limits; reading failed.
     """
 
     def __init__(self, source: Readable, limits: Limits | None = None, *, salvage: bool = False) -> None:
@@ -125,7 +130,7 @@ class Reader:
 
     @property
     def crop(self) -> Crop | None:
-        """What the chunk crop says; None without one.  Raises CorruptError if it does not fit the picture."""
+        """What the chunk crop says; None without one; raises CorruptError if it does not fit the picture."""
         payload = self.chunks.get(CROP)
         return None if payload is None else unpack_crop(payload, self.header.width, self.header.height)
 
@@ -142,21 +147,22 @@ class Reader:
     def tile_offset(self, index: int) -> int:
         """Where in the file the payload of tile ``index`` starts, in bytes.
 
-        Raises ParameterError for an index outside the grid, TruncatedError when a salvaged file has no tiles.
+        Raises:
+            ParameterError: there is no such tile in the grid.
+            TruncatedError: a salvaged file has no tiles.
         """
         if not 0 <= index < len(self.tiles):
             raise ParameterError(f"There is no tile {index}; the file has {len(self.tiles)} tiles.")
         if self._data_offset is None:
-            raise TruncatedError(
-                f"Tile {index} is missing, as the file ends before its tiles; get a complete copy."
-            )
+            raise TruncatedError(f"Tile {index} is missing, as the file ends before its tiles.")
         return self._data_offset + self._starts[index]
 
     def tile_bytes(self, index: int) -> bytes:
-        """The payload of tile ``index`` (row-major), checked; empty for an absent tile.
+        """The payload of tile ``index`` (row-major), checked; empty for an absent tile. Threads may share it.
 
-        Raises ChecksumError or TruncatedError naming the tile, StreamError when reading fails.  May be called
-        from several threads.
+        Raises:
+            ChecksumError, TruncatedError: naming the tile.
+            StreamError: reading failed.
         """
         offset = self.tile_offset(index)
         entry = self.tiles[index]
@@ -165,14 +171,9 @@ class Reader:
         try:
             payload = self._source.read(offset, entry.length)
         except TruncatedError:
-            raise TruncatedError(
-                f"The file ends before tile {index} does; get a complete copy, or salvage the sound tiles."
-            ) from None
+            raise TruncatedError(f"The file ends before tile {index} does.") from None
         if tile_crc(index, payload) != entry.crc:
-            raise ChecksumError(
-                f"Tile {index} is damaged: its bytes do not match their checksum; "
-                "get another copy of the file, or salvage the sound tiles."
-            )
+            raise ChecksumError(f"Tile {index} is damaged: its bytes do not match their checksum.")
         return payload
 
     def verify(self) -> None:
@@ -209,11 +210,11 @@ class Reader:
             self._limits.check_metadata(self._metadata_bytes + length)
         payload, end = _read_body(self._source, self._limits, offset, kind, length)
         if kind in SINGLE and kind in self._seen:
-            raise CorruptError(f"Chunk {_name(kind)} stands twice in the file; get another copy of the file.")
+            raise CorruptError(f"Chunk {_name(kind)} stands twice in the file.")
         self._seen.add(kind)
         if kind == TEND:
             if payload:
-                raise CorruptError("Chunk TEND is not empty; get another copy of the file.")
+                raise CorruptError("Chunk TEND is not empty.")
             self._check_end(end)
             return None
         if kind == TIDX:
@@ -223,12 +224,11 @@ class Reader:
         elif kind in (FEAT, FEAT_ANCILLARY) and (kind == FEAT) == self.header.has_pixels:
             raise CorruptError(
                 f"Chunk {_name(kind)} does not fit a file {'with' if self.header.has_pixels else 'without'} "
-                "pixels; get another copy of the file."
+                "pixels."
             )
         elif is_critical(kind) and kind not in CRITICAL:
             raise UnsupportedError(
-                f"The file has a critical chunk {_name(kind)}, which this version of texcodec does not know; "
-                "use a newer version of texcodec."
+                f"The file has a critical chunk {_name(kind)}, which this version of texcodec does not know."
             )
         else:
             if not is_critical(kind):
@@ -240,42 +240,35 @@ class Reader:
         """Refuse an index or alpha plane whose length cannot be right for the header's picture."""
         header = self.header
         if not (header.has_pixels if kind == TIDX else header.alpha_mode):
-            raise CorruptError(
-                f"The file has a chunk {_name(kind)} that its header does not announce; "
-                "get another copy of the file."
-            )
+            raise CorruptError(f"The file has a chunk {_name(kind)} that its header does not announce.")
         if kind == TIDX:
             check_index_length(header, length)
         elif length > _ALPHA_FACTOR * header.width * header.height + _ALPHA_SLACK:
             raise CorruptError(
                 f"The alpha plane has {length} bytes, far more than {header.width} x {header.height} pixels "
-                "need; get another copy of the file."
+                "need."
             )
 
     def _locate_data(self, offset: int, length: int) -> int:
         if TIDX not in self._seen or TDAT in self._seen:
-            raise CorruptError("Chunk TDAT is not where the index says; get another copy of the file.")
+            raise CorruptError("Chunk TDAT is not where the index says.")
         total = sum(entry.length for entry in self.tiles)
         if length != total:
-            raise CorruptError(
-                f"The index describes {total} bytes of tiles but chunk TDAT holds {length}; "
-                "get another copy of the file."
-            )
+            raise CorruptError(f"The index describes {total} bytes of tiles but chunk TDAT holds {length}.")
         self._seen.add(TDAT)
         self._data_offset = offset + HEAD_BYTES
         end = self._data_offset + length
         if end > self._source.size:
             raise TruncatedError(
                 f"The file ends within its tiles: {self._source.size - self._data_offset} of {length} bytes "
-                "are there; get a complete copy, or salvage the sound tiles."
+                "are there."
             )
         return end
 
     def _check_end(self, end: int) -> None:
         if end != self._source.size:
             raise CorruptError(
-                f"{self._source.size - end} bytes follow the end of the file's contents at byte {end}; "
-                "get another copy of the file, or cut them off."
+                f"{self._source.size - end} bytes follow the end of the file's contents at byte {end}."
             )
 
     def _check_complete(self) -> None:
@@ -284,7 +277,7 @@ class Reader:
         wanted.append((ALPH, header.alpha_mode != 0))
         for kind, needed in wanted:
             if needed and kind not in self._seen:
-                problem = f"The file has no chunk {_name(kind)}; get another copy of the file."
+                problem = f"The file has no chunk {_name(kind)}."
                 if not self.salvage:
                     raise CorruptError(problem)
                 self.problems.append(problem)
@@ -320,26 +313,20 @@ def _read_thdr(source: Source, limits: Limits) -> tuple[Header, bytes, int]:
     check_signature(source.read(0, min(source.size, len(SIGNATURE))))
     kind, length = _read_head(source, len(SIGNATURE))
     if kind != THDR:
-        raise CorruptError(f"The first chunk is {_name(kind)} and not THDR; get another copy of the file.")
+        raise CorruptError(f"The first chunk is {_name(kind)} and not THDR.")
     payload, end = _read_body(source, limits, len(SIGNATURE), kind, length)
     header, used = unpack_header(payload)
     if not header.lean and used != len(payload):
-        raise CorruptError(
-            f"Chunk THDR has {len(payload) - used} bytes after its last field; get another copy of the file."
-        )
+        raise CorruptError(f"Chunk THDR has {len(payload) - used} bytes after its last field.")
     return header, payload[used:], end
 
 
 def _read_head(source: Source, offset: int) -> tuple[bytes, int]:
     if offset + HEAD_BYTES > source.size:
-        raise TruncatedError(
-            f"The file ends at byte {source.size}, before its last chunk; get a complete copy."
-        )
+        raise TruncatedError(f"The file ends at byte {source.size}, before its last chunk.")
     kind, length = unpack_head(source.read(offset, HEAD_BYTES))
     if not is_chunk_type(kind):
-        raise CorruptError(
-            f"There is no chunk at byte {offset}, where one must be; get another copy of the file."
-        )
+        raise CorruptError(f"There is no chunk at byte {offset}, where one must be.")
     return kind, length
 
 
@@ -347,8 +334,7 @@ def _check_fits(source: Source, offset: int, kind: bytes, length: int) -> None:
     end = _end_of(offset, length)
     if end > source.size:
         raise TruncatedError(
-            f"The file ends within chunk {_name(kind)}, at byte {source.size} instead of {end} or later; "
-            "get a complete copy."
+            f"The file ends within chunk {_name(kind)}, at byte {source.size} instead of {end} or later."
         )
 
 
@@ -360,8 +346,7 @@ def _read_body(source: Source, limits: Limits, offset: int, kind: bytes, length:
     stored = int.from_bytes(body[-CRC_BYTES:], "little")
     if zlib.crc32(memoryview(body)[:-CRC_BYTES]) != stored:
         raise ChecksumError(
-            f"Chunk {_name(kind)} at byte {offset} is damaged: it does not match its checksum; "
-            "get another copy of the file."
+            f"Chunk {_name(kind)} at byte {offset} is damaged: it does not match its checksum."
         )
     return body[HEAD_BYTES:-CRC_BYTES], _end_of(offset, length)
 

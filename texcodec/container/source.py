@@ -1,6 +1,6 @@
 """Random access to the bytes of a file, whether they come as bytes, from a seekable file or from a pipe.
 
-A seekable file is read only where asked, so that a region costs few bytes.  A pipe is read whole, in pieces,
+A seekable file is read only where asked, so that a region costs few bytes. A pipe is read whole, in pieces,
 so that memory grows with what arrives and never with what a header claims.
 """
 
@@ -10,8 +10,8 @@ import io
 import threading
 from typing import BinaryIO, Protocol
 
-from texcodec.errors import LimitError, ParameterError, StreamError, TruncatedError
-from texcodec.limits import Limits
+from ..errors import LimitError, ParameterError, StreamError, TruncatedError
+from ..limits import Limits
 
 _PIECE = 1 << 20
 
@@ -68,8 +68,10 @@ class FileSource:
 def open_source(source: bytes | bytearray | memoryview | BinaryIO, limits: Limits) -> Source:
     """A Source for bytes or a binary file object.
 
-    Raises ParameterError for anything else, StreamError when reading fails, and LimitError when a pipe
-    delivers more than ``limits.memory`` bytes.
+    Raises:
+        ParameterError: it is anything else.
+        StreamError: reading failed.
+        LimitError: a pipe delivers more than ``limits.memory`` bytes.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(source)
@@ -90,9 +92,7 @@ def _read_pipe(file: BinaryIO, limits: Limits) -> bytes:
     except (OSError, ValueError) as error:
         raise _unreadable(error) from error
     if len(data) > limits.memory:
-        raise LimitError(
-            f"The stream delivers more than {limits.memory} bytes; raise the limit 'memory' if it is trusted."
-        )
+        raise LimitError(f"The stream delivers more than {limits.memory} bytes (the limit 'memory').")
     return data
 
 
@@ -116,6 +116,5 @@ def _unreadable(error: Exception) -> StreamError:
 
 def _ends_early(offset: int, count: int, size: int) -> TruncatedError:
     return TruncatedError(
-        f"The file ends at byte {size} but bytes {offset} to {offset + count - 1} are needed; "
-        "get a complete copy."
+        f"The file ends at byte {size} but bytes {offset} to {offset + count - 1} are needed."
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from texcodec.constants import IDENTITY_BYTES
-from texcodec.container.chunks import (
+from ..constants import IDENTITY_BYTES
+from ..errors import ParameterError
+from .chunks import (
     ALPH,
     CRITICAL,
     FEAT,
@@ -24,9 +25,8 @@ from texcodec.container.chunks import (
     pack_chunk,
     pack_head,
 )
-from texcodec.container.header import MAJOR, Header, pack_header
-from texcodec.container.index import TileEntry, check_entry, pack_index, pack_lean_tile, tile_crc
-from texcodec.errors import ParameterError
+from .header import MAJOR, Header, pack_header
+from .index import TileEntry, check_entry, pack_index, pack_lean_tile, tile_crc
 
 
 def write(
@@ -38,14 +38,15 @@ def write(
 ) -> bytes:
     """The bytes of a ``.tcx`` file.
 
-    header         its ``lean`` field is set here: true when the file is one tile, or one feature stream without
-                   pixels, and nothing else
-    tile_payloads  one for each tile, row-major; empty for an absent tile
-    entries        one for each tile (see index.tile_entry)
-    ancillary      (type, payload) of further chunks, kept in this order; FEAT of a file without pixels too
-    alpha          payload of ALPH, required exactly when header.alpha_mode is not 0
-
-    The same arguments give the same bytes.  Raises ParameterError when the arguments contradict each other.
+    Args:
+        header: its ``lean`` field is set here: true when the file is one tile, or one feature stream without
+            pixels, and nothing else.
+        tile_payloads: one for each tile, row-major; empty for an absent tile.
+        entries: one for each tile (see ``index.tile_entry``).
+        ancillary: (type, payload) of further chunks, kept in this order; FEAT of a file without pixels too.
+        alpha: payload of ALPH, required exactly when ``header.alpha_mode`` is not 0.
+    Raises:
+        ParameterError: the arguments contradict each other.
     """
     chunks = list(ancillary)
     _check(header, tile_payloads, entries, chunks, alpha)

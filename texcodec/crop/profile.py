@@ -139,7 +139,8 @@ def profile_from_json(text: str | bytes, name: str = "The profile") -> Profile:
     if fields.get("version") != VERSION:
         raise UnsupportedError(
             f"{name} is a crop profile of version {fields.get('version')}, but this version of texcodec reads "
-            f"version {VERSION}; use another version of texcodec, or train the profile again."
+            f"version {VERSION}.",
+            advice="Use another version of texcodec, or train the profile again.",
         )
     try:
         size = fields.get("size")

@@ -74,10 +74,7 @@ class SymbolReader:
 
     def __init__(self, data: bytes) -> None:
         if data.endswith(b"\0"):
-            raise CorruptError(
-                "The entropy-coded data ends in a zero byte, which no encoder writes; "
-                "get another copy of the file."
-            )
+            raise CorruptError("The entropy-coded data ends in a zero byte, which no encoder writes.")
         words = np.frombuffer(data + bytes(-len(data) % 4), "<u4").astype(np.uint32)
         self._coder = AnsCoder(words)
 
@@ -103,10 +100,7 @@ class SymbolReader:
                 outside = np.flatnonzero(segment > support)
                 segment[outside] = self._coder.decode(ESCAPE_MODEL, len(outside)) - ESCAPE_OFFSET
                 if segment[outside].min() < -SYMBOL_MAX:
-                    raise CorruptError(
-                        "The entropy-coded data holds an escape value out of range; "
-                        "get another copy of the file."
-                    )
+                    raise CorruptError("The entropy-coded data holds an escape value out of range.")
         out = np.empty(len(indices), np.int32)
         out[order] = np.concatenate(segments)
         return out
@@ -117,6 +111,4 @@ class SymbolReader:
         """
         left = self._coder.get_compressed()
         if left.tolist() != ([start] if start else []):
-            raise CorruptError(
-                "The entropy-coded data does not end where its symbols end; get another copy of the file."
-            )
+            raise CorruptError("The entropy-coded data does not end where its symbols end.")

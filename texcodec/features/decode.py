@@ -214,18 +214,18 @@ def decode_stream(
     if header.entropy_profile != FEATURE_PROFILE:
         raise UnsupportedError(
             f"The file uses entropy profile {header.entropy_profile}, but this version of texcodec knows "
-            f"{FEATURE_PROFILE} only; use a newer version."
+            f"{FEATURE_PROFILE} only."
         )
     if stream.level >= features.manifest.levels:
         raise CorruptError(
-            f"The feature stream has level {stream.level}, but its set has {features.manifest.levels}; "
-            "get another copy of the file."
+            f"The feature stream has level {stream.level}, but its set has {features.manifest.levels}."
         )
     tasks = features.stream_tasks
     if [task.identifier for task in stream.tasks] != [task.identifier for task in tasks]:
         raise CorruptError(
             f"The feature stream is not of the tasks {', '.join(task.name for task in tasks)}, which its set "
-            f"{features.name} codes together; use the set that it was made with, or get another copy of the file."
+            f"{features.name} codes together.",
+            advice="Use the set that it was made with, or get another copy of the file.",
         )
     sizes = [(task, coded.height, coded.width) for task, coded in zip(tasks, stream.tasks, strict=True)]
     for task, height, width in sizes:

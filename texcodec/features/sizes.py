@@ -32,7 +32,7 @@ def check_size(task: TaskInfo, height: int, width: int, limits: Limits) -> None:
     if max(height, width) > limits.side or height * width > limits.pixels:
         raise LimitError(
             f"The features of the task {task.name} have {height} x {width} positions, but at most {limits.side} a "
-            f"side and {limits.pixels} in all are allowed; raise the limits 'side' and 'pixels' if the file is trusted."
+            f"side and {limits.pixels} in all are allowed (limits 'side' and 'pixels')."
         )
 
 

@@ -1,6 +1,6 @@
 """Files and pipes: inputs read whole, outputs that are complete or not there, and their names.
 
-`-` stands for standard input or output wherever a path is taken.
+``-`` stands for standard input or output wherever a path is taken.
 """
 
 from .atomic import TEMPORARY_SUFFIX, check_output, write_atomically

@@ -24,7 +24,7 @@ _LONGEST_NAME = 255
 
 
 def write_atomically(path: PathLike, content: Content, *, force: bool = False) -> None:
-    """Makes the file appear complete, or not at all.
+    """Make the file appear complete, or not at all.
 
     The content goes to a temporary file beside the target, is forced to the disk, and only then gets the
     target's name. Exceptions, Ctrl-C and SIGTERM remove the temporary file; SIGKILL and power cuts may leave
@@ -36,7 +36,7 @@ def write_atomically(path: PathLike, content: Content, *, force: bool = False) -
         force: replace an existing file. Without it, of two processes that write the same new file one fails.
 
     Raises:
-        StreamError: the target exists and `force` is not given, is a directory, or cannot be written (disk full,
+        StreamError: the target exists and ``force`` is not given, is a directory, or cannot be written (disk full,
             no permission). What else the function raises is passed on.
     """
     name = os.fspath(path)
@@ -55,10 +55,10 @@ def write_atomically(path: PathLike, content: Content, *, force: bool = False) -
 
 
 def check_output(path: PathLike, *, force: bool = False) -> None:
-    """Fails early, before the work, where `write_output` would fail for what can be seen now.
+    """Fail early, before the work, where ``write_output`` would fail for what can be seen now.
 
     Raises:
-        StreamError: the file exists and `force` is not given, or it is a directory, or its folder does not
+        StreamError: the file exists and ``force`` is not given, or it is a directory, or its folder does not
             exist.
     """
     if is_stream(path):
@@ -114,7 +114,7 @@ def _write_beside(target: str, content: Content, force: bool) -> None:
 
 
 def _rename_to_new(temporary: str, target: str) -> None:
-    """Renames, and raises FileExistsError if the target has come into being meanwhile."""
+    """Rename, and raise FileExistsError if the target has come into being meanwhile."""
     if os.name == "nt":
         os.rename(temporary, target)
         return

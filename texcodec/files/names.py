@@ -18,20 +18,20 @@ def is_stream(path: PathLike) -> bool:
 
 
 def encoded_name(source: PathLike, out_dir: PathLike | None = None) -> Path:
-    """`photo.png` becomes `photo.tcx`, in the same folder or in `out_dir`."""
+    """``photo.png`` becomes ``photo.tcx``, in the same folder or in ``out_dir``."""
     path = Path(source)
     return _placed(path, path.stem + ".tcx", out_dir)
 
 
 def decoded_name(source: PathLike, out_dir: PathLike | None = None, suffix: str = ".png") -> Path:
-    """`photo.tcx` becomes `photo.png`; a name without `.tcx` keeps all of it."""
+    """``photo.tcx`` becomes ``photo.png``; a name without ``.tcx`` keeps all of it."""
     path = Path(source)
     stem = path.stem if path.suffix.lower() == ".tcx" else path.name
     return _placed(path, stem + suffix, out_dir)
 
 
 def pair_outputs(sources: Iterable[PathLike], name: Callable[[PathLike], Path]) -> list[tuple[Path, Path]]:
-    """Each source with its output, as `name` names it.
+    """Each source with its output, as ``name`` names it.
 
     Raises:
         ParameterError: two sources would be written to one file, or one over itself or over another source.

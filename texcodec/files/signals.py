@@ -14,7 +14,7 @@ _FATAL_SIGNALS = ("SIGTERM", "SIGHUP")
 
 @contextmanager
 def removed_on_failure(temporary: str) -> Iterator[None]:
-    """Removes the file when the block fails, or when the process is told to end inside of it."""
+    """Remove the file when the block fails, or when the process is told to end inside of it."""
 
     def remove_and_die(number: int, _frame: FrameType | None) -> None:
         with suppress(OSError):

@@ -13,11 +13,11 @@ from .names import PathLike, is_stream
 
 
 def read_input(source: PathLike, max_bytes: int | None = None) -> bytes:
-    """All bytes of a file, or of standard input for `-`.
+    """All bytes of a file, or of standard input for ``-``.
 
     Raises:
         StreamError: it cannot be opened or read.
-        LimitError: it is longer than `max_bytes`; no more than that is read.
+        LimitError: it is longer than ``max_bytes``; no more than that is read.
     """
     name = "standard input" if is_stream(source) else os.fspath(source)
     wanted = -1 if max_bytes is None else max_bytes + 1
@@ -30,16 +30,16 @@ def read_input(source: PathLike, max_bytes: int | None = None) -> bytes:
     except (OSError, ValueError) as error:
         raise StreamError(f"Cannot read {name}: {reason(error)}.") from error
     if max_bytes is not None and len(data) > max_bytes:
-        raise LimitError(f"{name} is longer than the limit of {max_bytes} bytes; raise the limit to read it.")
+        raise LimitError(f"{name} is longer than the limit of {max_bytes} bytes.")
     return data
 
 
 def write_output(target: PathLike, content: Content, *, force: bool = False) -> None:
-    """Writes to a file as `write_atomically` does, or to standard output for `-`.
+    """Write to a file as ``write_atomically`` does, or to standard output for ``-``.
 
     Raises:
         ParameterError: standard output is a terminal.
-        StreamError: as for `write_atomically`, or the reader of the pipe is gone.
+        StreamError: as for ``write_atomically``, or the reader of the pipe is gone.
     """
     if not is_stream(target):
         write_atomically(target, content, force=force)
