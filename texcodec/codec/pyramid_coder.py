@@ -110,7 +110,7 @@ class PyramidCoder(LatentCoder):
         models, reader = self.models, SymbolReader(payload)
         slices = int(reader.rows(1, 1, models.slice_tables, models.slice_row(rate_index))[0, 0])
         if not 1 <= slices < len(self.bounds):
-            raise CorruptError(f"The tile claims {slices} slices; get another copy of the file.")
+            raise CorruptError(f"The tile claims {slices} slices.")
         tile = self._read(reader, class_index, rate_index, grid.latent_shape(index), slices)
         reader.finish(checksum(tile))
         return tile
