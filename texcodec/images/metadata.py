@@ -1,45 +1,57 @@
-"""What must change in EXIF, XMP and ICC when the pixels change.
-
-Blobs are patched where they lie rather than parsed and written anew: maker notes hold absolute offsets and
-would break.
-"""
+"""EXIF, XMP and resolution of an image that Pillow has opened, as they go into a file."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
-_ORIENTATION = 0x0112
-_EXIF_PREFIX = b"Exif\x00\x00"
-_BYTES_OF_TYPE = {1: 1, 3: 2, 4: 4}  # BYTE, SHORT, LONG: the types in which an orientation is found
+from texcodec.images import exif as exif_stream
 
-# Tags of a TIFF picture that describe what it shows; all others describe how its samples lie in the file.
-_DESCRIPTIVE_TIFF_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
-_DESCRIPTIVE_TIFF_IFDS = (0x8769, 0x8825)  # EXIF, GPS
+_TEXT_PROFILES = ("Raw profile type exif", "Raw profile type APP1")  # ImageMagick's, in text chunks of PNG
 
 
-def exif_of(image: Image.Image) -> bytes | None:
-    """EXIF of a loaded image as a TIFF stream, or None."""
-    raw = image.info.get("exif")
-    if isinstance(raw, bytes):
-        return raw.removeprefix(_EXIF_PREFIX) or None
-    tags = image.getexif()
-    kept = Image.Exif()
-    for tag in _DESCRIPTIVE_TIFF_TAGS:
-        if tag in tags:
-            kept[tag] = tags[tag]
-    for tag in _DESCRIPTIVE_TIFF_IFDS:
-        directory = tags.get_ifd(tag)
-        if directory:
-            kept[tag] = dict(directory)
-    orientation = tags.get(_ORIENTATION)
-    # Pillow turns TIFF pictures while loading them.
-    if orientation is not None and not hasattr(image, "tag_v2"):
-        kept[_ORIENTATION] = orientation
-    return kept.tobytes().removeprefix(_EXIF_PREFIX) if len(kept) else None
+@dataclass
+class Exif:
+    """What an image's EXIF says: `data` for the file or None, the orientation of the samples (1 to 8), and
+    one sentence for each thing that is lost.
+    """
+
+    data: bytes | None
+    orientation: int
+    notices: list[str]
+
+
+def read_exif(image: Image.Image) -> Exif:
+    """The EXIF of a loaded image, made true of the upright picture, with the resolution in it."""
+    notices: list[str] = []
+    data, orientation = None, 1
+    try:
+        raw = _exif_of(image)
+    except Exception:  # Pillow meets values of the wrong type here
+        raw = None
+        notices.append("The EXIF data is damaged and was left out.")
+    if raw:
+        try:
+            cleaned = exif_stream.clean(raw)
+        except exif_stream.ExifError:
+            notices.append("The EXIF data is damaged and was left out, with the orientation if it held one.")
+        else:
+            data, orientation = cleaned.data, cleaned.orientation
+            if cleaned.partial:
+                lost = "" if cleaned.known else "; if it held an orientation, that is lost"
+                notices.append(f"The EXIF data is damaged in part, and only the sound part was kept{lost}.")
+    if image.format == "JXL" and not getattr(image, "jpeg", False):
+        orientation = 1  # that of the codestream counts, and is applied by the decoder
+    dpi = _resolution(image)
+    if dpi is not None:
+        data = exif_stream.with_resolution(data, dpi)
+    elif "aspect" in image.info and len(set(image.info["aspect"])) > 1:
+        notices.append("The picture's pixels are not square, which was left out.")
+    return Exif(data, orientation, notices)
 
 
 def xmp_of(info: Mapping[Any, Any]) -> bytes | None:
@@ -50,40 +62,51 @@ def xmp_of(info: Mapping[Any, Any]) -> bytes | None:
     return packet if isinstance(packet, bytes) and packet else None
 
 
-def take_orientation(exif: bytes) -> tuple[int, bytes]:
-    """EXIF's orientation (1 to 8; 1 when it says nothing sensible) and the same EXIF saying 1.
-
-    Raises:
-        ValueError: when this is not EXIF, or its first directory lies outside of it.
-    """
-    orders = {b"II*\x00": "little", b"MM\x00*": "big"}
-    order: Any = orders.get(exif[:4])
-    if order is None or len(exif) < 8:
-        raise ValueError("no TIFF header")
-    directory = int.from_bytes(exif[4:8], order)
-    end_of_count = directory + 2
-    if directory < 8 or end_of_count > len(exif):
-        raise ValueError("directory out of bounds")
-    count = int.from_bytes(exif[directory:end_of_count], order)
-    if end_of_count + 12 * count > len(exif):
-        raise ValueError("directory cut off")
-    orientation = 1
-    patched = bytearray(exif)
-    for entry in range(end_of_count, end_of_count + 12 * count, 12):
-        tag, kind = (int.from_bytes(exif[at : at + 2], order) for at in (entry, entry + 2))
-        if tag != _ORIENTATION or kind not in _BYTES_OF_TYPE:
-            continue
-        value = slice(entry + 8, entry + 8 + _BYTES_OF_TYPE[kind])
-        orientation = int.from_bytes(exif[value], order)
-        patched[value] = (1).to_bytes(_BYTES_OF_TYPE[kind], order)
-    return (orientation if 1 <= orientation <= 8 else 1), bytes(patched)
-
-
 def with_upright_xmp(xmp: bytes) -> bytes:
     """The packet with its copy of the orientation set to 1, its length unchanged."""
     return re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8]", rb"\g<1>1", xmp)
 
 
-def exif_for_pillow(exif: bytes) -> bytes:
-    """EXIF with the prefix that Pillow's JPEG writer needs and its other writers accept."""
-    return _EXIF_PREFIX + exif
+def _exif_of(image: Image.Image) -> bytes | None:
+    raw = image.info.get("exif")
+    for key in _TEXT_PROFILES:
+        text = image.info.get(key)
+        if not raw and isinstance(text, str):
+            raw = bytes.fromhex("".join(text.split("\n")[3:]))
+    if isinstance(raw, bytes):
+        while raw.startswith(exif_stream.PREFIX):
+            raw = raw[len(exif_stream.PREFIX) :]
+        return raw or None
+    tags = image.getexif()
+    kept = Image.Exif()
+    for tag in exif_stream.DESCRIPTIVE_TAGS - _RESOLUTION_TAGS:
+        if tag in tags:
+            kept[tag] = tags[tag]
+    for tag in (exif_stream.EXIF_DIRECTORY, exif_stream.GPS_DIRECTORY):
+        directory = tags.get_ifd(tag)
+        if directory:
+            kept[tag] = dict(directory)
+    orientation = tags.get(exif_stream.ORIENTATION)
+    # Pillow turns TIFF pictures while loading them.
+    if orientation is not None and not hasattr(image, "tag_v2"):
+        kept[exif_stream.ORIENTATION] = orientation
+    return kept.tobytes().removeprefix(exif_stream.PREFIX) if len(kept) else None
+
+
+_RESOLUTION_TAGS = {exif_stream.X_RESOLUTION, exif_stream.Y_RESOLUTION, exif_stream.RESOLUTION_UNIT}
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Pixels per inch that the file states, horizontally and vertically."""
+    stated = image.info.get("dpi")
+    # Pillow assumes 72 for a JPEG that does not say.
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
+        return None
+    if not isinstance(stated, (tuple, list)) or len(stated) != 2:
+        return None
+    try:
+        across, down = (float(value) for value in stated)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    # Files that have no resolution to state put 0 or 1 there.
+    return (across, down) if 1 < across < 1e6 and 1 < down < 1e6 else None

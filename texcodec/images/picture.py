@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texcodec.errors import ParameterError
+from texcodec.images.depth import to_8_bits
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Picture:
             if self.alpha.shape != self.pixels.shape[:2]:
                 raise ParameterError(
                     f"The alpha plane has the shape {_shape(self.alpha)}, but the picture is "
-                    f"{self.height} x {self.width}; give one value a pixel."
+                    f"{self.height} x {self.width}; give one value per pixel."
                 )
 
     @property
@@ -78,12 +79,16 @@ def from_array(array: Any) -> Picture:
 
     Args:
         array: uint8, height x width (grey), or height x width x 1 (grey), 2 (grey, alpha), 3 (RGB), 4 (RGB,
-            alpha).
-            A contiguous array without alpha is not copied.
+            alpha). A contiguous array without alpha is not copied. An array of uint16 (0 to 65535) is rounded
+            to 8 bits with a notice.
 
     Raises:
         ParameterError: when the array has another type or shape, or is empty.
     """
+    notices: list[str] = []
+    if isinstance(array, np.ndarray) and array.dtype == np.uint16:
+        array = to_8_bits(array, 65535)
+        notices.append("The array has 16 bits per channel, which were reduced to 8.")
     _require_uint8("The array", array)
     if array.ndim == 2:
         array = array[:, :, np.newaxis]
@@ -93,8 +98,9 @@ def from_array(array: Any) -> Picture:
             f"not {_shape(array)}."
         )
     if array.shape[2] in (1, 3):
-        return Picture(np.ascontiguousarray(array))
-    return Picture(np.ascontiguousarray(array[:, :, :-1]), alpha=np.ascontiguousarray(array[:, :, -1]))
+        return Picture(np.ascontiguousarray(array), notices=notices)
+    colours, alpha = array[:, :, :-1], array[:, :, -1]
+    return Picture(np.ascontiguousarray(colours), alpha=np.ascontiguousarray(alpha), notices=notices)
 
 
 def _require_uint8(what: str, array: Any) -> None:

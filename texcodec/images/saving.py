@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import os
+import dataclasses
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from texcodec.errors import ImageError, ParameterError, StreamError
-from texcodec.images import metadata
+from texcodec.errors import ImageError, StreamError
+from texcodec.images import exif as exif_stream
+from texcodec.images.capabilities import (
+    keeps,
+    keeps_colour,
+    keeps_profile,
+    kept_alpha,
+    stored_size,
+    written,
+)
+from texcodec.images.formats import recorded_warnings, require_writable
 from texcodec.images.picture import Picture
-
-# Known without loading all of Pillow's plugins.
-_COMMON_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".avif": "AVIF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-    ".pnm": "PPM",
-}
+from texcodec.images.profiles import colour_space, describes_srgb, to_srgb
 
 # A decoded picture should not lose a second time without being asked.
 _GENTLE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -36,76 +29,77 @@ _GENTLE_OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
     "TIFF": {"compression": "tiff_adobe_deflate"},
+    "HEIF": {"quality": 95, "chroma": 444},
+    "JXL": {"lossless": True},
+    "PDF": {"quality": 95, "subsampling": 0},
 }
 
-_KEEPS_ICC = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF"}
-_KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF"}
-_KEEPS_XMP = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF"}
-_KEEPS_ALPHA = {"PNG", "WEBP", "TIFF", "AVIF", "JPEG2000", "TGA", "BMP", "ICO", "ICNS", "SGI", "DDS", "GIF"}
+# Formats of fewer colours, under Pillow's name of the family.
+_NARROW = {"PGM": ("PPM", "L", "holds no colour"), "PBM": ("PPM", "1", "holds black and white only")}
 
 _JPEG_SEGMENT = 65_533  # bytes that a JPEG marker segment holds
-_EXIF_ROOM = _JPEG_SEGMENT - len(b"Exif\x00\x00")
+_EXIF_ROOM = _JPEG_SEGMENT - len(exif_stream.PREFIX)
 _XMP_ROOM = _JPEG_SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\x00")
+_XMP_TAG = 700  # of TIFF
+_TIFF_TAGS = exif_stream.DESCRIPTIVE_TAGS | {exif_stream.EXIF_DIRECTORY, exif_stream.GPS_DIRECTORY}
+_HARD_EDGE = 128  # alpha from which a pixel counts as opaque where there is no more than that
 
 
 def to_image(picture: Picture) -> Image.Image:
-    """A Pillow image of mode L, LA, RGB or RGBA, with profile, EXIF and XMP in its `info`."""
-    if picture.alpha is None:
-        samples = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
-    else:
-        samples = np.dstack([picture.pixels, picture.alpha])
-    image = Image.fromarray(np.ascontiguousarray(samples))
+    """A Pillow image of mode L, LA, RGB or RGBA, with profile, EXIF, XMP and resolution in its `info`."""
+    image = _image_of(picture)
     if picture.icc:
         image.info["icc_profile"] = picture.icc
     if picture.exif:
-        image.info["exif"] = metadata.exif_for_pillow(picture.exif)
+        image.info["exif"] = exif_stream.PREFIX + picture.exif
+        dpi = exif_stream.resolution_of(picture.exif)
+        if dpi is not None:
+            image.info["dpi"] = dpi
     if picture.xmp:
         image.info["xmp"] = picture.xmp
     return image
 
 
-def format_for(path: str | os.PathLike[str]) -> str:
-    """Pillow's name of the format that a file name's extension asks for.
-
-    Raises:
-        ParameterError: when the extension is unknown, or Pillow cannot write its format.
-    """
-    extension = os.path.splitext(os.fspath(path))[1].lower()
-    name = _COMMON_FORMATS.get(extension) or Image.registered_extensions().get(extension)
-    if name is None:
-        raise ParameterError(
-            f"Cannot tell the format of {os.fspath(path)} from its extension; use .png, .jpg or the like."
-        )
-    _require_writable(name)
-    return name
-
-
-def save_picture(picture: Picture, file: BinaryIO, image_format: str = "PNG", **options: Any) -> list[str]:
+def save_picture(
+    picture: Picture, file: BinaryIO, image_format: str = "PNG", *, strict: bool = False, **options: Any
+) -> list[str]:
     """Writes the picture and returns one sentence for each thing that the format could not hold.
 
-    Lossy formats are written at high quality (JPEG 95 without subsampling), WebP losslessly.
+    Lossy formats are written at high quality (JPEG 95 without subsampling), WebP and JPEG XL losslessly. Where
+    the format keeps no profile, colours are converted to sRGB.
 
     Args:
         file: binary, need not seek; written once, when the whole file is ready.
         image_format: a name that Pillow knows, such as `PNG`, or the extension's from `format_for`.
+        strict: raise instead of leaving out or changing anything.
         options: for Pillow's writer, over the defaults.
 
     Raises:
-        ParameterError: unknown format.
-        ImageError: the format cannot hold this picture, for instance because of its size.
+        ParameterError: unknown format, or one whose plugin is not installed.
+        ImageError: the format cannot hold this picture, for instance because of its size; with `strict`, nor
+            all that belongs to it.
         StreamError: writing to `file` failed.
     """
-    image_format = image_format.upper()
-    _require_writable(image_format)
-    options = {**_GENTLE_OPTIONS.get(image_format, {}), **options}
+    image_format, narrow = image_format.upper(), None
     notices: list[str] = []
-    if picture.alpha is not None and image_format not in _KEEPS_ALPHA:
-        notices.append(f"{image_format} cannot hold transparency, which was left out.")
-        picture = Picture(picture.pixels, icc=picture.icc, exif=picture.exif, xmp=picture.xmp)
+    if image_format in _NARROW:
+        name = image_format
+        image_format, narrow, why = _NARROW[name]
+        if picture.channels == 3 or narrow == "1":
+            notices.append(f"{name} {why}, and the picture was converted.")
+    require_writable(image_format)
+    options = {**_GENTLE_OPTIONS.get(image_format, {}), **options}
+    if image_format == "ICO":
+        options.setdefault("sizes", [(picture.width, picture.height)])
+    picture, modes = _with_possible_alpha(picture, image_format, notices)
+    picture = _with_possible_colours(picture, image_format, notices)
     options.update(_metadata_options(picture, image_format, notices))
     if image_format == "GIF" and picture.mode != "L":
         notices.append("GIF holds at most 256 colours, to which the picture was reduced.")
-    data = _encode(to_image(picture), image_format, options)
+    if strict and notices:
+        raise ImageError(f"The picture cannot be written as it is: {' '.join(notices)}")
+    image = _image_of(picture)
+    data = _encode(image if narrow is None else image.convert(narrow), image_format, modes, options)
     try:
         file.write(data)
     except OSError as error:
@@ -113,14 +107,72 @@ def save_picture(picture: Picture, file: BinaryIO, image_format: str = "PNG", **
     return notices
 
 
+def _image_of(picture: Picture) -> Image.Image:
+    if picture.alpha is None:
+        samples = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
+    else:
+        samples = np.dstack([picture.pixels, picture.alpha])
+    return Image.fromarray(np.ascontiguousarray(samples))
+
+
+def _with_possible_alpha(
+    picture: Picture, image_format: str, notices: list[str]
+) -> tuple[Picture, tuple[str, ...]]:
+    """The picture with as much transparency as the format holds, and the modes to try writing it in.
+
+    Grey is written as grey where the format has it, else as RGB.
+    """
+    if picture.alpha is not None:
+        kind, mode = kept_alpha(image_format, picture.mode)
+        if kind == "soft":
+            return picture, (mode,)
+        if kind == "hard":
+            hard = np.where(picture.alpha < _HARD_EDGE, np.uint8(0), np.uint8(255))
+            if not np.array_equal(hard, picture.alpha):
+                notices.append(
+                    f"{image_format} holds no half transparency; pixels became transparent or opaque."
+                )
+            return dataclasses.replace(picture, alpha=hard), (mode,)
+        notices.append(f"{image_format} cannot hold transparency, which was left out.")
+        picture = dataclasses.replace(picture, alpha=None)
+    return picture, ("L", "RGB") if picture.channels == 1 else ("RGB",)
+
+
+def _with_possible_colours(picture: Picture, image_format: str, notices: list[str]) -> Picture:
+    """The picture in colours that the format can describe.
+
+    Raises:
+        ImageError: the format makes grey of colours.
+    """
+    if picture.channels == 3 and not keeps_colour(image_format):
+        raise ImageError(f"{image_format} cannot hold a colour picture of 8 bits; use PNG or another format.")
+    if not picture.icc or keeps_profile(image_format, picture.mode, colour_space(picture.icc)):
+        return picture
+    what = f"{image_format} cannot hold this colour profile"
+    if colour_space(picture.icc) == "RGB":
+        what = f"{image_format} cannot hold a colour profile"
+    pixels = picture.pixels
+    if describes_srgb(picture.icc):
+        notices.append(f"{what}, which was left out (it is that of sRGB, which is assumed without one).")
+    else:
+        image = Image.fromarray(pixels[:, :, 0] if picture.channels == 1 else pixels)
+        converted = to_srgb(image, picture.icc)
+        if converted is None:
+            notices.append(f"{what}, which was left out; colours may look different.")
+        else:
+            notices.append(f"{what}; the colours were converted to sRGB.")
+            pixels = np.array(converted)
+            if picture.channels == 1 and (pixels == pixels[:, :, :1]).all():
+                pixels = np.ascontiguousarray(pixels[:, :, :1])
+    return dataclasses.replace(picture, pixels=pixels, icc=None)
+
+
 def _metadata_options(picture: Picture, image_format: str, notices: list[str]) -> dict[str, Any]:
-    def fits(what: str, blob: bytes | None, formats: set[str], room: int | None = None) -> bool:
-        if not blob:
-            return False
-        if image_format not in formats:
+    def fits(what: str, kept: bool, blob: bytes, room: int) -> bool:
+        if not kept:
             notices.append(f"{image_format} cannot hold {what}, which was left out.")
             return False
-        if image_format == "JPEG" and room is not None and len(blob) > room:
+        if image_format == "JPEG" and len(blob) > room:
             notices.append(
                 f"JPEG cannot hold {what} of {len(blob)} bytes (at most {room}), which was left out."
             )
@@ -128,25 +180,43 @@ def _metadata_options(picture: Picture, image_format: str, notices: list[str]) -
         return True
 
     options: dict[str, Any] = {}
-    if fits("a colour profile", picture.icc, _KEEPS_ICC):
+    mode = picture.mode
+    if picture.icc:
         options["icc_profile"] = picture.icc
-    exif = picture.exif if fits("EXIF data", picture.exif, _KEEPS_EXIF, _EXIF_ROOM) else None
-    xmp = picture.xmp if fits("XMP data", picture.xmp, _KEEPS_XMP, _XMP_ROOM) else None
+    exif, xmp = _descriptive(picture.exif, notices), picture.xmp
+    dpi = exif_stream.resolution_of(exif) if exif else None
+    if dpi is not None and keeps(image_format, mode, "dpi"):
+        options["dpi"] = dpi
+        if exif is not None and exif_stream.says_only_resolution(exif):
+            exif = None
+    if exif is not None and not fits("EXIF data", keeps(image_format, mode, "exif"), exif, _EXIF_ROOM):
+        exif = None
+    if xmp is not None and not fits("XMP data", keeps(image_format, mode, "xmp"), xmp, _XMP_ROOM):
+        xmp = None
     if image_format == "TIFF":
-        if exif or xmp:
-            options["exif"] = _tiff_tags(exif, xmp)
-            options["compression"] = None  # libtiff, which compresses, refuses the directories inside EXIF
+        options.update(_tiff_options(exif, xmp, notices))
         return options
-    if exif:
-        options["exif"] = metadata.exif_for_pillow(exif)
-    if xmp and image_format == "PNG":
+    if exif is not None:
+        options["exif"] = exif_stream.PREFIX + exif
+    if xmp is not None and image_format == "PNG":
         try:
             options["pnginfo"] = _png_text(xmp)
         except UnicodeDecodeError:
             notices.append("PNG cannot hold XMP data that is not UTF-8, which was left out.")
-    elif xmp:
+    elif xmp is not None:
         options["xmp"] = xmp
     return options
+
+
+def _descriptive(exif: bytes | None, notices: list[str]) -> bytes | None:
+    """EXIF that is true in any file; files of earlier versions carry it as they found it."""
+    if not exif:
+        return None
+    try:
+        return exif_stream.clean(exif).data
+    except exif_stream.ExifError:
+        notices.append("The EXIF data is damaged and was left out.")
+        return None
 
 
 def _png_text(xmp: bytes) -> Any:
@@ -157,38 +227,51 @@ def _png_text(xmp: bytes) -> Any:
     return text
 
 
-def _tiff_tags(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
+def _tiff_options(exif: bytes | None, xmp: bytes | None, notices: list[str]) -> dict[str, Any]:
     # In a TIFF file, EXIF and XMP are tags of the picture itself.
     tags = Image.Exif()
-    if exif:
-        tags.load(metadata.exif_for_pillow(exif))
-    if xmp:
-        tags[700] = xmp
-    return tags
+    if exif is not None:
+        try:
+            with recorded_warnings():
+                tags.load(exif_stream.PREFIX + exif)
+                for tag in set(tags) - _TIFF_TAGS:
+                    del tags[tag]
+        except Exception:  # Pillow meets values of the wrong type here
+            tags = Image.Exif()
+            notices.append("The EXIF data is damaged and was left out.")
+    if xmp is not None:
+        tags[_XMP_TAG] = xmp
+    if not len(tags):
+        return {}
+    # libtiff, which compresses, refuses the directories inside EXIF.
+    return {"exif": tags, "compression": None}
 
 
-def _encode(image: Image.Image, image_format: str, options: dict[str, Any]) -> bytes:
-    # Grey is written as grey where the format has it, else as RGB.
-    modes = [image.mode] + ([{"L": "RGB", "LA": "RGBA"}[image.mode]] if image.mode in ("L", "LA") else [])
+def _encode(
+    image: Image.Image, image_format: str, modes: tuple[str, ...], options: dict[str, Any]
+) -> bytes:
+    if image.mode == "1":
+        modes = ("1",)
+    elif image.mode == "L" and "L" not in modes:  # a narrow format
+        modes = ("L",)
+    failure: Exception | None = None
     for mode in modes:
-        buffer = io.BytesIO()
         try:
             candidate = image if mode == image.mode else image.convert(mode)
             candidate.info = {}  # everything that is to be written is in the options
-            candidate.save(buffer, image_format, **options)
+            data = written(candidate, image_format, **options)
         except Exception as error:  # Pillow's writers let any kind of exception out
             failure = error
             continue
-        return buffer.getvalue()
+        size = stored_size(data, image_format)
+        if size is not None and size != image.size:
+            raise ImageError(
+                f"{image_format} would hold the {image.width} x {image.height} picture as {size[0]} x {size[1]}; "
+                "use PNG or another format."
+            )
+        return data
     reason = " ".join(str(failure).split()) or type(failure).__name__
     raise ImageError(
         f"The {image.width} x {image.height} picture cannot be written as {image_format} ({reason}); "
         "use PNG or another format."
     ) from failure
-
-
-def _require_writable(image_format: str) -> None:
-    if image_format not in Image.SAVE:
-        Image.init()
-    if image_format not in Image.SAVE:
-        raise ParameterError(f"Pillow cannot write {image_format} pictures; use PNG, JPEG, WEBP or TIFF.")
