@@ -7,13 +7,14 @@ import struct
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from texcodec.errors import ImageError, LimitError, StreamError
-from texcodec.images import from_image, read_picture
+from texcodec.images import from_image, hold_back_library_output, read_picture
 from texcodec.limits import Limits
 
 
@@ -21,9 +22,9 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
 
 
-def file_of(image: Image.Image, image_format: str = "PNG") -> bytes:
+def file_of(image: Image.Image, image_format: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, image_format)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
@@ -110,3 +111,89 @@ class TestLimits:
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
         assert read_picture(file_of(Image.fromarray(noise(48, 64, 3)))).height == 48
         assert Image.MAX_IMAGE_PIXELS == 100
+
+
+class TestFaults:
+    """What a message says of a file is true of it."""
+
+    @pytest.mark.parametrize("end", [20, 30, 40, 60])
+    def test_a_cut_png_is_a_png(self, end: int) -> None:
+        with pytest.raises(ImageError, match="truncated|damaged") as caught:
+            read_picture(file_of(Image.fromarray(noise(64, 64, 3)))[:end], name="cut.png")
+        assert "not a picture" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "image_format", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "QOI", "DDS", "SGI"]
+    )
+    def test_a_header_alone_is_not_taken_for_something_else(self, image_format: str) -> None:
+        data = file_of(Image.fromarray(noise(64, 64, 3)), image_format)
+        for end in (16, 24, 32):
+            with pytest.raises(ImageError) as caught:
+                read_picture(data[:end])
+            assert "not a picture" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("data", "what"),
+        [
+            (b"%PDF-1.7\n", "a PDF document"),
+            (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
+            (b"<svg/>", "an SVG drawing"),
+            (b"\0\0\0\x20ftypisom" + bytes(40), "a video"),
+            (b"PK\x03\x04" + bytes(40), "a ZIP archive"),
+            (b"\x1f\x8b\x08" + bytes(40), "gzip"),
+        ],
+    )
+    def test_other_files_are_called_what_they_are(self, data: bytes, what: str) -> None:
+        with pytest.raises(ImageError, match=what):
+            read_picture(data)
+
+    def test_a_layout_that_is_not_supported_is_not_damage(self) -> None:
+        data = bytearray(file_of(Image.fromarray(noise(8, 8, 3)), "BMP"))
+        data[30:34] = struct.pack("<I", 12)  # an unknown compression
+        with pytest.raises(ImageError, match="cannot be read") as caught:
+            read_picture(bytes(data))
+        assert "damaged" not in str(caught.value)
+
+    def test_lines_of_libraries_go_into_the_error(self, capfd: pytest.CaptureFixture[str]) -> None:
+        data = file_of(Image.fromarray(noise(64, 64, 3)), "TIFF", compression="tiff_lzw")
+        damaged = data[:200] + bytes(400) + data[600:]
+        hold_back_library_output()
+        try:
+            with suppress(ImageError):
+                read_picture(damaged)
+        finally:
+            hold_back_library_output(False)
+        assert capfd.readouterr().err == ""
+
+
+class TestMetadataLimits:
+    @pytest.mark.parametrize("kind", ["icc", "xmp", "text"])
+    def test_metadata_of_megabytes_is_read(self, kind: str) -> None:
+        data = self.heavy(kind, 3 << 20)
+        picture = read_picture(data)
+        if kind != "text":
+            assert len(getattr(picture, kind) or b"") >= 3 << 20
+        assert picture.notices == []
+
+    @pytest.mark.parametrize("kind", ["icc", "xmp", "text"])
+    def test_more_than_the_limit_is_a_limit(self, kind: str) -> None:
+        data = self.heavy(kind, 3 << 20)
+        with pytest.raises(LimitError, match="metadata"):
+            read_picture(data, Limits(metadata=1 << 20))
+        with pytest.raises(LimitError, match="metadata"):
+            read_picture(self.heavy(kind, 17 << 20))
+
+    def test_pillows_own_limit_is_back_afterwards(self) -> None:
+        before = PngImagePlugin.MAX_TEXT_CHUNK
+        read_picture(self.heavy("icc", 3 << 20))
+        assert before == PngImagePlugin.MAX_TEXT_CHUNK
+
+    @staticmethod
+    def heavy(kind: str, size: int) -> bytes:
+        text = PngImagePlugin.PngInfo()
+        if kind == "xmp":
+            text.add_itxt("XML:com.adobe.xmp", "x" * size, zip=True)
+        elif kind == "text":
+            text.add_text("Comment", "x" * size, zip=True)
+        options = {"icc_profile": bytes(size)} if kind == "icc" else {}
+        return file_of(Image.fromarray(noise(8, 8, 3)), pnginfo=text, **options)

@@ -42,6 +42,12 @@ from texcodec.limits import Limits
     is_flag=True,
     help="Decode the sound tiles of a damaged file, leave the others grey, and name them on standard error.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Write nothing if the format cannot hold all of the picture and its metadata, instead of leaving out the "
+    "rest with a notice.",
+)
 @click.option("--no-metadata", is_flag=True, help="Leave out the colour profile, EXIF and XMP.")
 @options.models
 @options.threads
@@ -56,6 +62,7 @@ def command(
     region: tuple[int, int, int, int] | None,
     crop_only: bool,
     salvage: bool,
+    strict: bool,
     no_metadata: bool,
     models: str | None,
     threads: int | None,
@@ -108,7 +115,9 @@ def command(
             picture = dataclasses.replace(picture, icc=None, exif=None, xmp=None)
         left_out: list[str] = []
         write_output(
-            target, lambda to: left_out.extend(save_picture(picture, to, formats[target])), force=force
+            target,
+            lambda to: left_out.extend(save_picture(picture, to, formats[target], strict=strict)),
+            force=force,
         )
         for sentence in left_out:
             warn(sentence)

@@ -61,6 +61,12 @@ _TARGETS = ("quality", "bpp", "size", "psnr")
     type=click.Choice(["drop", "coarse"]),
     help="With --crop: leave out the tiles outside (the default), or code them at the coarsest rate.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse pictures that cannot be taken as they are (more than 8 bits per channel, CMYK, several frames, "
+    "damaged metadata) instead of converting them with a notice.",
+)
 @click.option("--no-metadata", is_flag=True, help="Leave out the colour profile, EXIF and XMP.")
 @options.models
 @options.threads
@@ -78,6 +84,7 @@ def command(
     tile: str | None,
     crop: str | None,
     outside: str | None,
+    strict: bool,
     no_metadata: bool,
     models: str | None,
     threads: int | None,
@@ -116,14 +123,16 @@ def command(
 
     def encode_one(source: str) -> None:
         import texcodec
-        from texcodec.images import read_picture
+        from texcodec.images import hold_back_library_output, read_picture
+
+        hold_back_library_output()  # this process writes to standard error from one thread
 
         target = places[source]
         start = time.perf_counter()
         check_output(target, force=force)
         warn = console.notices(source)
         with opened(source) as file:
-            picture = read_picture(file, limits, name="The picture")
+            picture = read_picture(file, limits, name="The picture", strict=strict)
         with console.tiles() as progress:
             data = texcodec.encode(
                 picture,

@@ -23,7 +23,7 @@ from ..container import (
     write,
 )
 from ..errors import ParameterError
-from ..images import Picture, compress_alpha, from_array, from_image
+from ..images import Picture, compress_alpha, from_array, from_image, with_hidden_filled
 from ..limits import DEFAULT_LIMITS, Limits
 from ..registry import ModelSet, load_set
 from .analysis import AnalysedPicture, analyse
@@ -100,7 +100,7 @@ def encode(
     target.check()
     if tile not in (None, 128, 256):
         raise ParameterError(f"The tile side must be 128 or 256 pixels, not {tile!r}.")
-    picture = _as_picture(image, limits)
+    picture = with_hidden_filled(_as_picture(image, limits))
     warn = warn or (lambda sentence: None)
     for sentence in picture.notices:
         warn(sentence)

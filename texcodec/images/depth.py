@@ -131,7 +131,7 @@ def deep_samples(image: Image.Image, bits: int) -> tuple[NDArray[np.uint16], int
         return _deep_grey_alpha(image), 65535
     upper = _decoded(image, {mode: mode.replace("RGBa;", "RGBA;") for mode in modes})
     lower = _decoded(image, {mode: _other_byte(mode).replace("RGBa;", "RGBA;") for mode in modes})
-    samples = upper.astype(np.uint16) << 8 | lower
+    samples = upper.astype(np.uint16) << np.uint16(8) | lower
     if any(mode.startswith("RGBa;") for mode in modes):
         alpha = samples[:, :, 3:].astype(np.uint64)
         colours = (samples[:, :, :3].astype(np.uint64) * 65535 + alpha // 2) // np.maximum(alpha, 1)
@@ -144,7 +144,7 @@ def _deep_grey(image: Image.Image, bits: int) -> tuple[NDArray[np.uint16], int]:
     samples = np.asarray(image).astype(np.uint16)
     maximum = 65535
     if image.format == "JPEG2000" and 8 < bits < 16:  # Pillow moves samples to the upper end of 16 bits
-        samples >>= 16 - bits
+        samples >>= np.uint16(16 - bits)
         maximum = (1 << bits) - 1
     elif image.format == "TIFF" and 8 < bits < 16:
         maximum = (1 << bits) - 1
@@ -156,7 +156,7 @@ def _deep_grey(image: Image.Image, bits: int) -> tuple[NDArray[np.uint16], int]:
 def _deep_grey_alpha(image: Image.Image) -> NDArray[np.uint16]:
     # Four bytes per pixel: both of grey, both of alpha.
     quads = _decoded(image, {"LA;16B": "RGBA"}, mode="RGBA").astype(np.uint16)
-    return quads[:, :, 0::2] << 8 | quads[:, :, 1::2]
+    return quads[:, :, 0::2] << np.uint16(8) | quads[:, :, 1::2]
 
 
 def _heif_samples(image: Any) -> NDArray[np.uint16]:

@@ -36,7 +36,9 @@ DESCRIPTIVE_TAGS = frozenset(
 # writer takes descriptive tags only.
 _STRUCTURAL_TAGS = frozenset(
     {
-        *range(0x00FE, 0x010C),  # kind, size, bits, compression, photometric interpretation, cells, fill order
+        *range(
+            0x00FE, 0x010C
+        ),  # kind, size, bits, compression, photometric interpretation, cells, fill order
         *(0x0111, 0x0115, 0x0116, 0x0117, 0x0118, 0x0119, 0x011C),  # strips, samples, extremes, planes
         *range(0x0120, 0x0126),  # free blocks, grey response, fax options
         *(0x013D, 0x0140, 0x0141),  # predictor, palette, halftones
@@ -136,7 +138,7 @@ def resolution_of(exif: bytes) -> tuple[float, float] | None:
     across, down, unit = (values.get(tag) for tag in (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT))
     if not across or not down or across < 0 or down < 0:
         return None
-    per_inch = {None: 1.0, 2: 1.0, 3: 2.54}.get(unit)
+    per_inch = {2: 1.0, 3: 2.54}.get(2 if unit is None else int(unit))
     return None if per_inch is None else (float(across) * per_inch, float(down) * per_inch)
 
 
@@ -256,10 +258,10 @@ def _extents(exif: bytes, directory: int, order: _Order, seen: set[int]) -> Iter
         offset = int.from_bytes(entry.raw[8:12], order)
         if entry.size > 4 and offset < len(exif):
             yield offset, offset + entry.size
-        if entry.tag in (EXIF_DIRECTORY, GPS_DIRECTORY, _INTEROPERABILITY_DIRECTORY):
-            if offset not in seen and 8 <= offset < len(exif) - 2:
-                seen.add(offset)
-                yield from _extents(exif, offset, order, seen)
+        inner = entry.tag in (EXIF_DIRECTORY, GPS_DIRECTORY, _INTEROPERABILITY_DIRECTORY)
+        if inner and offset not in seen and 8 <= offset < len(exif) - 2:
+            seen.add(offset)
+            yield from _extents(exif, offset, order, seen)
     for place, length in ((0x0201, 0x0202), (0x0111, 0x0117)):  # a thumbnail as JPEG, or as one strip
         start, size = numbers.get(place), numbers.get(length)
         if start and size and 8 <= start < len(exif) and size > 0:

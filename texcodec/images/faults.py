@@ -10,8 +10,8 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from texcodec.errors import ImageError, LimitError, TexcodecError
-from texcodec.images.library_output import captured
 from texcodec.images.formats import INSTALL_FORMATS, load_plugin, open_image, plugin_format
+from texcodec.images.library_output import captured
 
 # Files that people take for pictures, by how they begin.
 _NO_PICTURES = (
@@ -68,7 +68,9 @@ def unidentified(file: IO[bytes], header: bytes, name: str) -> ImageError:
     if header[_TAR_AT : _TAR_AT + 5] == b"ustar":
         return ImageError(f"{name} is a tar archive, not a picture; unpack it first.")
     if plugin is not None:
-        return ImageError(f"{name} is {plugin}, which the installed readers cannot read; convert it to PNG first.")
+        return ImageError(
+            f"{name} is {plugin}, which the installed readers cannot read; convert it to PNG first."
+        )
     return ImageError(f"{name} is not a picture in a format that Pillow can read; convert it to PNG first.")
 
 
@@ -94,7 +96,10 @@ def _refusals(file: IO[bytes], header: bytes) -> Iterator[tuple[str, BaseExcepti
             file.seek(0)
             Image.OPEN[image_format][0](file, "")
         except Exception as error:
-            yield image_format, error.__cause__ if isinstance(error, SyntaxError) and error.__cause__ else error
+            yield (
+                image_format,
+                error.__cause__ if isinstance(error, SyntaxError) and error.__cause__ else error,
+            )
 
 
 def _damaged(name: str, image_format: str, error: BaseException, library_says: str = "") -> ImageError:
@@ -106,7 +111,14 @@ def _damaged(name: str, image_format: str, error: BaseException, library_says: s
         return ImageError(f"{name} {fault}; get an undamaged copy.")
     if isinstance(error, (NotImplementedError, KeyError)) or any(
         part in text
-        for part in ("unsupported", "unknown", "not supported", "cannot handle", "unimplemented", "unavailable")
+        for part in (
+            "unsupported",
+            "unknown",
+            "not supported",
+            "cannot handle",
+            "unimplemented",
+            "unavailable",
+        )
     ):
         fault = f"is{kind} cannot be read" if kind else "cannot be read"
         return ImageError(f"{name} {fault} ({what}); convert it to PNG first.")

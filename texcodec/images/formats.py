@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -48,7 +48,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 _lock = threading.RLock()
 
 
-def open_image(file: IO[bytes], formats: Sequence[str] | None = None) -> Image.Image:
+def open_image(file: IO[bytes], formats: list[str] | None = None) -> Image.Image:
     """`PIL.Image.open` without Pillow's limit on pixels; the pixels are not loaded.
 
     That limit is a global of the whole process: it would warn about pictures that our limits allow and refuse

@@ -73,9 +73,11 @@ def _halved(pixels: _Floats, known: _Mask, drawn: bool) -> tuple[_Floats, _Mask]
         for colours, mask in reversed(parts):
             first = np.where(mask, colours, first)
         return first, some[:, :, 0]
-    count = np.maximum(sum(mask.astype(np.float32) for _, mask in parts), 1)
-    total = sum(np.where(mask, colours, np.float32(0)) for colours, mask in parts)
-    return total / count, some[:, :, 0]
+    total, count = np.zeros_like(parts[0][0]), np.zeros(some.shape, np.float32)
+    for colours, mask in parts:
+        total += np.where(mask, colours, np.float32(0))
+        count += mask
+    return total / np.maximum(count, np.float32(1)), some[:, :, 0]
 
 
 def _smooth(pixels: _Floats, free: _Mask) -> None:

@@ -60,7 +60,9 @@ def layers_of(image: Image.Image, bits: int) -> Layers:
     image.load()
     if bits > 8 and deep is None and image.format == "JPEG2000" and not np.asarray(image).all():
         # Rounding carries the whitest samples over 255, to 0.
-        raise NotImplementedError("Pillow confuses white and black in JPEG 2000 of more than 8 bits per channel")
+        raise NotImplementedError(
+            "Pillow confuses white and black in JPEG 2000 of more than 8 bits per channel"
+        )
     if image.mode in _CONVERTED:
         return _converted(image, icc, notices)
     pixels, alpha = _READERS[image.mode](image, key)
@@ -82,7 +84,9 @@ def _shallow(
     elif isinstance(key, tuple) and deep.ndim == 3 and len(key) == deep.shape[2] == 3:
         alpha = _opaque_unless((deep == np.array(key)).all(axis=2))
     mode = "CMYK" if image.mode == "CMYK" else None
-    shallow = Image.fromarray(samples) if mode is None else Image.frombytes(mode, image.size, samples.tobytes())
+    shallow = (
+        Image.fromarray(samples) if mode is None else Image.frombytes(mode, image.size, samples.tobytes())
+    )
     shallow.info = dict(image.info)
     return shallow, alpha
 

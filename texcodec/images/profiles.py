@@ -42,14 +42,22 @@ def to_srgb(image: Image.Image, icc: bytes) -> Image.Image | None:
         image = image.convert("RGB")
     if space != {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}.get(image.mode):
         return None
+    # LittleCMS interpolates grey between few values, which is far off in the dark parts of steep curves.
+    table = Image.fromarray(np.arange(256, dtype=np.uint8)[np.newaxis]) if image.mode == "L" else None
     try:
         from PIL import ImageCms
 
-        source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        target = ImageCms.createProfile("sRGB")
-        converted: Any = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+        converted: Any = ImageCms.profileToProfile(
+            image if table is None else table,
+            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+            ImageCms.createProfile("sRGB"),
+            outputMode="RGB",
+            flags=ImageCms.Flags.NONE if table is None else ImageCms.Flags.NOOPTIMIZE,
+        )
     except Exception:  # LittleCMS's errors, and those of a Pillow without it
         return None
+    if table is not None and converted is not None:
+        return Image.fromarray(np.asarray(converted)[0][np.asarray(image)])
     return converted if isinstance(converted, Image.Image) else None
 
 

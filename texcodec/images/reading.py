@@ -61,8 +61,8 @@ def read_picture(
     if isinstance(source, (str, os.PathLike)):
         name = name or os.fspath(source)
         try:
-            with Path(source).open("rb") as file:
-                return _read(file, limits, name, strict)
+            with Path(source).open("rb") as opened_file:
+                return _read(opened_file, limits, name, strict)
         except OSError as error:
             raise StreamError(f"Cannot read {name}: {reason(error)}.") from error
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -136,7 +136,9 @@ def _from_image(
     _check_size(image, limits, name)
     with blamed(name):
         if (what := without_white(image)) is not None:
-            raise ImageError(f"{name} has {what}, whose white is not defined; convert it to 8 or 16 bits first.")
+            raise ImageError(
+                f"{name} has {what}, whose white is not defined; convert it to 8 or 16 bits first."
+            )
         if not is_known(image.mode):
             raise ImageError(f"{name} has the unsupported layout {image.mode}; convert it to RGB first.")
         preview = getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0) & 1
@@ -149,7 +151,9 @@ def _from_image(
         xmp = metadata.xmp_of(image.info)
     notices = [*layers.notices, *exif.notices, *(f"Pillow warns: {text.rstrip('.')}." for text in warned)]
     if preview:
-        notices.append("The picture is a smaller copy (preview) of another one in the file, which was not used.")
+        notices.append(
+            "The picture is a smaller copy (preview) of another one in the file, which was not used."
+        )
     icc = layers.icc
     if icc is None and "icc_profile" not in image.info:
         described = described_colours(image, cicp, header, grey=layers.pixels.ndim == 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Set
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from texcodec.errors import ImageError, StreamError
 from texcodec.images import exif as exif_stream
 from texcodec.images.capabilities import (
+    gentle_options,
     keeps,
     keeps_colour,
     keeps_profile,
@@ -21,18 +23,6 @@ from texcodec.images.capabilities import (
 from texcodec.images.formats import recorded_warnings, require_writable
 from texcodec.images.picture import Picture
 from texcodec.images.profiles import colour_space, describes_srgb, to_srgb
-
-# A decoded picture should not lose a second time without being asked.
-_GENTLE_OPTIONS: dict[str, dict[str, Any]] = {
-    "PNG": {"compress_level": 4},  # half the time of Pillow's 6 for 1 % more bytes
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True, "exact": True},
-    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
-    "TIFF": {"compression": "tiff_adobe_deflate"},
-    "HEIF": {"quality": 95, "chroma": 444},
-    "JXL": {"lossless": True},
-    "PDF": {"quality": 95, "subsampling": 0},
-}
 
 # Formats of fewer colours, under Pillow's name of the family.
 _NARROW = {"PGM": ("PPM", "L", "holds no colour"), "PBM": ("PPM", "1", "holds black and white only")}
@@ -88,7 +78,7 @@ def save_picture(
         if picture.channels == 3 or narrow == "1":
             notices.append(f"{name} {why}, and the picture was converted.")
     require_writable(image_format)
-    options = {**_GENTLE_OPTIONS.get(image_format, {}), **options}
+    options = {**gentle_options(image_format, grey=picture.channels == 1), **options}
     if image_format == "ICO":
         options.setdefault("sizes", [(picture.width, picture.height)])
     picture, modes = _with_possible_alpha(picture, image_format, notices)
@@ -229,16 +219,11 @@ def _png_text(xmp: bytes) -> Any:
 
 def _tiff_options(exif: bytes | None, xmp: bytes | None, notices: list[str]) -> dict[str, Any]:
     # In a TIFF file, EXIF and XMP are tags of the picture itself.
-    tags = Image.Exif()
-    if exif is not None:
-        try:
-            with recorded_warnings():
-                tags.load(exif_stream.PREFIX + exif)
-                for tag in set(tags) - _TIFF_TAGS:
-                    del tags[tag]
-        except Exception:  # Pillow meets values of the wrong type here
-            tags = Image.Exif()
-            notices.append("The EXIF data is damaged and was left out.")
+    tags = _tags_of(exif, _TIFF_TAGS)
+    if _unwritable(tags):
+        sound = {tag for tag in _TIFF_TAGS if not _unwritable(_tags_of(exif, {tag}))}
+        tags = _tags_of(exif, sound)
+        notices.append("The EXIF data is damaged in part, and only the sound part was kept.")
     if xmp is not None:
         tags[_XMP_TAG] = xmp
     if not len(tags):
@@ -247,9 +232,28 @@ def _tiff_options(exif: bytes | None, xmp: bytes | None, notices: list[str]) -> 
     return {"exif": tags, "compression": None}
 
 
-def _encode(
-    image: Image.Image, image_format: str, modes: tuple[str, ...], options: dict[str, Any]
-) -> bytes:
+def _tags_of(exif: bytes | None, wanted: Set[int]) -> Image.Exif:
+    tags = Image.Exif()
+    if exif is not None:
+        with recorded_warnings():
+            tags.load(exif_stream.PREFIX + exif)
+            for tag in set(tags) - wanted:
+                del tags[tag]
+    return tags
+
+
+def _unwritable(tags: Image.Exif) -> bool:
+    # Damaged EXIF has values of types that their tags cannot have.
+    if not len(tags):
+        return False
+    try:
+        written(Image.new("L", (1, 1)), "TIFF", exif=tags, compression=None)
+    except Exception:
+        return True
+    return False
+
+
+def _encode(image: Image.Image, image_format: str, modes: tuple[str, ...], options: dict[str, Any]) -> bytes:
     if image.mode == "1":
         modes = ("1",)
     elif image.mode == "L" and "L" not in modes:  # a narrow format
