@@ -138,9 +138,8 @@ def _with_possible_colours(picture: Picture, image_format: str, notices: list[st
         raise ImageError(f"{image_format} cannot hold a colour picture of 8 bits; use PNG or another format.")
     if not picture.icc or keeps_profile(image_format, picture.mode, colour_space(picture.icc)):
         return picture
-    what = f"{image_format} cannot hold this colour profile"
-    if colour_space(picture.icc) == "RGB":
-        what = f"{image_format} cannot hold a colour profile"
+    article = "this" if colour_space(picture.icc) == "GRAY" else "a"  # WebP keeps those for colours
+    what = f"{image_format} cannot hold {article} colour profile"
     pixels = picture.pixels
     if describes_srgb(picture.icc):
         notices.append(f"{what}, which was left out (it is that of sRGB, which is assumed without one).")
@@ -148,7 +147,7 @@ def _with_possible_colours(picture: Picture, image_format: str, notices: list[st
         image = Image.fromarray(pixels[:, :, 0] if picture.channels == 1 else pixels)
         converted = to_srgb(image, picture.icc)
         if converted is None:
-            notices.append(f"{what}, which was left out; colours may look different.")
+            notices.append(f"{what}, which was left out.")
         else:
             notices.append(f"{what}; the colours were converted to sRGB.")
             pixels = np.array(converted)
