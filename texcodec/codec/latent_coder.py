@@ -65,8 +65,10 @@ class TileSymbols:
         return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
 
 
-Choose = Callable[[slice, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""The symbols of one context step: its channels, its positions (numbers of row * w + column), and c x n means
+Positions = np.ndarray | slice
+"""Numbers of row * w + column; a slice for all of them, which costs no gathering."""
+Choose = Callable[[slice, Positions, np.ndarray, np.ndarray], np.ndarray]
+"""The symbols of one context step: its channels, its positions, and c x n means
 and scale indices there; encoders choose them, decoders read them.
 """
 
@@ -91,7 +93,7 @@ class Walk:
     scales: np.ndarray
     context: list[np.ndarray] = field(default_factory=list)
 
-    def step(self, channels: slice, at: np.ndarray, out: np.ndarray) -> None:
+    def step(self, channels: slice, at: Positions, out: np.ndarray) -> None:
         """Take the symbols of one step.
 
         Args:
@@ -166,7 +168,7 @@ class LatentCoder:
         gains = self._gains(features)
         worth, targets = symbol_worth(models, rate_index, distortion_scale), self._targets(latents, gains)
 
-        def choose(channels: slice, at: np.ndarray, means: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        def choose(channels: slice, at: Positions, means: np.ndarray, scales: np.ndarray) -> np.ndarray:
             residual = flat(targets[channels])[:, at] - means.astype(np.float32) / np.float32(MEAN_ONE)
             of_slice = None if worth is None else worth[channels]
             return round_residual(residual, scales, models.symbol_tables, of_slice)
@@ -236,7 +238,7 @@ class LatentCoder:
         channels = models.manifest.hyper_channels
         hyper = reader.rows(channels, h * w, models.hyper_tables, models.hyper_row(rate_index))
 
-        def decode(part: slice, at: np.ndarray, means: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        def decode(part: slice, at: Positions, means: np.ndarray, scales: np.ndarray) -> np.ndarray:
             return reader.indexed(scales.ravel(), models.symbol_tables).reshape(scales.shape)
 
         hyper = hyper.reshape(channels, h, w)
@@ -247,11 +249,12 @@ class LatentCoder:
 
     # Both
 
-    def _steps(self, shape: tuple[int, ...], slices: int) -> list[tuple[slice, np.ndarray]]:
+    def _steps(self, shape: tuple[int, ...], slices: int) -> list[tuple[slice, Positions]]:
         """Channels and positions of each context step, in decoding order."""
-        everywhere = np.arange(shape[0] * shape[1])
-        first = [(self._channels(0), at) for at in self._first_passes((shape[0], shape[1]))]
-        return first + [(self._channels(k), everywhere) for k in range(1, slices)]
+        first: list[tuple[slice, Positions]] = [
+            (self._channels(0), at) for at in self._first_passes((shape[0], shape[1]))
+        ]
+        return first + [(self._channels(k), slice(None)) for k in range(1, slices)]
 
     def _channels(self, number: int) -> slice:
         return slice(int(self.bounds[number]), int(self.bounds[number + 1]))
@@ -269,13 +272,12 @@ class LatentCoder:
         self._first_slice(walk)
         if slices > 1:
             walk.context.append(self.features(walk.values[self._channels(0)], linear=True))
-        everywhere = np.arange(shape[0] * shape[1])
         for k in range(1, slices):
             channels = self._channels(k)
             inputs = {"features": walk.features, "context": np.concatenate(walk.context)[None]}
             expected = 1, 2 * (channels.stop - channels.start), *shape
             out = self.models.context(self.first_context + k - 1)(expected, **inputs)[0]
-            walk.step(channels, everywhere, flat(out))
+            walk.step(channels, slice(None), flat(out))
             if k + 1 < slices:
                 walk.context.append(self.features(walk.values[channels], linear=False))
         return symbols, values, scales
