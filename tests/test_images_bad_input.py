@@ -154,6 +154,13 @@ class TestFaults:
             read_picture(bytes(data))
         assert "damaged" not in str(caught.value)
 
+    def test_a_layout_that_pillow_does_not_know_is_not_shown_as_its_key(self) -> None:
+        data = bytearray(file_of(Image.fromarray(noise(8, 8, 3)), "TIFF"))
+        at = data.index(struct.pack("<HHIHH", 262, 3, 1, 2, 0))  # the photometric interpretation
+        data[at + 8 : at + 10] = struct.pack("<H", 77)
+        with pytest.raises(ImageError, match=r"is a TIFF file that cannot be read \(unknown pixel mode\)"):
+            read_picture(bytes(data))
+
     def test_lines_of_libraries_go_into_the_error(self, capfd: pytest.CaptureFixture[str]) -> None:
         data = file_of(Image.fromarray(noise(64, 64, 3)), "TIFF", compression="tiff_lzw")
         damaged = data[:200] + bytes(400) + data[600:]

@@ -96,10 +96,10 @@ def _refusals(file: IO[bytes], header: bytes) -> Iterator[tuple[str, BaseExcepti
             file.seek(0)
             Image.OPEN[image_format][0](file, "")
         except Exception as error:
-            yield (
-                image_format,
-                error.__cause__ if isinstance(error, SyntaxError) and error.__cause__ else error,
-            )
+            cause = error.__cause__
+            # Pillow wraps what it meets in a SyntaxError of the same text; others say more than their cause.
+            wrapped = isinstance(error, SyntaxError) and cause is not None and str(error) == str(cause)
+            yield image_format, cause if wrapped and cause is not None else error
 
 
 def _damaged(name: str, image_format: str, error: BaseException, library_says: str = "") -> ImageError:
