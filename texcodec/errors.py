@@ -13,6 +13,7 @@
       ModelError                      3   the model set is at fault
         ModelNotFoundError            3   no such set, or not the one that the file names
         ModelDamagedError             3   a set that does not match its manifest
+      LibraryError                    1   a library lacks what is needed (the installation)
       ImageError                      1   the input picture is unreadable, empty or of an unsupported kind
       TensorError                     1   the input tensor is unreadable, of another shape than asked for, or not finite
 
@@ -26,6 +27,7 @@ __all__ = [
     "CorruptError",
     "FormatError",
     "ImageError",
+    "LibraryError",
     "LimitError",
     "ModelDamagedError",
     "ModelError",
@@ -124,6 +126,10 @@ class ModelNotFoundError(ModelError):
 
 class ModelDamagedError(ModelError):
     """A model set was found but its contents do not match its manifest."""
+
+
+class LibraryError(TexcodecError):
+    """A library that texcodec uses was built without something that is needed: the installation is at fault."""
 
 
 class ImageError(TexcodecError):

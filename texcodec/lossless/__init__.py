@@ -1,0 +1,11 @@
+"""Samples to bytes and back without loss, a rectangle at a time (docs/format.md, "Lossless tiles")."""
+
+from texcodec.lossless.payload import (
+    DRAWN_EFFORT,
+    PHOTO_EFFORT,
+    available,
+    pack_samples,
+    unpack_samples,
+)
+
+__all__ = ["DRAWN_EFFORT", "PHOTO_EFFORT", "available", "pack_samples", "unpack_samples"]
