@@ -89,7 +89,7 @@ IDENTITY_BYTES = 16
 """Length of the identity of a set's decoder."""
 
 MOST_CLASSES = 254
-"""Texture classes that a file or a set may have; one more number of a tile says that it is absent."""
+"""Texture classes that a file or a set may have; two more numbers of a tile say that it is drawn, or absent."""
 
 MOST_HALO = 15
 """Latents around a tile that its synthesis may look at."""

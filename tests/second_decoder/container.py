@@ -13,6 +13,7 @@ import numpy as np
 
 SIGNATURE = b"\x89TCX\r\n\x1a\n"
 ABSENT = 255
+DRAWN = 254
 LARGEST_PICTURE = 178_956_970
 ONCE = (b"TIDX", b"TDAT", b"ALPH", b"TEND", b"iccp", b"exif", b"xmpd", b"text", b"prev", b"psum", b"crop")
 CRITICAL = (b"THDR", b"TIDX", b"TDAT", b"ALPH", b"FEAT", b"TEND")
@@ -66,6 +67,7 @@ class Header:
     no_pixels: bool
     lean: bool
     fusion: bool
+    drawn: bool
     width: int
     height: int
     channels: int
@@ -179,8 +181,8 @@ def _header(fields: Fields) -> Header:
     require(fields.number("B") == 1, "the major version is 1")
     fields.number("B")
     flags = fields.number("B")
-    require(flags < 32, "flags 5 to 7 are 0")
-    no_pixels, lean, fusion, has_cicp, has_origin = (bool(flags >> bit & 1) for bit in range(5))
+    require(flags < 64, "flags 6 and 7 are 0")
+    no_pixels, lean, fusion, has_cicp, has_origin, drawn = (bool(flags >> bit & 1) for bit in range(6))
     width, height = fields.varint(), fields.varint()
     pixel, grid, border = fields.number("B"), fields.number("B"), fields.number("B")
     classes, profile, rate = fields.number("B"), fields.number("B"), fields.varint()
@@ -192,22 +194,27 @@ def _header(fields: Fields) -> Header:
     require(pixel & 3 in (0, 2), "a picture has 1 or 3 channels")
     require(pixel >> 2 & 3 <= 1, "the alpha mode is 0 or 1")
     require(pixel >> 4 == 7, "a channel has 8 bits")
-    require(tile in (128, 256), "the tile's side is 128 or 256")
+    if drawn and profile == 0:
+        require(128 <= tile <= 2048, "the tile's side is 128 to 2048 if no tile needs a model set")
+        named = (identity, fusion, border, rate, classes, stride)
+        require(named == (bytes(16), False, 0, 0, 1, 16), "such a header names no model set")
+    else:
+        require(tile in (128, 256), "the tile's side is 128 or 256")
+        require(profile == 1, "the entropy profile is 1")
     require(stride <= tile and halo * stride <= tile, "stride and halo are within the tile's side")
     require(border < 16, "orientation is 1, and bit 7 of border is 0")
     require(1 <= classes <= 254, "there are 1 to 254 classes")
-    require(profile == 1, "the entropy profile is 1")
     require(rate <= 65535, "the rate index is at most 65535")
     require(not has_cicp or (cicp != (1, 13, 0, 1) and cicp[3] <= 1), "CICP is sound and not its default")
     require(not has_origin or origin != (0, 0), "the origin is not its default")
     require(max(origin) < tile, "the origin is below the tile's side")
     alpha = bool(pixel >> 2 & 3)
     if no_pixels:
-        require(not (alpha or fusion), "a file without pixels has no settings of pixels")
+        require(not (alpha or fusion or drawn), "a file without pixels has no settings of pixels")
         require(lean or not any(identity), "the header of a file without pixels has an identity if it is lean only")
     require(not (lean and alpha), "a lean file has no alpha plane")
-    return Header(no_pixels, lean, fusion, width, height, (pixel & 3) + 1, alpha, tile, stride, halo, classes,
-                  profile, rate, identity, cicp, origin)  # fmt: skip
+    return Header(no_pixels, lean, fusion, drawn, width, height, (pixel & 3) + 1, alpha, tile, stride, halo,
+                  classes, profile, rate, identity, cicp, origin)  # fmt: skip
 
 
 def _tile_count(header: Header) -> int:
@@ -218,9 +225,16 @@ def _tile_count(header: Header) -> int:
 def _lean_tile(header: Header, fields: Fields) -> TileRecord:
     require(_tile_count(header) == 1, "a lean file has one tile")
     texture, offset, checksum = fields.number("B"), fields.number("b"), fields.number("H")
-    require(texture < header.classes, "the tile's class is one of the header's")
-    require(0 <= header.rate + offset <= 65535, "the tile's rate index is in range")
+    _check_class(header, texture, offset)
     return TileRecord(texture, header.rate + offset, checksum, None, fields.take(fields.rest))
+
+
+def _check_class(header: Header, texture: int, offset: int) -> None:
+    if texture == DRAWN and header.drawn:
+        require(offset in (0, 1), "the rate offset of a drawn tile is 0 or 1")
+    else:
+        require(texture < header.classes and header.profile != 0, "the class of a tile is one of the header's")
+        require(0 <= header.rate + offset <= 65535, "the rate index of a tile is in range")
 
 
 def _index(header: Header, index: bytes, data: bytes) -> list[TileRecord]:
@@ -232,10 +246,9 @@ def _index(header: Header, index: bytes, data: bytes) -> list[TileRecord]:
         if texture == ABSENT:
             tiles.append(TileRecord(ABSENT))
             continue
-        require(texture < header.classes, "the class of a tile is one of the header's")
         length, offset = fields.varint(), fields.number("b")
         payload_checksum, symbol_checksum = fields.number("I"), fields.number("H")
-        require(0 <= header.rate + offset <= 65535, "the rate index of a tile is in range")
+        _check_class(header, texture, offset)
         require(position + length <= len(data), "TDAT has the length that TIDX adds up to")
         payload = data[position : position + length]
         require(

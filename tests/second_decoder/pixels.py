@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .container import ABSENT, File, Header, read_file, require
+from .container import ABSENT, DRAWN, File, Header, read_file, require
+from .drawn import DrawnSamples, decode_drawn
 from .entropy import TileSymbols, decode_tile, depth_to_space
 from .model_set import ModelSet
 
@@ -29,7 +30,7 @@ class Decoded:
     file: File
     pixels: np.ndarray
     alpha: np.ndarray | None
-    symbols: list[TileSymbols | None]
+    symbols: list[TileSymbols | DrawnSamples | None]
 
     def symbols_hash(self) -> str:
         """SHA-256 of the symbols of all tiles that are not absent, hexadecimal."""
@@ -37,10 +38,47 @@ class Decoded:
 
 
 def decode(data: bytes, models: ModelSet) -> Decoded:
-    """Decode a file with a model set, or raise `Refused`."""
+    """Decode a file, with a model set if it needs one, or raise `Refused`."""
     file = read_file(data)
     header = file.header
     require(not header.no_pixels, "the file has pixels")
+    rows, columns = header.edges()
+    boxes = [
+        (top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)
+    ]
+    drawn = {
+        number: decode_drawn(tile, bottom - top, right - left, header.channels)
+        for number, (tile, (top, left, bottom, right)) in enumerate(zip(file.tiles, boxes, strict=True))
+        if tile.texture == DRAWN
+    }
+    picture = np.full((3, header.height, header.width), 128, np.float32)
+    symbols: list[TileSymbols | DrawnSamples | None] = [drawn.get(number) for number in range(len(boxes))]
+    if header.profile:
+        coded = _decode_coded(file, models, boxes, drawn, picture)
+        symbols = [drawn.get(number, tile) for number, tile in enumerate(coded)]
+    else:
+        _show(drawn, boxes, picture)
+    if header.channels == 1:
+        picture = picture.mean(0, keepdims=True)
+    pixels = np.floor(np.clip(picture, 0, 255) + np.float32(0.5)).astype(np.uint8)
+    return Decoded(file, pixels.transpose(1, 2, 0), file.alpha, symbols)
+
+
+def _show(drawn: dict[int, DrawnSamples], boxes: list[tuple[int, int, int, int]], picture: np.ndarray) -> None:
+    for number, tile in drawn.items():
+        top, left, bottom, right = boxes[number]
+        picture[:, top:bottom, left:right] = tile.samples.transpose(2, 0, 1)
+
+
+def _decode_coded(
+    file: File,
+    models: ModelSet,
+    boxes: list[tuple[int, int, int, int]],
+    drawn: dict[int, DrawnSamples],
+    picture: np.ndarray,
+) -> list[TileSymbols | None]:
+    """Decode the tiles of texture classes, show all tiles on `picture`, and repair the seams."""
+    header = file.header
     require(
         header.identity == models.identity,
         f"the model set is the one that the file needs, {header.identity.hex()}",
@@ -50,19 +88,14 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
     require(header.halo == models.halo, "the halo is that of the model set")
     require(header.classes == models.classes, "the number of classes is that of the model set")
     require(models.fusion or not header.fusion, "the model set has a fusion network")
-    rows, columns = header.edges()
-    boxes = [
-        (top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)
-    ]
     squares = _lattice(header)
     symbols = [
         None
-        if tile.texture == ABSENT
+        if tile.texture in (ABSENT, DRAWN)
         else decode_tile(models, tile, STRIDE * (bottom - top), STRIDE * (right - left))
         for tile, (top, left, bottom, right) in zip(file.tiles, squares, strict=True)
     ]
     latents = _Latents(models, file, symbols)
-    picture = np.full((3, header.height, header.width), 128, np.float32)
     for number, (top, left, bottom, right) in enumerate(boxes):
         if symbols[number] is not None:
             tile = _synthesise(
@@ -71,12 +104,11 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
             y = STRIDE * (models.halo - squares[number][0]) + top - header.origin[1]
             x = STRIDE * (models.halo - squares[number][1]) + left - header.origin[0]
             picture[:, top:bottom, left:right] = tile[:, y : y + bottom - top, x : x + right - left]
+    _show(drawn, boxes, picture)
     if header.fusion:
-        picture = _fused(models, header, picture, [tile is None for tile in symbols])
-    if header.channels == 1:
-        picture = picture.mean(0, keepdims=True)
-    pixels = np.floor(np.clip(picture, 0, 255) + np.float32(0.5)).astype(np.uint8)
-    return Decoded(file, pixels.transpose(1, 2, 0), file.alpha, symbols)
+        picture[:] = _fused(models, header, picture, [tile.texture == ABSENT for tile in file.tiles])
+        _show(drawn, boxes, picture)
+    return symbols
 
 
 def _lattice(header: Header) -> list[tuple[int, int, int, int]]:

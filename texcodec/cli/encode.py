@@ -47,6 +47,11 @@ _TARGETS = ("quality", "bpp", "size", "psnr")
     help="Aim at this peak signal-to-noise ratio, within 0.1 dB.",
 )
 @click.option(
+    "--lossless",
+    is_flag=True,
+    help="Give every sample back as it is, hidden colours of transparent pixels included; needs no model set.",
+)
+@click.option(
     "--tile",
     type=click.Choice(["128", "256"]),
     help="Cut the picture into tiles of this many pixels a side. By default the encoder chooses.",
@@ -81,6 +86,7 @@ def command(
     bpp: float | None,
     size: int | None,
     psnr: float | None,
+    lossless: bool,
     tile: str | None,
     crop: str | None,
     outside: str | None,
@@ -97,13 +103,13 @@ def command(
     are inputs, and photo.png becomes photo.tcx beside it, or in the folder given with --out-dir. An input "-"
     is standard input, and an output "-" standard output.
 
-    At most one of --quality, --bpp, --size and --psnr can be given. Where the target cannot be reached, the
+    At most one of --quality, --bpp, --size, --psnr and --lossless can be given. Where the target cannot be reached, the
     nearest end of the range is used, and a warning says so.
 
     With --crop, --size and --bpp are those of the whole file and picture, --psnr that of the region.
     """
-    if sum(target is not None for target in (quality, bpp, size, psnr)) > 1:
-        names = ", ".join(f"--{name}" for name in _TARGETS)
+    if sum(target is not None for target in (quality, bpp, size, psnr)) + lossless > 1:
+        names = ", ".join(f"--{name}" for name in (*_TARGETS, "lossless"))
         raise click.UsageError(f"At most one of {names} can be given.")
     if outside is not None and crop is None:
         raise click.UsageError("--outside needs --crop, the profile of what is inside.")
@@ -114,7 +120,10 @@ def command(
         is_output=_is_output,
         default_name=lambda source: encoded_name(source, out_dir),
     )
-    require_models(models)
+    if lossless and outside == "coarse":
+        raise click.UsageError("--lossless has no coarse tiles; leave --outside coarse away.")
+    if not lossless:
+        require_models(models)
     profile = None
     if crop is not None:
         from texcodec.crop import read_profile
@@ -140,6 +149,7 @@ def command(
                 bpp=bpp,
                 size=size,
                 psnr=psnr,
+                lossless=lossless,
                 models=models,
                 threads=threads,
                 tile=int(tile) if tile else None,

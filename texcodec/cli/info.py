@@ -15,7 +15,20 @@ from texcodec.cli import options
 from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console, display_name, emit, in_columns
 from texcodec.cli.info_features import describe_streams, stream_line
-from texcodec.container import CROP, EXIF, FEAT, FEAT_ANCILLARY, ICCP, PREV, PSUM, TEXT, XMPD, Reader
+from texcodec.container import (
+    CROP,
+    DRAWN,
+    EXACT,
+    EXIF,
+    FEAT,
+    FEAT_ANCILLARY,
+    ICCP,
+    PREV,
+    PSUM,
+    TEXT,
+    XMPD,
+    Reader,
+)
 from texcodec.errors import CorruptError
 from texcodec.limits import Limits
 
@@ -54,13 +67,14 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         models: a model set to look into, beside those that are found by themselves.
     """
     header = reader.header
-    manifest = _manifest_of(header.identity, models) if header.has_pixels else None
+    needs_set = header.has_pixels and not header.needs_no_set
+    manifest = _manifest_of(header.identity, models) if needs_set else None
     present = [entry for entry in reader.tiles if not entry.absent]
     tiles_of, bytes_of = Counter(entry.class_index for entry in present), Counter[int]()
     for entry in present:
         bytes_of[entry.class_index] += entry.length
     names = manifest.classes if manifest else ()
-    offsets = [entry.offset for entry in present] or [0]
+    offsets = [entry.offset for entry in present if not entry.drawn] or [0]
     return {
         "bytes": reader.file_bytes,
         "bits_per_pixel": round(8 * reader.file_bytes / (header.width * header.height), 6),
@@ -86,8 +100,14 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
                 "tiles": tiles_of[cls],
                 "bytes": bytes_of[cls],
             }
-            for cls in range(header.classes)
+            for cls in range(header.classes if needs_set else 0)
         ],
+        "drawn_tiles": {
+            "tiles": tiles_of[DRAWN],
+            "bytes": bytes_of[DRAWN],
+            "lossless": sum(entry.drawn and entry.offset == EXACT for entry in present),
+        },
+        "lossless": bool(present) and all(entry.drawn and entry.offset == EXACT for entry in reader.tiles),
         "rate_index": header.rate_index,
         "rate_offsets": [min(offsets), max(offsets)],
         "quality": _quality(manifest, header.rate_index),
@@ -95,6 +115,7 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "fusion": header.fusion,
         "entropy_profile": header.entropy_profile,
         "identity": header.identity.hex(),
+        "needs_models": needs_set,
         "models": manifest.name if manifest else None,
         "pixels": header.has_pixels,
         "features": describe_streams(reader, models),
@@ -162,6 +183,9 @@ def _as_text(facts: dict[str, Any]) -> str:
     lines["format"] = f"version {facts['format_version']}" + (", lean" if facts["lean"] else "")
     if facts["tiles"] or facts["absent_tiles"]:
         lines["tiles"] = _tiles_line(facts)
+    if "tiles" in lines and not facts["needs_models"]:
+        lines["models"] = "none needed"
+    elif "tiles" in lines:
         lines["rate"] = _rate_line(facts)
         halo = f"halo {facts['halo']} (latents a side)" if facts["halo"] else "no halo"
         lines["decoder"] = halo + (", fusion" if facts["fusion"] else ", no fusion")
@@ -185,6 +209,9 @@ def _tiles_line(facts: dict[str, Any]) -> str:
         line += f", {facts['absent_tiles']} left out"
     used = [entry for entry in facts["classes"] if entry["tiles"]]
     names = [f"{entry['tiles']} {entry['name'] or 'of class ' + str(entry['class'])}" for entry in used]
+    drawn = facts["drawn_tiles"]
+    if drawn["tiles"]:
+        names.append(f"{drawn['tiles']} drawn ({drawn['lossless'] or 'none'} without loss)")
     return line + (f": {', '.join(names)}" if names else "")
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..container import DRAWN, Header
 from ..registry import ModelSet
+from .drawn_coder import DrawnCoder
 from .latent_coder import LatentCoder
 from .pyramid_coder import PyramidCoder
-from .tile import TileCoder
+from .tile import TileCoder, TileReader
 
 PROFILES: Mapping[int, Callable[[ModelSet], TileCoder[Any]]] = {
     1: LatentCoder,
@@ -22,5 +24,11 @@ PROFILES: Mapping[int, Callable[[ModelSet], TileCoder[Any]]] = {
 
 
 def coders_of(models: ModelSet, profile: int) -> dict[int, TileCoder[Any]]:
-    """The coder of every class that a file with this model set and entropy profile may name."""
+    """The coder of every class of a model set."""
     return dict.fromkeys(range(models.classes), PROFILES[profile](models))
+
+
+def decoders_for(header: Header, models: ModelSet | None) -> dict[int, TileReader]:
+    """The coder of every class that the tiles of a file may have; ``models`` is None for a file that needs no set."""
+    coders: dict[int, TileReader] = {} if models is None else dict(coders_of(models, header.entropy_profile))
+    return coders | ({DRAWN: DrawnCoder(header.channels)} if header.drawn else {})

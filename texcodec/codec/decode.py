@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..container import EXIF, ICCP, XMPD, Reader, symbols_crc
+from ..container import EXIF, ICCP, PSUM, XMPD, Reader, pixels_crc, symbols_crc, unpack_pixel_sum
 from ..errors import ChecksumError, CorruptError, FormatError
 from ..images import Picture, decompress_alpha
 from ..limits import DEFAULT_LIMITS, Limits
-from .coders import coders_of
+from .coders import decoders_for
 from .cropping import region_box
-from .reconstruction import plan, render
+from .reconstruction import Plan, paste, plan, render
 from .requirements import Models, check_supported, models_for
-from .tile import CodedTile, TileLatents
+from .tile import CodedTile, DecodedTile
 from .workers import Counter, Progress, Workers
 
 Warn = Callable[[str], None]
@@ -34,7 +34,7 @@ class Decoder:
         self._reader, self._header, self._limits = reader, reader.header, limits or DEFAULT_LIMITS
         check_supported(self._header)
         self._models = models_for(self._header, reader.tiles, models)
-        self._coders = coders_of(self._models, self._header.entropy_profile)
+        self._coders = decoders_for(self._header, self._models)
         self._grid = self._header.grid
         self.damaged: list[int] = []
 
@@ -53,12 +53,35 @@ class Decoder:
         alpha = self._alpha(warn)
         with Workers(threads) as workers:
             counter = Counter(len(wanted.decoded) + len(wanted.synthesised), progress)
-            tiles = self._tiles(wanted.decoded, workers, counter, warn)
-            rate, grey = header.rate_index, header.channels == 1
-            pixels = render(wanted, tiles, self._models, workers, rate_index=rate, grey=grey, counter=counter)
+            tiles = self._tiles(wanted, workers, counter, warn)
+            pixels = self._pixels(wanted, tiles, workers, counter)
+        if box == grid.picture:
+            self._check_sum(pixels, warn)
         plane = None if alpha is None else np.ascontiguousarray(box.cut(alpha))
         icc, exif, xmp = (self._reader.chunks.get(kind) for kind in (ICCP, EXIF, XMPD))
         return Picture(pixels, plane, icc, exif, xmp)
+
+    def _pixels(
+        self, wanted: Plan, tiles: dict[int, DecodedTile], workers: Workers, counter: Counter
+    ) -> np.ndarray:
+        header = self._header
+        if self._models is None:
+            return paste(wanted, tiles, header.channels, counter)
+        grey = header.channels == 1
+        return render(
+            wanted, tiles, self._models, workers, rate_index=header.rate_index, grey=grey, counter=counter
+        )
+
+    def _check_sum(self, pixels: np.ndarray, warn: Warn) -> None:
+        """Compare the whole picture with the checksum of its pixels, if the file has one."""
+        expected = unpack_pixel_sum(self._reader.chunks.get(PSUM))
+        if expected is None or self.damaged or pixels_crc(pixels) == expected:
+            return
+        if self._models is None and not self._reader.salvage:
+            raise ChecksumError(
+                "The pixels do not match their checksum: the file is damaged; get another copy of the file."
+            )
+        warn("The pixels do not match their checksum: this machine computes them a little differently.")
 
     def symbols_hash(self, threads: int | None = None) -> str:
         """SHA-256, hexadecimal, of all tiles' decoded symbols: the same on every machine."""
@@ -85,14 +108,16 @@ class Decoder:
         return coded
 
     def _tiles(
-        self, wanted: Sequence[int], workers: Workers, counter: Counter, warn: Warn
-    ) -> dict[int, TileLatents]:
+        self, wanted: Plan, workers: Workers, counter: Counter, warn: Warn
+    ) -> dict[int, DecodedTile]:
         """The sound tiles among those wanted, by number; salvage leaves out the damaged ones."""
         salvage, present = self._reader.salvage, self._reader.tiles
+        shown = set(wanted.synthesised)
         self.damaged.clear()
 
-        def run(index: int) -> TileLatents | FormatError | None:
-            if present[index].absent:
+        def run(index: int) -> DecodedTile | FormatError | None:
+            # a drawn tile has no latents for its neighbours
+            if present[index].absent or (present[index].drawn and index not in shown):
                 return None
             try:
                 return self._tile(index).decoded()
@@ -102,7 +127,7 @@ class Decoder:
                 return error
 
         tiles = {}
-        for index, result in zip(wanted, workers.map(run, wanted, counter)):
+        for index, result in zip(wanted.decoded, workers.map(run, wanted.decoded, counter)):
             if isinstance(result, FormatError):
                 self.damaged.append(index)
                 warn(f"Tile {index} is left grey: {result}")

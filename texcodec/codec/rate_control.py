@@ -57,6 +57,13 @@ class Target:
         # no file is longer than the last bound, which keeps the numbers finite
         return int(self.size) if self.size is not None else round(min(self.bpp or 0.0, 1e9) * pixels / 8)
 
+    @property
+    def asked(self) -> str:
+        """What was asked for, as the subject of a sentence."""
+        if self.psnr is not None:
+            return f"A PSNR of {self.psnr:g} dB"
+        return f"A file of {self.size} bytes" if self.size is not None else f"A file of {self.bpp:g} bits per pixel"
+
 
 DEFAULT_QUALITY = 50.0
 
@@ -178,8 +185,18 @@ def search_psnr(measure: Callable[[int], float], target: float) -> tuple[int, bo
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape; infinite when they are equal."""
+    return psnr_of_error(squared_error(a, b), a.size)
+
+
+def squared_error(a: np.ndarray, b: np.ndarray) -> float:
+    """Sum of the squared differences of two uint8 arrays of one shape."""
     total = 0.0
     for y in range(0, len(a), 256):
         d = a[y : y + 256].astype(np.int32) - b[y : y + 256].astype(np.int32)
         total += float(np.square(d).sum(dtype=np.float64))
-    return math.inf if total == 0 else 10 * math.log10(255**2 * a.size / total)
+    return total
+
+
+def psnr_of_error(error: float, samples: int) -> float:
+    """PSNR in dB of so many samples with this sum of squared errors."""
+    return math.inf if error == 0 else 10 * math.log10(255**2 * samples / error)

@@ -32,6 +32,11 @@ def symbol_worth(models: ModelSet, rate_index: int, scale: float) -> np.ndarray 
     return np.float32(scale * manifest.distortion_factor * WORTH_AT_BASE_STEP) * np.square(relative)
 
 
+def error_worth(models: ModelSet, rate_index: int) -> float:
+    """Bits that a squared grey level is worth at a rate index, of all three channels of a pixel alike."""
+    return WORTH_AT_BASE_STEP / float(models.base_steps[rate_index]) ** 2
+
+
 def round_residual(
     residual: np.ndarray, scales: np.ndarray, tables: ProbabilityTables, worth: np.ndarray | None
 ) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..fusion import SeamBlock, block_input, correction, needed_pixels, seam_blo
 from ..registry import ModelSet
 from ..tiles import STRIDE, Box, Grid
 from .lapping import inner_borders
-from .tile import TileLatents
+from .tile import DecodedTile, TileLatents, TileSamples
 from .workers import Counter, Workers
 
 NEUTRAL = np.float32(128)
@@ -42,6 +42,17 @@ class Plan:
     synthesised: tuple[int, ...]
     decoded: tuple[int, ...]
 
+    @property
+    def area(self) -> Box:
+        """Pixels of the tiles that are synthesised."""
+        boxes = [self.grid.box(i) for i in self.synthesised]
+        return Box(
+            min(b.left for b in boxes),
+            min(b.top for b in boxes),
+            max(b.right for b in boxes),
+            max(b.bottom for b in boxes),
+        )
+
 
 def plan(grid: Grid, region: Box, *, fusion: bool, halo: int) -> Plan:
     """Which tiles a region needs (docs/format.md, "Regions")."""
@@ -56,7 +67,7 @@ def plan(grid: Grid, region: Box, *, fusion: bool, halo: int) -> Plan:
     return Plan(grid, region, blocks, tuple(sorted(synthesised)), tuple(sorted(decoded)))
 
 
-def with_halo(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet) -> np.ndarray:
+def with_halo(grid: Grid, index: int, tiles: Mapping[int, DecodedTile], models: ModelSet) -> np.ndarray:
     """A tile's latents with its neighbours' outermost ones around them; zeros where there is no neighbour.
 
     A neighbour at another rate is rescaled to this tile's quantisation steps.
@@ -66,6 +77,7 @@ def with_halo(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: 
     """
     halo = models.manifest.halo
     own = tiles[index]
+    assert isinstance(own, TileLatents)
     c, h, w = own.values.shape
     out = np.zeros((1, c, h + 2 * halo, w + 2 * halo), np.float32)
     out[0, :, halo : halo + h, halo : halo + w] = own.values
@@ -73,7 +85,7 @@ def with_halo(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: 
         return out
     for number, dy, dx in grid.around(index):
         other = tiles.get(number)
-        if other is None:
+        if not isinstance(other, TileLatents):  # none there, or drawn: it has no latents
             continue
         rows_to, rows_from = _halo_part(dy, halo, h, other.values.shape[1])
         columns_to, columns_from = _halo_part(dx, halo, w, other.values.shape[2])
@@ -99,15 +111,16 @@ def _halo_part(step: int, halo: int, own: int, other: int) -> tuple[slice, slice
     return slice(halo, halo + own), slice(0, own)
 
 
-def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models: ModelSet) -> np.ndarray:
+def synthesise(grid: Grid, index: int, tiles: Mapping[int, DecodedTile], models: ModelSet) -> np.ndarray:
     """Unrounded pixels of one tile; float32 3 x height x width on the 0..255 scale."""
     own, halo, box = tiles[index], models.manifest.halo * STRIDE, grid.box(index)
+    assert isinstance(own, TileLatents)
     covered = grid.latent_box(index)
     x, y = halo + box.left - covered.left, halo + box.top - covered.top
     r, latents = own.rate_index, with_halo(grid, index, tiles, models)
     borders = {}
     if models.manifest.entropy_profile > 1:
-        beside = {(dy, dx) for number, dy, dx in grid.around(index) if number in tiles}
+        beside = {(dy, dx) for number, dy, dx in grid.around(index) if isinstance(tiles.get(number), TileLatents)}
         rows, columns = grid.latent_shape(index)
         borders = {
             "inner_rows": inner_borders(rows, before=(-1, 0) in beside, behind=(1, 0) in beside),
@@ -130,24 +143,20 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, TileLatents], models:
 
 def stitch(
     wanted: Plan,
-    tiles: Mapping[int, TileLatents],
+    tiles: Mapping[int, DecodedTile],
     models: ModelSet,
     workers: Workers,
     counter: Counter | None = None,
 ) -> tuple[np.ndarray, Box]:
     """Unrounded pixels of all tiles of a plan, before fusion: float32 3 x H x W, and the box they cover."""
-    grid = wanted.grid
-    boxes = [grid.box(i) for i in wanted.synthesised]
-    area = Box(
-        min(b.left for b in boxes),
-        min(b.top for b in boxes),
-        max(b.right for b in boxes),
-        max(b.bottom for b in boxes),
-    )
+    grid, area = wanted.grid, wanted.area
     canvas = np.full((3, area.height, area.width), NEUTRAL, np.float32)
 
     def place(index: int) -> None:
-        if index in tiles:
+        tile = tiles.get(index)
+        if isinstance(tile, TileSamples):
+            _show(tile, grid.box(index).cut(canvas, area))
+        elif tile is not None:
             grid.box(index).cut(canvas, area)[...] = synthesise(grid, index, tiles, models)
 
     for _ in workers.map(place, wanted.synthesised, counter):
@@ -155,9 +164,37 @@ def stitch(
     return canvas, area
 
 
+def _show(tile: TileSamples, planes: np.ndarray) -> None:
+    """Put samples, height x width x channels, on the tile's part of a canvas."""
+    planes[...] = tile.values.transpose(2, 0, 1)
+
+
+def paste(
+    wanted: Plan, tiles: Mapping[int, DecodedTile], channels: int, counter: Counter | None = None
+) -> np.ndarray:
+    """Pixels of a region of a picture whose tiles are all drawn: nothing is computed, nothing is rounded.
+
+    Args:
+        tiles: by number; those that are missing stay neutral grey.
+    Returns:
+        uint8 height x width x channels.
+    """
+    region = wanted.region
+    canvas = np.full((region.height, region.width, channels), int(NEUTRAL), np.uint8)
+    planes = canvas.transpose(2, 0, 1)
+    for index in wanted.synthesised:
+        tile, box = tiles.get(index), wanted.grid.box(index)
+        if isinstance(tile, TileSamples):
+            shared = box.clip(region)
+            shared.cut(planes, region)[...] = shared.cut(tile.values.transpose(2, 0, 1), box)
+        if counter is not None:
+            counter()
+    return canvas
+
+
 def render(
     wanted: Plan,
-    tiles: Mapping[int, TileLatents],
+    tiles: Mapping[int, DecodedTile],
     models: ModelSet,
     workers: Workers,
     *,
@@ -177,12 +214,12 @@ def render(
     canvas, area = stitch(wanted, tiles, models, workers, counter)
     _repair(wanted, tiles, canvas, area, models, workers, rate_index)
     pixels = wanted.region.cut(canvas, area)
-    return _rounded(pixels.mean(0, keepdims=True) if grey else pixels)
+    return rounded(pixels.mean(0, keepdims=True) if grey else pixels)
 
 
 def _repair(
     wanted: Plan,
-    tiles: Mapping[int, TileLatents],
+    tiles: Mapping[int, DecodedTile],
     canvas: np.ndarray,
     area: Box,
     models: ModelSet,
@@ -191,7 +228,7 @@ def _repair(
 ) -> None:
     grid = wanted.grid
     # a seam beside an absent tile is no seam: repairing it would smear grey into the picture
-    blocks = [b for b in wanted.blocks if all(i in tiles for i in grid.touching(b.box))]
+    blocks = [b for b in wanted.blocks if _is_seam([tiles.get(i) for i in grid.touching(b.box)])]
     if not blocks:
         return
     rate, base, network = (
@@ -209,9 +246,18 @@ def _repair(
     corrections = list(itertools.chain.from_iterable(workers.map(run, parts)))
     for block, change in zip(blocks, corrections):
         block.box.cut(canvas, area)[...] += change
+    for index in wanted.synthesised:  # the samples of drawn tiles are what they are
+        tile = tiles.get(index)
+        if isinstance(tile, TileSamples):
+            _show(tile, grid.box(index).cut(canvas, area))
 
 
-def _rounded(pixels: np.ndarray) -> np.ndarray:
+def _is_seam(tiles: Sequence[DecodedTile | None]) -> bool:
+    """Whether fusion can repair anything where these tiles meet."""
+    return None not in tiles and any(isinstance(tile, TileLatents) for tile in tiles)
+
+
+def rounded(pixels: np.ndarray) -> np.ndarray:
     """float32 C x H x W to uint8 H x W x C, in strips that stay in the processor's cache."""
     out = np.empty((*pixels.shape[1:], len(pixels)), np.uint8)
     for y in range(0, len(out), STRIP):

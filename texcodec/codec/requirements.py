@@ -21,7 +21,7 @@ def check_supported(header: Header) -> None:
             "The file holds feature streams and no pixels, so there is no picture to decode.",
             advice="Use texcodec features infer for the answers of its tasks, or features decode for the tensors.",
         )
-    if header.entropy_profile not in PROFILES:
+    if header.entropy_profile not in PROFILES and not header.needs_no_set:
         known = ", ".join(map(str, PROFILES))
         raise UnsupportedError(
             f"The file uses entropy profile {header.entropy_profile}, but this version of texcodec knows "
@@ -29,8 +29,8 @@ def check_supported(header: Header) -> None:
         )
 
 
-def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> ModelSet:
-    """The model set of a file.
+def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> ModelSet | None:
+    """The model set of a file; None if it needs none.
 
     Args:
         models: a set that was loaded, the name or folder of one, or None to find the one that the file names.
@@ -38,6 +38,8 @@ def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> Mo
         ModelError: the set is missing, damaged, or not the one that the file names.
         CorruptError: header or index contradict the set.
     """
+    if header.needs_no_set:
+        return None
     if not isinstance(models, ModelSet):
         models = find_identity(header.identity, models)
     elif models.identity != header.identity:
@@ -54,6 +56,6 @@ def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> Mo
         raise CorruptError(f"The header has rate index {header.rate_index}, beyond the step table.")
     for index, entry in enumerate(tiles):
         rate = header.rate_index + entry.offset
-        if not entry.absent and not 0 <= rate < RATE_INDICES:
+        if not (entry.absent or entry.drawn) and not 0 <= rate < RATE_INDICES:
             raise CorruptError(f"Tile {index} has rate index {rate}, beyond the step table.")
     return models

@@ -31,6 +31,16 @@ class TileLatents:
     values: np.ndarray
 
 
+@dataclass(frozen=True)
+class TileSamples:
+    """A tile whose samples are in the file as they are shown; uint8 height x width x channels."""
+
+    values: np.ndarray
+
+
+DecodedTile = TileLatents | TileSamples
+
+
 class CodedTile(Protocol):
     """All that a payload holds of one tile."""
 
@@ -43,12 +53,21 @@ class CodedTile(Protocol):
         """The decoded symbols as bytes, for checksums: the same on every machine."""
         ...
 
-    def decoded(self) -> TileLatents:
+    def decoded(self) -> DecodedTile:
         """What reconstruction makes pixels of."""
         ...
 
 
 T = TypeVar("T", bound=CodedTile)
+R = TypeVar("R", bound=CodedTile, covariant=True)
+
+
+class TileReader(Protocol[R]):
+    """What decoding needs of a coder."""
+
+    def read(self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int) -> R:
+        """What the payload of the tile ``index`` of ``grid`` holds; raises CorruptError."""
+        ...
 
 
 class TileCoder(Protocol[T]):

@@ -29,8 +29,19 @@ from .feature_stream import (
     task_identifier,
     unpack_stream,
 )
-from .header import MAJOR, MINOR, SRGB, Header
-from .index import ABSENT, ABSENT_ENTRY, TileEntry, symbols_crc, tile_crc, tile_entry
+from .header import DRAWN_MINOR, MAJOR, MINOR, NO_ENTROPY, SRGB, Header
+from .index import (
+    ABSENT,
+    ABSENT_ENTRY,
+    DRAWN,
+    EXACT,
+    REDUCED,
+    TileEntry,
+    symbols_crc,
+    tile_crc,
+    tile_entry,
+)
+from .pixel_sum import pack_pixel_sum, pixels_crc, unpack_pixel_sum
 from .reader import Reader, read_header
 from .writer import write
 
@@ -40,15 +51,20 @@ __all__ = [
     "ALPH",
     "COARSE",
     "CROP",
+    "DRAWN",
+    "DRAWN_MINOR",
     "DROP",
+    "EXACT",
     "EXIF",
     "FEAT",
     "FEAT_ANCILLARY",
     "ICCP",
     "MAJOR",
     "MINOR",
+    "NO_ENTROPY",
     "PREV",
     "PSUM",
+    "REDUCED",
     "SIGNATURE",
     "SRGB",
     "TEXT",
@@ -63,6 +79,8 @@ __all__ = [
     "feature_header",
     "is_critical",
     "pack_crop",
+    "pack_pixel_sum",
+    "pixels_crc",
     "pack_stream",
     "read_header",
     "symbols_crc",
@@ -70,6 +88,7 @@ __all__ = [
     "tile_crc",
     "tile_entry",
     "unpack_crop",
+    "unpack_pixel_sum",
     "unpack_stream",
     "write",
 ]

@@ -16,6 +16,12 @@ MAJOR = 1
 MINOR = 0
 FEATURES_MINOR = 2
 """Of files with feature streams."""
+DRAWN_MINOR = 3
+"""Of files with drawn tiles."""
+NO_ENTROPY = 0
+"""Entropy profile of files whose tiles are all drawn; they need no model set."""
+DRAWN_LOG2 = 11
+"""Log2 of the largest tile's side in such files."""
 
 # BT.709 primaries, sRGB transfer, RGB (no matrix), full range: what an untagged picture is taken to be.
 SRGB = (1, 13, 0, 1)
@@ -25,7 +31,8 @@ _LEAN = 0x02
 _FUSION = 0x04
 _CICP = 0x08
 _ORIGIN = 0x10
-_KNOWN_FLAGS = _NO_PIXELS | _LEAN | _FUSION | _CICP | _ORIGIN
+_DRAWN = 0x20
+_KNOWN_FLAGS = _NO_PIXELS | _LEAN | _FUSION | _CICP | _ORIGIN | _DRAWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +47,10 @@ class Header:
         rate_index: row of the set's step table, 0 to 65535; a tile adds its offset.
         classes: texture classes that the tiles may name, 1 to 254.
         entropy_profile: the exact integer arithmetic of the entropy model, 0 to 255.
-        tile_log2: log2 of the tile's side in pixels, 7 or 8.
+        tile_log2: log2 of the tile's side in pixels, 7 or 8; up to 11 if all tiles are drawn.
         latent_log2: log2 of the pixels that one latent covers along a side, 0 to ``tile_log2``.
         halo: latents around a tile that its synthesis looks at, 0 to 15 and at most a tile.
+        drawn: whether tiles may be of class DRAWN, which are coded without a network.
         fusion: whether the seams are repaired after stitching.
         origin_x, origin_y: grid lines lie at x = origin_x modulo the tile's side, likewise y.
         alpha_mode: 0: none, 1: straight alpha, lossless, in the chunk ALPH.
@@ -67,6 +75,7 @@ class Header:
     latent_log2: int = LATENT_LOG2
     halo: int = 0
     fusion: bool = False
+    drawn: bool = False
     origin_x: int = 0
     origin_y: int = 0
     alpha_mode: int = 0
@@ -88,11 +97,11 @@ class Header:
         _check_range("alpha_mode", self.alpha_mode, 0, 1)
         _check_range("bit_depth", self.bit_depth, 8, 8)
         _check_range("orientation", self.orientation, 1, 1)
-        _check_range("tile_log2", self.tile_log2, 7, 8)
+        _check_range("tile_log2", self.tile_log2, 7, DRAWN_LOG2 if self.needs_no_set else 8)
         _check_range("latent_log2", self.latent_log2, 0, self.tile_log2)
         _check_range("halo", self.halo, 0, min(MOST_HALO, self.tile >> self.latent_log2))
-        _check_range("origin_x", self.origin_x, 0, self.tile - 1)
-        _check_range("origin_y", self.origin_y, 0, self.tile - 1)
+        _check_range("origin_x", self.origin_x, 0, min(self.tile - 1, 255))
+        _check_range("origin_y", self.origin_y, 0, min(self.tile - 1, 255))
         _check_range("classes", self.classes, 1, MOST_CLASSES)
         _check_range("entropy_profile", self.entropy_profile, 0, 255)
         _check_range("rate_index", self.rate_index, 0, 65_535)
@@ -107,12 +116,28 @@ class Header:
                 "The header of a file without pixels must have no alpha and no fusion, and an identity in the lean "
                 "form only."
             )
+        if self.drawn and not self.has_pixels:
+            raise ParameterError("The header of a file without pixels must announce no drawn tiles.")
+        if self.needs_no_set and (
+            any(self.identity)
+            or self.fusion
+            or (self.halo, self.rate_index, self.classes, self.latent_log2) != (0, 0, 1, LATENT_LOG2)
+        ):
+            raise ParameterError(
+                "The header of a file whose tiles are all drawn must name no model set: identity, fusion, halo and "
+                "rate index 0, one class, stride 16."
+            )
         if self.lean and self.has_pixels and (self.alpha_mode or self.tile_count != 1):
             raise ParameterError("The header's lean form needs exactly one tile and no alpha.")
 
     @property
+    def needs_no_set(self) -> bool:
+        """Whether all tiles are drawn ones, which no model set is needed for."""
+        return self.drawn and self.entropy_profile == NO_ENTROPY
+
+    @property
     def tile(self) -> int:
-        """Side of a tile in pixels: 128 or 256."""
+        """Side of a tile in pixels."""
         return 1 << self.tile_log2
 
     @property
@@ -140,6 +165,7 @@ def pack_header(header: Header) -> bytes:
         | (_FUSION if header.fusion else 0)
         | (_CICP if header.cicp != SRGB else 0)
         | (_ORIGIN if header.origin_x or header.origin_y else 0)
+        | (_DRAWN if header.drawn else 0)
     )
     parts = [
         bytes([header.major, header.minor, flags]),
@@ -186,9 +212,10 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
     pixel = fields.unsigned(1, "pixel format")
     grid = fields.unsigned(1, "grid")
     border = fields.unsigned(1, "border")
-    _refuse_unsupported(pixel, grid, border)
     classes = fields.unsigned(1, "classes")
     entropy_profile = fields.unsigned(1, "entropy profile")
+    drawn_only = bool(flags & _DRAWN) and entropy_profile == NO_ENTROPY
+    _refuse_unsupported(pixel, grid, border, DRAWN_LOG2 if drawn_only else 8)
     rate_index = fields.varint("rate index")
     identity = fields.take(IDENTITY_BYTES, "identity")
     cicp = SRGB
@@ -219,6 +246,7 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
             has_pixels=not flags & _NO_PIXELS,
             lean=bool(flags & _LEAN),
             fusion=bool(flags & _FUSION),
+            drawn=bool(flags & _DRAWN),
         )
     except ParameterError as error:
         raise CorruptError(str(error)) from None
@@ -228,12 +256,12 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
     return header, fields.position
 
 
-def _refuse_unsupported(pixel: int, grid: int, border: int) -> None:
+def _refuse_unsupported(pixel: int, grid: int, border: int, largest_log2: int) -> None:
     if pixel >> 4 != 7:
         raise _unsupported(f"{(pixel >> 4) + 1} bits per channel")
     if pixel >> 2 & 3 > 1:
         raise _unsupported(f"alpha mode {pixel >> 2 & 3}")
-    if grid & 15 not in (7, 8):
+    if not 7 <= grid & 15 <= largest_log2:
         raise _unsupported(f"tiles of 2^{grid & 15} pixels")
     if border >> 4:
         raise _unsupported(f"border field 0x{border:02x}")

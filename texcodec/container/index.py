@@ -16,6 +16,9 @@ from .fields import FieldReader, varint
 from .header import Header
 
 ABSENT = 255  # class of a tile that the file leaves out
+DRAWN = 254  # class of a tile that is coded without a network and without loss
+EXACT, REDUCED = 0, 1
+"""Rate offsets of a drawn tile: its samples are those of the picture, or the encoder reduced their colours."""
 MIN_ENTRY_BYTES = 1
 MAX_ENTRY_BYTES = 13
 
@@ -26,8 +29,8 @@ class TileEntry:
 
     Attributes:
         length: bytes of its payload, 0 to 2**32 - 1.
-        class_index: texture class, 0 to classes - 1, or ABSENT (then every other field is 0).
-        offset: added to the header's rate index, -128 to 127.
+        class_index: texture class, 0 to classes - 1, or ABSENT (then every other field is 0), or DRAWN.
+        offset: added to the header's rate index, -128 to 127; of a drawn tile EXACT or REDUCED.
         crc: ``tile_crc`` of its index and payload, 32 bits.
         symbols_crc: ``symbols_crc`` of its decoded symbols, 16 bits.
     """
@@ -42,6 +45,11 @@ class TileEntry:
     def absent(self) -> bool:
         """Whether the file leaves this tile out."""
         return self.class_index == ABSENT
+
+    @property
+    def drawn(self) -> bool:
+        """Whether this tile is coded without a network."""
+        return self.class_index == DRAWN
 
 
 ABSENT_ENTRY = TileEntry(length=0, class_index=ABSENT)
@@ -70,6 +78,31 @@ def check_entry(header: Header, index: int, entry: TileEntry) -> None:
         if entry != ABSENT_ENTRY:
             raise ParameterError(f"Tile {index} is absent, so all its other fields must be 0.")
         return
+    if entry.drawn:
+        _check_drawn(header, index, entry)
+    else:
+        _check_coded(header, index, entry)
+    for name, value, top in (
+        ("length", entry.length, 0xFFFF_FFFF),
+        ("crc", entry.crc, 0xFFFF_FFFF),
+        ("symbols_crc", entry.symbols_crc, 0xFFFF),
+    ):
+        if not 0 <= value <= top:
+            raise ParameterError(f"Tile {index} has {name} {value}, which is outside 0 .. {top}.")
+
+
+def _check_drawn(header: Header, index: int, entry: TileEntry) -> None:
+    if not header.drawn:
+        raise ParameterError(f"Tile {index} is a drawn one but the header announces none.")
+    if entry.offset not in (EXACT, REDUCED):
+        raise ParameterError(f"Tile {index} is a drawn one, so its rate offset must be 0 or 1, not {entry.offset}.")
+
+
+def _check_coded(header: Header, index: int, entry: TileEntry) -> None:
+    if header.needs_no_set:
+        raise ParameterError(
+            f"Tile {index} has class {entry.class_index} but the header says that all tiles are drawn."
+        )
     if not 0 <= entry.class_index < header.classes:
         raise ParameterError(
             f"Tile {index} has class {entry.class_index} but the header declares {header.classes} classes."
@@ -80,13 +113,6 @@ def check_entry(header: Header, index: int, entry: TileEntry) -> None:
         raise ParameterError(
             f"Tile {index} has rate index {header.rate_index} {entry.offset:+d}, which is outside 0 .. 65535."
         )
-    for name, value, top in (
-        ("length", entry.length, 0xFFFF_FFFF),
-        ("crc", entry.crc, 0xFFFF_FFFF),
-        ("symbols_crc", entry.symbols_crc, 0xFFFF),
-    ):
-        if not 0 <= value <= top:
-            raise ParameterError(f"Tile {index} has {name} {value}, which is outside 0 .. {top}.")
 
 
 def pack_index(entries: Sequence[TileEntry]) -> bytes:

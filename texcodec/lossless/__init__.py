@@ -2,10 +2,12 @@
 
 from texcodec.lossless.payload import (
     DRAWN_EFFORT,
+    FAST_EFFORT,
     PHOTO_EFFORT,
+    Effort,
     available,
     pack_samples,
     unpack_samples,
 )
 
-__all__ = ["DRAWN_EFFORT", "PHOTO_EFFORT", "available", "pack_samples", "unpack_samples"]
+__all__ = ["DRAWN_EFFORT", "FAST_EFFORT", "PHOTO_EFFORT", "Effort", "available", "pack_samples", "unpack_samples"]
