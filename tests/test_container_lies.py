@@ -80,7 +80,7 @@ def test_unknown_ancillary_chunk_may_repeat_but_a_known_one_may_not() -> None:
 @pytest.mark.parametrize(
     ("position", "value", "error"),
     [
-        (2, THDR[2] | 0x20, UnsupportedError),  # flags of the future
+        (2, THDR[2] | 0x40, UnsupportedError),  # flags of the future
         (2, THDR[2] | 0x80, UnsupportedError),
         (2, THDR[2] | 0x01, CorruptError),  # no pixels, yet tiles
         (2, THDR[2] | 0x02, CorruptError),  # lean, yet six tiles

@@ -55,6 +55,21 @@ def scene(height: int, width: int) -> np.ndarray:
     return np.clip(out, 0, 255).astype(np.uint8)
 
 
+def page(height: int, width: int) -> np.ndarray:
+    """Lines of dark strokes on a light page, with a coloured bar; uint8 height x width x 3."""
+    out = np.full((height, width, 3), 244, np.uint8)
+    out[: height // 8] = (30, 90, 170)
+    y, x = np.mgrid[:height, :width]
+    strokes = (noise(height, width)[..., 0] < 90) & (y % 12 > 4) & (y > height // 6) & (x > width // 10)
+    out[strokes] = noise(height, width, 1)[strokes] // 86 * 60
+    return out
+
+
+def shades(height: int, width: int) -> np.ndarray:
+    """Bands of slightly different greys, uint8 height x width x 3."""
+    return np.broadcast_to((np.arange(width) // 6 % 23 * 2)[None, :, None], (height, width, 3)).astype(np.uint8)
+
+
 def with_alpha(colour: np.ndarray) -> np.ndarray:
     """The picture with an alpha plane that runs from transparent to opaque, with a hole."""
     height, width = colour.shape[:2]
@@ -104,6 +119,14 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "crop": lambda: encode(scene(150, 300), quality=50, tile=128, crop=(37, 21, 150, 90)),
     "coarse": lambda: encode(scene(140, 290), quality=45, tile=128, crop=(5, 3, 100, 120), outside="coarse"),
     "finest": lambda: encode(scene(60, 150), quality=90, tile=128, crop=(90, 40, 60, 20), outside="coarse"),
+    # since version 1.3
+    "drawn": lambda: encode(np.concatenate([page(140, 128), scene(140, 300)], 1), quality=60, tile=128),
+    "drawn-grey": lambda: encode(page(60, 70)[..., :1], quality=90),
+    "fewer-colours": lambda: encode(page(90, 240) - shades(90, 240), quality=40),
+    "lossless": lambda: texcodec.encode(with_alpha(scene(70, 90)), lossless=True, threads=1),
+    "lossless-grey": lambda: texcodec.encode(scene(40, 530)[..., :1], lossless=True, threads=1),
+    "lossless-crop": lambda: texcodec.encode(scene(150, 300), lossless=True, threads=1, crop=(37, 21, 150, 90), tile=128),
+    "lossless-pixel": lambda: texcodec.encode(np.array([[[9]]], np.uint8), lossless=True, threads=1),
 }
 
 
@@ -133,7 +156,7 @@ def main(folder: Path) -> None:
         Image.fromarray(samples).save(png, "png", optimize=True)
         contents |= {f"{name}.tcx": data, f"{name}.png": png.getvalue()}
         tiles = [(tile.texture, tile.rate) for tile in second.file.tiles]
-        escapes = sum(tile.escapes for tile in second.symbols if tile)
+        escapes = sum(getattr(tile, "escapes", 0) for tile in second.symbols)
         print(f"{name}: {samples.shape}, {len(data)} bytes, (class, rate) {tiles}, {escapes} escapes")
     for name, content in contents.items():
         with open(folder / name, "xb") as stream:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _CRC = 1
 
 
 def pixels_crc(pixels: np.ndarray) -> int:
     """The CRC-32 of uint8 height x width x channels samples: rows from the top, channels in order."""
-    return zlib.crc32(np.ascontiguousarray(pixels).data)
+    return zlib.crc32(pixels.tobytes())
 
 
 def pack_pixel_sum(pixels: np.ndarray) -> bytes:
