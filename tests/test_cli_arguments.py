@@ -132,6 +132,7 @@ class TestOptions:
         assert texcodec("encode", "a.png") == 0
         (call,) = codec.calls
         assert call.pop("metadata") is True
+        assert call.pop("lossless") is False
         assert call.pop("limits") == package.Limits()
         assert callable(call.pop("warn"))
         targets, crop = {"quality", "bpp", "size", "psnr"}, {"crop", "outside"}
@@ -145,6 +146,20 @@ class TestOptions:
     def test_numbers_reach_the_codec(self, codec: Codec, folder: Path, option: str, value: float) -> None:
         assert texcodec("encode", "a.png", f"--{option}", value) == 0
         assert codec.calls[0][option] == value
+
+    def test_lossless_reaches_the_codec_and_needs_no_set(
+        self, codec: Codec, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEXCODEC_MODELS", str(folder / "none"))
+        assert texcodec("encode", "a.png", "--lossless") == 0
+        assert codec.calls[0]["lossless"] is True
+
+    @pytest.mark.parametrize("other", [("--quality", 5), ("--size", 500), ("--crop", "c.json", "--outside", "coarse")])
+    def test_lossless_excludes_targets_and_coarse_tiles(
+        self, codec: Codec, folder: Path, other: tuple[object, ...]
+    ) -> None:
+        assert texcodec("encode", "a.png", "--lossless", *other) == 2
+        assert not codec.calls
 
     def test_the_others_reach_the_codec(self, codec: Codec, folder: Path) -> None:
         options = [

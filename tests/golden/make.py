@@ -125,7 +125,9 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "fewer-colours": lambda: encode(page(90, 240) - shades(90, 240), quality=40),
     "lossless": lambda: texcodec.encode(with_alpha(scene(70, 90)), lossless=True, threads=1),
     "lossless-grey": lambda: texcodec.encode(scene(40, 530)[..., :1], lossless=True, threads=1),
-    "lossless-crop": lambda: texcodec.encode(scene(150, 300), lossless=True, threads=1, crop=(37, 21, 150, 90), tile=128),
+    "lossless-crop": lambda: texcodec.encode(
+        scene(150, 300), lossless=True, threads=1, crop=(37, 21, 150, 90), tile=128
+    ),
     "lossless-pixel": lambda: texcodec.encode(np.array([[[9]]], np.uint8), lossless=True, threads=1),
 }
 

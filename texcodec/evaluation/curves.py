@@ -48,7 +48,7 @@ def mean_curve(codec: Codec, sources: Sequence[Source], journal: Journal, metric
     """Means over the pictures at each of the codec's qualities, every picture counting the same.
 
     Bits per pixel and metrics are averaged one by one, as published curves are. A metric that one of the
-    pictures is too small for is left out.
+    pictures is too small for is left out. A picture without loss counts as the metric's ceiling.
 
     Args:
         sources: pictures that the codec has all points of.
@@ -62,7 +62,9 @@ def mean_curve(codec: Codec, sources: Sequence[Source], journal: Journal, metric
     for metric in metrics:
         columns = [[row[i].metrics[metric.key] for row in table] for i in range(len(codec.qualities))]
         if not any(value is None for column in columns for value in column):
-            values[metric.key] = [_mean([v for v in column if v is not None]) for column in columns]
+            values[metric.key] = [
+                _mean([min(v, metric.ceiling) for v in column if v is not None]) for column in columns
+            ]
     return Curve(codec.name, rates, values, codec)
 
 

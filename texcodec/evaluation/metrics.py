@@ -28,6 +28,7 @@ class Metric:
         straight: a number -> the scale on which curves are nearly straight over the logarithm of the rate, in
             which they are drawn and interpolated.
         straight_unit: of that scale.
+        ceiling: what a picture counts for at most in means, where a value may be infinite.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Metric:
     measure: Callable[[np.ndarray, np.ndarray], float]
     straight: Callable[[float], float] = float
     straight_unit: str = ""
+    ceiling: float = math.inf
 
     def of(self, original: np.ndarray, decoded: np.ndarray) -> float | None:
         """The metric, or None where the picture is too small for it."""
@@ -63,7 +65,10 @@ def _ssimulacra2() -> Callable[[np.ndarray, np.ndarray], float]:
     return lambda a, b: float(compute_ssimulacra2(png(a), png(b)))
 
 
-PSNR = Metric("psnr-rgb", "PSNR", "dB", 2, 1, psnr, straight_unit="dB")
+LOSSLESS_PSNR = 68.0
+"""dB that a picture without loss counts for: about that of an error of one level in one of a hundred samples."""
+
+PSNR = Metric("psnr-rgb", "PSNR", "dB", 2, 1, psnr, straight_unit="dB", ceiling=LOSSLESS_PSNR)
 MS_SSIM = Metric(
     "ms-ssim-rgb", "MS-SSIM", "", 4, SMALLEST_SIDE, ms_ssim, straight=decibels, straight_unit="dB"
 )
