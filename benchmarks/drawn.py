@@ -166,7 +166,8 @@ def lossless(path: Path, mode: str) -> dict[str, Any]:
         Image.fromarray(pixels).save(png, compress_level=1)
         subprocess.run(["cwebp", "-quiet", "-lossless", "-m", "6", str(png), "-o", str(webp)], check=True)
         theirs = webp.stat().st_size
-    return {"folder": path.parent.name, "name": path.name, "mode": mode, "bytes": len(data), "cwebp": theirs, "tile": Reader(data).header.tile}
+    names = {"folder": path.parent.name, "name": path.name, "mode": mode, "tile": Reader(data).header.tile}
+    return names | {"bytes": len(data), "cwebp": theirs}
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ ORDER = {
     "errors": 0,
     "limits": 1,
     "files": 2,
+    "lossless": 2,
     "texture": 2,
     "tiles": 2,
     "fusion": 3,
