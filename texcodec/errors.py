@@ -131,6 +131,8 @@ class ModelDamagedError(ModelError):
 class LibraryError(TexcodecError):
     """A library that texcodec uses was built without something that is needed: the installation is at fault."""
 
+    advice = "Install a current Pillow from PyPI."
+
 
 class ImageError(TexcodecError):
     """The input picture is unreadable, empty or of a kind that is not supported (16 bits per channel)."""

@@ -79,7 +79,7 @@ class Decoder:
             return
         if self._models is None and not self._reader.salvage:
             raise ChecksumError(
-                "The pixels do not match their checksum: the file is damaged; get another copy of the file."
+                "The pixels do not match their checksum: the file is damaged."
             )
         warn("The pixels do not match their checksum: this machine computes them a little differently.")
 

@@ -71,7 +71,7 @@ def lossless_file(
     """
     if not available():
         raise LibraryError(
-            "Coding without loss needs a Pillow with WebP, and this one was built without it; install Pillow from PyPI."
+            "Coding without loss needs a Pillow with WebP, and this one was built without it."
         )
     height, width = pixels.shape[:2]
     side = tile or (None if crop else _best_side(pixels))

@@ -39,12 +39,18 @@ def cut_tile(pixels: np.ndarray, origin: Box, box: Box) -> np.ndarray:
 class DrawnTiles:
     """The drawn tiles of a picture.
 
+    Args:
+        pixels: uint8 H x W x C, the whole picture.
+        single: whether single tiles may be drawn; otherwise only the whole picture can be.
+
     Attributes:
         share: of the region's pixels, of the tiles that look drawn.
         pixels: uint8 H x W x C of ``origin``, what the coded tiles show.
     """
 
-    def __init__(self, pixels: np.ndarray, layout: TileLayout, workers: Workers) -> None:
+    def __init__(
+        self, pixels: np.ndarray, layout: TileLayout, workers: Workers, *, single: bool = True
+    ) -> None:
         self.pixels, self.origin = shown_pixels(pixels, layout)
         self._layout = layout
         grid, tiles = layout.grid, layout.region_tiles
@@ -52,7 +58,7 @@ class DrawnTiles:
         drawn = [i for i, yes in zip(tiles, found) if yes] if available() else []
         areas = {i: grid.box(i).width * grid.box(i).height for i in tiles}
         self.share = sum(areas[i] for i in drawn) / sum(areas.values())
-        self._versions = dict(zip(drawn, workers.map(self._code, drawn)))
+        self._versions = dict(zip(drawn, workers.map(self._code, drawn))) if single else {}
         self._chosen: dict[tuple[int, int], DrawnTile | None] = {}
 
     def __bool__(self) -> bool:

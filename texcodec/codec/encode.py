@@ -204,9 +204,9 @@ class _Encoding:
         self.coders = coders_of(models, models.manifest.entropy_profile)
         self.ancillary, self.alpha = ancillary, _alpha(picture, analysed.layout)
         self.crop = crop
-        self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers)
-        if models.manifest.entropy_profile in LAPPED_PROFILES:
-            self.drawn.give_up()  # a tile beside a drawn one would have to be analysed anew
+        # beside a drawn tile, a lapped transform would have to be analysed anew
+        single = models.manifest.entropy_profile not in LAPPED_PROFILES
+        self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers, single=single)
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
 

@@ -65,8 +65,7 @@ def unpack_samples(payload: bytes, height: int, width: int, channels: int) -> np
         return webp.decompress(rest, height, width, channels)
     if not method or method[0] > _WEBP:
         known = "is empty" if not method else f"has the unknown method {method[0]}"
-        raise CorruptError(f"The lossless payload {known}; get another copy of the file.")
+        raise CorruptError(f"The lossless payload {known}.")
     raise CorruptError(
-        f"The lossless payload has {len(payload)} bytes, which do not fit a tile of {width} x {height} pixels; "
-        "get another copy of the file."
+        f"The lossless payload has {len(payload)} bytes, which do not fit a tile of {width} x {height} pixels."
     )

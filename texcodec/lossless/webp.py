@@ -46,7 +46,7 @@ def compress(samples: np.ndarray, *, method: int, quality: int) -> bytes:
     body = data[_WRAPPING : 20 + length]
     if data[:_WRAPPING] != _wrapping(len(body), *samples.shape[:2]):
         raise LibraryError(
-            "This Pillow writes lossless WebP in another form than RFC 9649's simple one; install a current Pillow."
+            "This Pillow writes lossless WebP in another form than RFC 9649's simple one."
         )
     return body
 
@@ -66,23 +66,23 @@ def decompress(body: bytes, height: int, width: int, channels: int) -> np.ndarra
     except Image.DecompressionBombError as error:
         raise LimitError(f"Pillow's own limit is too small for a tile: {error}.") from error
     except MemoryError as error:
-        raise LimitError("A lossless tile needs more memory than there is; decode smaller regions.") from error
+        raise LimitError("A lossless tile needs more memory than there is.") from error
     except Exception as error:  # Pillow lets several kinds of exception out for damaged files
-        raise CorruptError("The lossless payload does not decode; get another copy of the file.") from error
+        raise CorruptError("The lossless payload does not decode.") from error
     if samples.shape != (height, width, 3):
-        raise CorruptError("The lossless payload has another size than the tile; get another copy of the file.")
+        raise CorruptError("The lossless payload has another size than the tile.")
     if channels == 3:
         return samples
     grey = samples[:, :, 1:2]
     if not (samples == grey).all():
-        raise CorruptError("The lossless payload of a grey tile holds colours; get another copy of the file.")
+        raise CorruptError("The lossless payload of a grey tile holds colours.")
     return np.ascontiguousarray(grey)
 
 
 def _require() -> None:
     if not available():
         raise LibraryError(
-            "Lossless tiles need a Pillow with WebP, and this one was built without it; install Pillow from PyPI."
+            "Lossless tiles need a Pillow with WebP, and this one was built without it."
         )
 
 
