@@ -18,6 +18,7 @@
     features.json       of benchmarks/features/run.py, with a plot beside it
     byte-weights.json   of benchmarks/byte_weights.py: report.json of two sets, the one of bytes first,
                         and "bytes": {"synthesis": {set: % of float32}, "decoder": {set: MB}}
+    drawn.json          of benchmarks/drawn.py
     cost.json           {"hardware": "...", "rows": [{"name": "...", "any column": number or text, ...}, ...]}
 
 Every piece may have a "provenance" (benchmarks/provenance.py), which its section ends with. Tables of
@@ -212,6 +213,56 @@ def byte_weights(piece: Piece, plots: Plots) -> list[str]:
     ]
 
 
+def drawn(piece: Piece, plots: Plots) -> list[str]:
+    pictures, anchors = piece["pictures"], list(piece["pictures"][0]["bd_rate"])
+    columns = [(anchor, kind) for anchor in anchors for kind in ("texcodec", "in steps", "networks alone")]
+    values = [[row["bd_rate"][anchor][kind] for anchor, kind in columns] for row in pictures]
+    means = []
+    for column in zip(*values):
+        known = [value for value in column if value is not None]
+        means.append(sum(known) / len(known) if known else None)
+    rows = [
+        [name, *(percent(value) for value in line)]
+        for name, line in [*zip((row["name"] for row in pictures), values), ("mean", means)]
+    ]
+    heads = {"texcodec": "", "in steps": ", in steps", "networks alone": ", networks alone"}
+    counted = [
+        [
+            str(quality),
+            *(
+                f"{100 * sum(t[key] / t['tiles'] for t in tiles) / len(tiles):.0f} %"
+                for key in ("drawn", "lossless")
+            ),
+            str(sum(t["without a set"] for t in tiles)),
+        ]
+        for quality, tiles in zip(piece["qualities"], zip(*(row["tiles"] for row in pictures)))
+    ]
+    groups: dict[tuple[str, str], list[float]] = {}
+    for row in piece["lossless"]:
+        kind = row["folder"], "grey" if row["mode"] == "L" else "colour"
+        groups.setdefault(kind, []).append(100 * row["bytes"] / row["cwebp"] - 100)
+    exact = [
+        [*kind, str(len(found)), f"{sum(found) / len(found):+.1f} %", f"{max(found):+.1f} %"]
+        for kind, found in groups.items()
+    ]
+    return [
+        "## Drawn pictures",
+        f"BD-rate of whole files from {piece['lowest']:g} dB up, model set {piece['models']}, against AVIF (4:4:4, "
+        "speed 6) and lossy WebP (method 6); negative: texcodec needs fewer bits. A file without loss counts as 68 dB. "
+        '"In steps" takes, at every PSNR, the smallest measured file of texcodec that is at least as good, and '
+        "interpolates nothing between them. –: no common PSNR.",
+        table_text(["picture", *(f"{anchor}{heads[kind]}" for anchor, kind in columns)], rows),
+        "Tiles that are drawn, tiles without loss (means over the pictures), and pictures coded without any network:",
+        table_text(["quality", "drawn tiles", "without loss", "pictures without a set"], counted),
+        "`--lossless` against `cwebp -lossless -m 6`, whole files ([decision](decisions/drawn.md)):",
+        table_text(["pictures", "samples", "number", "mean", "worst"], exact),
+    ]
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f} %"
+
+
 def cost(piece: Piece, plots: Plots) -> list[str]:
     rows = piece["rows"]
     header = list(dict.fromkeys(key for row in rows for key in row))
@@ -234,6 +285,7 @@ SECTIONS: dict[str, Callable[[Piece, Plots], list[str]]] = {
     "quantisation": quantisation,
     "features": features,
     "byte-weights": byte_weights,
+    "drawn": drawn,
     "cost": cost,
 }
 

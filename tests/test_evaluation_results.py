@@ -67,6 +67,26 @@ def write(folder: Path, monkeypatch: pytest.MonkeyPatch, **pieces: object) -> st
     return (folder / "results.md").read_text("utf-8")
 
 
+def drawn_row(name: str, first: float | None, second: float, tiles: int, whole: bool) -> dict[str, Any]:
+    return {
+        "name": name,
+        "bd_rate": {
+            "AVIF": {"texcodec": first, "in steps": -5.0, "networks alone": None},
+            "WebP": {"texcodec": second, "in steps": 2.0, "networks alone": 90.0},
+        },
+        "tiles": [{"quality": 50, "tiles": 2, "drawn": tiles, "lossless": tiles - 1, "without a set": whole}],
+    }
+
+
+DRAWN = {
+    "models": SET,
+    "lowest": 32.0,
+    "qualities": [50],
+    "pictures": [drawn_row("a", None, -20.0, 1, False), drawn_row("b", -15.0, -40.0, 2, True)],
+    "lossless": [{"folder": "s", "name": "a", "mode": "L", "bytes": 90, "cwebp": 100, "tile": 512}],
+}
+
+
 def test_every_piece_is_a_section_with_its_numbers(
     two_sets: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +105,7 @@ def test_every_piece_is_a_section_with_its_numbers(
         quantisation=QUANTISATION,
         byte_weights=two_sets
         | {"bytes": {"synthesis": {SET: 26.5, "std-1": 50}, "decoder": {SET: 0.3, "std-1": 4.3}}},
+        drawn=DRAWN,
         cost={"rows": [{"name": "x", "kMAC/pixel": 8.5}, {"name": "y", "encode, s": 1.25}]},
     )
     assert text.index("should know: ![](results/a.png), [b](https://b).") < text.index(
@@ -97,6 +118,8 @@ def test_every_piece_is_a_section_with_its_numbers(
     assert text.index("| 5 | +40.0 |") < text.index("| 60 | -3.0 |")
     assert "Pictures: streets; 20 minutes of fine-tuning." in text
     assert "| y | – | 1.25 |" in text
+    assert "| mean | -15.0 % | -5.0 % | – | -30.0 % | +2.0 % | +90.0 % |" in text
+    assert "| 50 | 75 % | 25 % | 1 |" in text and "| s | grey | 1 | -10.0 % | -10.0 % |" in text
     assert "| 2 bits, helped | 2 bits, plain | 24.500 | 24.250 | +0.250 | +0.100 to +0.400 |" in text
     assert "3 bits" not in text and "- Better: **not shown**." in text and "Some runs are missing" in text
     assert "| texcodec (tiny-1) | 26.5 | 0.3 |" in text and f"needs {abs(rate):.2f} % {more} bits" in text

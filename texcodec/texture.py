@@ -41,7 +41,7 @@ def complexity(pixels: np.ndarray) -> float:
 
 EVEN = 0.5
 """Share of equal neighbours from which on a tile is taken for drawn: no tile of Kodak's photographs has 0.37, and all
-that went without a network on screenshots had 0.63 (docs/decisions/lossless.md)."""
+that went without a network on screenshots had 0.63 (docs/decisions/drawn.md)."""
 FEW_COLOURS = 32
 """Colours that a tile of a dithered or pixelled picture has at most."""
 _SAMPLED = 4

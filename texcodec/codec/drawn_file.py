@@ -32,7 +32,7 @@ from .reconstruction import paste, plan
 from .workers import Counter, Workers
 
 PHOTO_SIDE = 512
-"""Tiles that code photographs without loss in the fewest bytes (docs/decisions/lossless.md)."""
+"""Tiles that code photographs without loss in the fewest bytes (docs/decisions/drawn.md)."""
 DRAWN_SIDE = 2048
 """The same for drawings, in which a picture repeats itself far away."""
 

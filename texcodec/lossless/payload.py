@@ -27,7 +27,7 @@ class Effort(NamedTuple):
 FAST_EFFORT = Effort(0, 20)
 """For estimates: a tenth of the time, and 5 to 20 % more bytes for photographs."""
 DRAWN_EFFORT = Effort(4, 75)
-"""For tiles of drawn pictures, where more effort gains nothing (docs/decisions/lossless.md)."""
+"""For tiles of drawn pictures, where more effort gains nothing (docs/decisions/drawn.md)."""
 PHOTO_EFFORT = Effort(6, 75)
 """For whole pictures."""
 
