@@ -106,6 +106,7 @@ def encode(
         size: bytes of the whole file, never exceeded unless the picture cannot be made so small.
         psnr: dB over the colour samples (of the crop's region), met within 0.1 dB where set and picture allow it.
         lossless: give every sample back as it is, hidden colours of transparent pixels included; needs no model set.
+            Of a picture with notices (more than 8 bits per channel, CMYK), the samples after the change that they name.
         models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with texcodec.
         threads: default: the cores this process may use. The bytes do not depend on it.
         tile: tile side, 128 or 256; default: 256, or with a crop the one that reaches less far beyond it.
