@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from pictures import photograph
 from texcodec.errors import ParameterError, StreamError
 from texcodec.evaluation.bdrate import bd_rate
 from texcodec.evaluation.crops import choose_regions, match_quality, spread
-from texcodec.evaluation.curves import Curve, read_curve
+from texcodec.evaluation.curves import Curve, mean_curve, read_curve
 from texcodec.evaluation.journal import Journal, Point
 from texcodec.evaluation.metrics import MS_SSIM, PSNR
 from texcodec.evaluation.pictures import Source
@@ -103,6 +104,16 @@ class TestCurveFiles:
         for text in ("vtm.json", "=vtm.json", "VTM="):
             with pytest.raises(ParameterError, match="is not NAME=FILE"):
                 read_curve(text)
+
+
+def test_a_picture_without_loss_counts_as_its_ceiling_in_means() -> None:
+    journal = Journal()
+    for name, decibels in (("a", float("inf")), ("b", 40.0), ("c", 90.0)):
+        journal.add(point(50, picture=name, metrics={"psnr-rgb": decibels}))
+    codec = SimpleNamespace(name="x", identity="c", qualities=(50,))
+    sources = [SimpleNamespace(digest=name, pixels=100) for name in "abc"]
+    curve = mean_curve(codec, sources, journal, [PSNR])  # type: ignore[arg-type]
+    assert curve.values["psnr-rgb"] == [pytest.approx((68 + 40 + 68) / 3)]
 
 
 class TestJournal:
