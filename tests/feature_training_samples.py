@@ -69,5 +69,5 @@ def codec_loop(folder: Path, steps: int, found: FeatureCodec | None = None, **op
     torch.manual_seed(0)
     known = features(40)
     task = CodecTask(found, [TaskData(s.name, known[s.name]) for s in found.shapes], 4)
-    stage = StageSettings(minutes=steps / 60, rate=3e-3, decay=0.9)
+    stage = StageSettings(steps=steps, rate=3e-3, decay=0.9)
     return Loop(task, stage, folder, "codec", **{"clock": StepClock(), **options})

@@ -233,7 +233,7 @@ def photos(folder: Path, count: int = 3) -> Path:
 
 def test_command_refuses_what_would_do_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures, work = photos(tmp_path / "photos", 1), tmp_path / "work"
-    common = [pictures, "--work", work, "--preset", "tiny", "--time", "1s"]
+    common = [pictures, "--work", work, "--preset", "tiny", "--steps", 2]
     assert train(*common, "--stage", "parent", "--quantise", "entropy") == 2
     assert "--quantise entropy needs a stage" in capsys.readouterr().err
     assert train(*common, "--stage", "entropy", "--helpers", 1) == 2
@@ -248,7 +248,7 @@ def test_quantised_training_makes_a_sound_set_of_the_rate_of_its_float_twin(
     pictures, out, work = photos(tmp_path / "photos"), tmp_path / "mine", tmp_path / "work"
     common = [pictures, "--work", work, "--from", "tiny-1"]
     options = ["--quantise", "entropy", "--quantise", "synthesis", "--helpers", 1]
-    assert train(*common, "--stage", "entropy", "--time", "1s", *options) == 0
+    assert train(*common, "--stage", "entropy", "--steps", 6, *options) == 0
     state = read_checkpoint(work / "entropy.pt")
     assert any(k.startswith(STRUCTURES) for k in state["average"])
     assert state["settings"]["quantise"]["helpers"] == 1
@@ -271,7 +271,7 @@ def test_quantised_training_makes_a_sound_set_of_the_rate_of_its_float_twin(
     assert stored is not None and stored.quantise == QuantiseSettings(True, True, 1)
     # the stage is not repeated by a run that does not quantise, but neither is it mixed up
     capsys.readouterr()
-    assert train(*common, "--stage", "entropy", "--time", "9s") == 2
+    assert train(*common, "--stage", "entropy", "--steps", 9) == 2
     assert "quantise" in capsys.readouterr().err
     again = restore_codec(out)  # training goes on from what was rounded
     for key, value in again.state_dict().items():

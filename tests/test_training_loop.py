@@ -41,7 +41,6 @@ def test_training_lowers_the_cost(tmp_path: Path) -> None:
     loop = crop_loop(tmp_path, stage(60, batch=4, checkpoint_seconds=1e9))
     first, last = [], []
     for step in range(60):
-        loop.elapsed = float(step)
         loop.step(loop.task.draw(np.random.default_rng(step)))
         (first if step < 15 else last).append(loop._means()["loss"])
         loop._counted = 0
@@ -68,7 +67,7 @@ def test_loss_of_a_stage_is_the_cost_over_its_usual_size(tmp_path: Path) -> None
 def test_learning_rate_rises_and_falls_as_a_cosine(tmp_path: Path) -> None:
     loop = Loop(Parabola(), stage(100, rate=1.0, last_rate=0.2), tmp_path, "t")
     rates = []
-    for loop.elapsed in (0.0, 1.0, 2.0, 50.0, 100.0):
+    for loop.steps in (0, 1, 2, 50, 100):
         rates.append(loop.learning_rate())
     assert rates == pytest.approx([0.001, 0.5, 1.0, 0.6, 0.2], rel=2e-3)
 
@@ -78,7 +77,6 @@ def test_average_of_the_weights_is_what_is_kept(tmp_path: Path) -> None:
     start = value = loop.task.modules.value.item()
     average = start
     for step in range(1, 6):
-        loop.elapsed = 2.0
         loop.step(loop.task.draw(np.random.default_rng(0)))
         value = loop.task.modules.value.item()
         decay = (1 + step) / (10 + step)
@@ -262,12 +260,12 @@ def test_curves_go_to_tensorboard_where_it_is_installed(
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    report = Report(tmp_path, "t", minutes=1, visible=True, say=print)
+    report = Report(tmp_path, "t", visible=True, say=print)
     report.add({"step": 7, "loss": 0.5})
     report.close()
     assert written == [("loss", 0.5, 7), ("closed", 0.0, 0)]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as where it is not installed
-    report = Report(tmp_path, "u", minutes=1, visible=True, say=print)
+    report = Report(tmp_path, "u", visible=True, say=print)
     report.add({"step": 7, "loss": 0.5})
     report.close()
     assert (tmp_path / "u.csv").exists()
@@ -282,8 +280,8 @@ def test_bar_tells_rate_quality_loss_and_time_left(tmp_path: Path, monkeypatch: 
 
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
-        report = Report(tmp_path, "parent", minutes=120, visible=True, say=print)
-        report.show(600.0, "0.457 bpp, 31.23 dB, loss 0.9876")
+        report = Report(tmp_path, "parent", visible=True, say=print)
+        report.show(1 / 12, 600.0, "0.457 bpp, 31.23 dB, loss 0.9876")
         report.close()
         text = stream.getvalue()
         assert ("parent" in text and "0.457 bpp, 31.23 dB, loss 0.9876, 1:50:00 left" in text) is shown

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -217,19 +215,13 @@ def untrained(sampler: CropSampler) -> PictureCodec:
     return PictureCodec.untrained(SMALLEST, rows, THRESHOLDS)
 
 
-def steps_as_seconds() -> Callable[[], float]:
-    """A clock by which every step of training takes a second, whatever else the machine does."""
-    seconds = itertools.count()
-    return lambda: float(next(seconds))
-
-
 def train(
     mode: str, pictures: PictureCodec, sampler: CropSampler, folder: Path, *, steps: int, rate: float
 ) -> PictureCodec:
     """Train for a number of steps; returns the averaged pictures' codec."""
-    settings = StageSettings(minutes=steps / 60, crop=SIDE, batch=2, rate=rate, decay=0.9)
+    settings = StageSettings(steps=steps, crop=SIDE, batch=2, rate=rate, decay=0.9)
     task = PictureTask(pictures, sampler, settings, mode=mode, tile_log2=TILE_LOG2)
-    loop = Loop(task, settings, folder, mode, clock=steps_as_seconds())
+    loop = Loop(task, settings, folder, mode)
     kept = loop.run()
     assert loop.steps == steps and loop.skipped == 0
     if isinstance(kept, Fusion):
@@ -351,8 +343,8 @@ def test_fusion_trained_on_collected_seams_lowers_their_held_out_error(
     seams = collect_seams(pictures, [photograph(520, 512, seed=3)], blocks=28, seed=1)
     torch.manual_seed(1)
     task = SeamTask(Fusion(SMALLEST), seams, batch=16)
-    settings = StageSettings(minutes=0.5, rate=1e-2)
-    loop = Loop(task, settings, tmp_path, "fusion", clock=steps_as_seconds())
+    settings = StageSettings(steps=30, rate=1e-2)
+    loop = Loop(task, settings, tmp_path, "fusion")
     loop.run()
     before, after = task.held_out_error(loop.average)
     assert after < 0.98 * before

@@ -42,24 +42,26 @@ def test_train_command_makes_a_set_that_the_codec_uses(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pictures, out = photos(tmp_path / "photos", 3, 560, 540), tmp_path / "mine"
-    assert train(pictures, "--out", out, "--preset", "tiny", "--time", "20s", "--licence", "CC0") == 0
+    assert train(pictures, "--out", out, "--preset", "tiny", "--steps", 60, "--licence", "CC0") == 0
     load_set(out).verify()
     pixels = photograph(300, 270, seed=8)
     data = texcodec.encode(pixels, quality=60, models=out)
     assert psnr(pixels, np.asarray(texcodec.decode(data, models=out))) > 22
     card = load_set(out).manifest.card
-    assert card["settings"]["parent"]["minutes"] > 0
+    assert card["settings"]["parent"]["steps"] == 34 and card["parent_precision"] in ("float32", "bfloat16")
     assert card["licence"] == "CC0" and card["data"] == "photos" and card["seed"] == 1
     assert card["command"].startswith("texcodec ") and card["cores"] >= 1
-    assert card["parent_steps"] > 0 and card["entropy_steps"] > 0 and card["fusion_minutes"] > 0
+    assert (card["parent_steps"], card["entropy_steps"], card["fusion_steps"]) == (34, 5, 5)
+    assert card["parent_gigapixels"] == 34 * 8 * 128**2 / 1e9
     assert card["self_check"]["pictures"] == 1
     said = capsys.readouterr().err
+    assert said.count("Transforms are trained in") == 3
     assert "Texture of" in said and "Fusion: held-out" in said and "Self-check on 1" in said
     work = tmp_path / "mine.work"
     assert {"scan", "parent", "specialists", "entropy", "fusion"} == set(WorkFolder(work).records())
     assert json.loads((work / "settings.json").read_text())["architecture"]["synthesis_width"] == 24
     tuned = tmp_path / "tuned"
-    assert train(pictures, "--out", tuned, "--from", out, "--time", "6s") == 0
+    assert train(pictures, "--out", tuned, "--from", out, "--steps", 12) == 0
     assert load_set(tuned).manifest.card["continued_from"] == "mine"
     assert load_set(tuned).manifest.fusion
 
@@ -69,7 +71,7 @@ def test_stages_run_one_by_one_and_finished_ones_are_not_repeated(
 ) -> None:
     pictures, work, out = photos(tmp_path / "photos"), tmp_path / "work", tmp_path / "mine"
     common = [pictures, "--work", work]
-    assert train(*common, "--stage", "parent", "--preset", "tiny", "--time", "1s") == 0
+    assert train(*common, "--stage", "parent", "--preset", "tiny", "--steps", 4) == 0
     # curves for TensorBoard are there only where it is installed
     assert sorted(p.name for p in work.iterdir() if p.name != "tensorboard") == [
         "parent.csv",
@@ -80,7 +82,7 @@ def test_stages_run_one_by_one_and_finished_ones_are_not_repeated(
     steps = read_checkpoint(work / "parent.pt")["steps"]
     capsys.readouterr()
     assert (
-        train(*common, "--stage", "parent", "--stage", "specialists", "--preset", "tiny", "--time", "1s") == 0
+        train(*common, "--stage", "parent", "--stage", "specialists", "--preset", "tiny", "--steps", 6) == 0
     )
     assert "The stage parent is finished" in capsys.readouterr().err
     assert read_checkpoint(work / "parent.pt")["steps"] == steps
@@ -90,14 +92,14 @@ def test_stages_run_one_by_one_and_finished_ones_are_not_repeated(
     # the settings of the work folder hold: neither preset nor time is said again
     assert train(*common, "--stage", "export", "--out", out) == 0
     load_set(out).verify()
-    # the parent had half of the second for the two of them; more time trains it on
-    assert train(*common, "--stage", "parent", "--preset", "tiny", "--time", "3s") == 0
-    assert read_checkpoint(work / "parent.pt")["steps"] > steps
+    # the parent's part of the six steps were its four; more of them train it on
+    assert train(*common, "--stage", "parent", "--preset", "tiny", "--steps", 7) == 0
+    assert read_checkpoint(work / "parent.pt")["steps"] == 7
 
 
 def test_entropy_stage_leaves_the_transforms_alone(tmp_path: Path) -> None:
     pictures, work = photos(tmp_path / "photos"), tmp_path / "work"
-    assert train(pictures, "--work", work, "--from", "tiny-1", "--stage", "entropy", "--time", "1s") == 0
+    assert train(pictures, "--work", work, "--from", "tiny-1", "--stage", "entropy", "--steps", 3) == 0
     from texcodec.registry import find_set
     from texcodec.training.restore import restore_codec
 
@@ -112,10 +114,10 @@ def test_entropy_stage_leaves_the_transforms_alone(tmp_path: Path) -> None:
 def test_end_to_end_stage_begins_from_nothing(tmp_path: Path) -> None:
     pictures, work, file = photos(tmp_path / "photos", 2, 150, 150), tmp_path / "work", tmp_path / "s.json"
     file.write_text(json.dumps({"end_to_end": {"crop": 144, "batch": 1}, "data": {"scales": [1.0]}}))
-    options = ["--preset", "tiny", "--time", "1s", "--settings", file]
+    options = ["--preset", "tiny", "--steps", 2, "--settings", file]
     assert train(pictures, "--work", work, "--stage", "end-to-end", *options) == 0
     state = read_checkpoint(work / "end-to-end.pt")
-    assert state["settings"]["from"] == "the DCT" and state["steps"] > 0
+    assert state["settings"]["from"] == "the DCT" and state["steps"] == 2
     assert {k.split(".")[0] for k in state["average"]} == {"codec", "fusion"}
     assert train(pictures, "--work", work, "--stage", "export", "--out", tmp_path / "mine") == 0
     assert load_set(tmp_path / "mine").manifest.fusion
@@ -123,7 +125,7 @@ def test_end_to_end_stage_begins_from_nothing(tmp_path: Path) -> None:
 
 def test_bounded_objective_is_an_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures, work = photos(tmp_path / "photos", 1), tmp_path / "work"
-    common = [pictures, "--work", work, "--stage", "parent", "--preset", "tiny", "--time", "1s"]
+    common = [pictures, "--work", work, "--stage", "parent", "--preset", "tiny", "--steps", 2]
     for wrong in (
         ["--bpp-bound", "0.4"],
         ["--objective", "bound-rate"],
@@ -153,16 +155,15 @@ def test_interrupt_ends_with_130_and_a_second_run_goes_on(
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # should it come before the loop has begun
     try:
         thread.start()
-        assert train(*common, "--time", "1h") == 130
+        assert train(*common, "--steps", 1_000_000) == 130
     finally:
         thread.join()
         signal.signal(signal.SIGINT, handler)
     assert "the same command continues" in capsys.readouterr().err
     state = read_checkpoint(work / "parent.pt")
     assert "parent" not in WorkFolder(work).records()
-    # what is left of a minute and a bit is nothing: the stage is finished where it was stopped
-    assert train(*common, "--time", f"{state['elapsed'] + 1:.1f}s") == 0
-    assert WorkFolder(work).records()["parent"]["steps"] > state["steps"]
+    assert train(*common, "--steps", state["steps"] + 2) == 0
+    assert WorkFolder(work).records()["parent"]["steps"] == state["steps"] + 2
 
 
 def test_checkpoint_of_other_sizes_is_refused_with_what_differs(
@@ -170,7 +171,7 @@ def test_checkpoint_of_other_sizes_is_refused_with_what_differs(
 ) -> None:
     pictures, work = photos(tmp_path / "photos", 1), tmp_path / "work"
     common = [pictures, "--work", work, "--stage", "parent"]
-    assert train(*common, "--preset", "tiny", "--time", "1s") == 0
+    assert train(*common, "--preset", "tiny", "--steps", 2) == 0
     kept = (work / "parent.pt").read_bytes()
     assert train(*common, "--preset", "small", "--time", "1h") == 2
     said = capsys.readouterr().err
@@ -179,7 +180,7 @@ def test_checkpoint_of_other_sizes_is_refused_with_what_differs(
 
 
 def test_train_without_pictures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["--out", tmp_path / "mine", "--preset", "tiny", "--time", "5s"]
+    common = ["--out", tmp_path / "mine", "--preset", "tiny", "--steps", 5]
     assert train(tmp_path, *common) == 1
     assert "no picture" in capsys.readouterr().err
     for name in ("a.png", "b.jpg"):
@@ -196,7 +197,7 @@ def test_one_picture_smaller_than_a_crop_is_enough(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pictures, out = photos(tmp_path / "photos", 1, 40, 30), tmp_path / "mine"
-    assert train(pictures, "--out", out, "--preset", "tiny", "--time", "2s") == 0
+    assert train(pictures, "--out", out, "--preset", "tiny", "--steps", 6) == 0
     load_set(out).verify()
     said = capsys.readouterr().err
     assert "Fusion is not trained" in said and "no held-out pictures" in said
@@ -208,7 +209,7 @@ def test_losses_that_are_not_finite_end_with_a_sentence(
     from texcodec.training import loop
 
     monkeypatch.setattr(loop, "MOST_IN_A_ROW", 2)
-    options = ["--stage", "parent", "--preset", "tiny", "--time", "20s"]
+    options = ["--stage", "parent", "--preset", "tiny", "--steps", 200]
     monkeypatch.setattr(loop.Loop, "_gradients", _not_finite)
     assert train(photos(tmp_path / "photos", 1), "--work", tmp_path / "work", *options) == 1
     assert "was not finite in 2 of the last 2 steps; lower the learning rate" in capsys.readouterr().err
@@ -229,7 +230,7 @@ def test_train_does_not_write_among_files_that_are_no_model_set(
     photo = tmp_path / "photo.png"
     Image.fromarray(photograph(140, 130)).save(photo)
     for out in (tmp_path, photo):
-        assert train(tmp_path, "--out", out, "--preset", "tiny", "--time", "1s") == 2
+        assert train(tmp_path, "--out", out, "--preset", "tiny", "--steps", 1) == 2
         assert "name a" in capsys.readouterr().err
     assert photo.exists() and [p.name for p in tmp_path.iterdir()] == ["photo.png"]
 
@@ -281,7 +282,7 @@ sys.exit(code)
 
 def test_training_runs_where_there_is_torch_alone_and_is_exported_elsewhere(tmp_path: Path) -> None:
     pictures, work, out = photos(tmp_path / "photos", 2), tmp_path / "work", tmp_path / "mine"
-    arguments = [str(pictures), "--from", "tiny-1", "--work", str(work), "--time", "3s", "--threads", "1"]
+    arguments = [str(pictures), "--from", "tiny-1", "--work", str(work), "--steps", "6", "--threads", "1"]
     script = WITHOUT.format(arguments=[*arguments, "--stage", "specialists", "--stage", "entropy"])
     done = subprocess.run(
         [sys.executable, "-c", script],

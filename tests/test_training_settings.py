@@ -14,6 +14,7 @@ from texcodec import ParameterError  # noqa: E402
 from texcodec.training import settings as tree  # noqa: E402
 from texcodec.training.presets import TINY, preset_settings  # noqa: E402
 from texcodec.training.settings import (  # noqa: E402
+    Budget,
     ObjectiveSettings,
     StageSettings,
     TrainingSettings,
@@ -27,13 +28,13 @@ from texcodec.training.times import minutes  # noqa: E402
 
 def test_settings_survive_json() -> None:
     aim = ObjectiveSettings("bound-rate", bpp=0.4)
-    for settings in (TrainingSettings(), preset_settings("tiny", 12.5, seed=3, objective=aim)):
+    for settings in (TrainingSettings(), preset_settings("tiny", Budget(12.5), seed=3, objective=aim)):
         again = from_json(TrainingSettings(), json.loads(json.dumps(to_json(settings))))
         assert again == settings
 
 
 def test_part_of_the_tree_changes_only_that_part() -> None:
-    base = preset_settings("small", 60)
+    base = preset_settings("small", Budget(60))
     changed = from_json(base, {"parent": {"batch": 32, "rate": 1}, "data": {"scales": [1.0]}})
     assert (changed.parent.batch, changed.parent.rate, changed.data.scales) == (32, 1.0, (1.0,))
     assert changed.parent.minutes == base.parent.minutes and changed.specialists == base.specialists
@@ -48,7 +49,7 @@ def test_part_of_the_tree_changes_only_that_part() -> None:
         ),
         (
             {"parent": {"bach": 3}},
-            r"'bach' is not a setting of parent; those that exist are: minutes, crop, batch",
+            r"'bach' is not a setting of parent; those that exist are: minutes, steps, gigapixels, crop",
         ),
         ({"parent": {"batch": 3.5}}, "parent.batch must be a whole number"),
         ({"parent": {"batch": True}}, "parent.batch must be a whole number"),
@@ -93,13 +94,16 @@ def test_differences_are_told_with_the_place_and_both_values() -> None:
     ]
 
 
-def test_time_of_a_run_is_shared_out() -> None:
-    settings = preset_settings("tiny", 100)
+def test_budget_of_a_run_is_shared_out() -> None:
+    settings = preset_settings("tiny", Budget(100, 1000, 2.0))
     stages = (settings.parent, settings.specialists, settings.entropy, settings.fusion, settings.end_to_end)
     assert sum(s.minutes for s in stages) == pytest.approx(100)
-    assert settings.architecture == TINY and settings.end_to_end.minutes == 0
-    continued = preset_settings("tiny", 100, continued=True)
-    assert continued.parent.minutes == 0
+    assert 1000 <= sum(s.steps for s in stages) <= 1005
+    assert sum(s.gigapixels for s in stages) == pytest.approx(2)
+    assert settings.architecture == TINY
+    assert not settings.end_to_end.budgeted and not settings.anneal.budgeted
+    continued = preset_settings("tiny", Budget(100), continued=True)
+    assert not continued.parent.budgeted
     assert continued.specialists.minutes == pytest.approx(
         settings.parent.minutes + settings.specialists.minutes
     )

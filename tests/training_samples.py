@@ -34,7 +34,7 @@ SMALLEST = Architecture(
 
 
 class StepClock:
-    """A second a call, and the loop calls once a step: a stage of N / 60 minutes takes N steps."""
+    """A second per call, and the loop calls once per step."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -45,8 +45,8 @@ class StepClock:
 
 
 def stage(steps: int, **changes: Any) -> StageSettings:
-    """Settings of a stage of so many steps of a ``StepClock``, on small crops."""
-    return StageSettings(**{"minutes": steps / 60, "crop": 64, "batch": 3, "rate": 2e-3, **changes})
+    """Settings of a stage of so many steps, on small crops."""
+    return StageSettings(**{"steps": steps, "crop": 64, "batch": 3, "rate": 2e-3, **changes})
 
 
 def photographs(count: int = 3, width: int = 200, height: int = 150) -> list[np.ndarray]:

@@ -9,10 +9,17 @@ from pathlib import Path
 import click
 
 from texcodec.cli.console import Console
+from texcodec.cli.options import FiniteRange
 from texcodec.errors import ParameterError
 
-STAGES = ("scan", "parent", "specialists", "entropy", "fusion", "end-to-end", "export", "self-check")
-OBJECTIVES = ("rate+lambda*distortion", "distortion+rate/lambda", "bound-rate", "bound-distortion")
+STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "fusion", "end-to-end", "export", "self-check")
+OBJECTIVES = (
+    "rate+lambda*distortion",
+    "log(rate+lambda*distortion)",
+    "distortion+rate/lambda",
+    "bound-rate",
+    "bound-distortion",
+)
 QUANTISED = ("entropy", "synthesis")
 # The lists are those of texcodec.training, which needs torch: the help shall not.
 
@@ -42,7 +49,26 @@ class Minutes(click.ParamType[float]):
     help="Where the model set goes; needed unless --stage leaves out export.",
 )
 @click.option("--name", metavar="NAME", help="Name of the set; default: the name of its folder.")
+@click.option(
+    "--checkpoint",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Go on with the open training in this folder, or begin one, for as long as this run may take or until it is "
+    "stopped; makes no model set. With --stage: run that stage on what the training has reached.",
+)
 @click.option("--time", "minutes", type=Minutes(), help="Time for all stages together; default: 60m.")
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Steps of all stages together; with --time, what ends first.",
+)
+@click.option(
+    "--gigapixels",
+    type=FiniteRange(min=0, min_open=True),
+    metavar="G",
+    help="Gigapixels of crops for all stages together; with --time or --steps, what ends first.",
+)
 @click.option(
     "--preset",
     type=click.Choice(["tiny", "small", "full"]),
@@ -118,6 +144,7 @@ def command(
     work: Path | None,
     licence: str | None,
     stages: tuple[str, ...],
+    checkpoint: Path | None,
     **options: object,
 ) -> int:
     """Train a model set on all pictures in the FOLDERs.
@@ -126,11 +153,15 @@ def command(
     "texcodec[train]"`.
     """
     console = Console()
-    if out is None and (not stages or {"export", "self-check"} & set(stages)):
+    exports = bool({"export", "self-check"} & set(stages)) if stages else checkpoint is None
+    if out is None and exports:
         raise ParameterError("Training needs --out, a folder for the model set; or --stage and --work.")
+    if out is not None and not exports and checkpoint is not None:
+        raise ParameterError("Open training makes no model set; leave --out out, or name --stage export.")
     if out is not None and out.name in ("", ".."):
         out = out.resolve()
-    if out is None and work is None:
+    base = out or checkpoint
+    if work is None and base is None:
         raise ParameterError("Without --out, name a folder for the checkpoints with --work.")
     try:
         import onnx  # noqa: F401
@@ -139,7 +170,7 @@ def command(
         raise ParameterError(
             'Training needs torch and onnx; install them with: pip install "texcodec[train]".'
         ) from None
-    from texcodec.training.command import Options, train
+    from texcodec.training.command import Options, train, work_beside
 
     if out is not None:
         from texcodec.training.export import check_out
@@ -150,14 +181,21 @@ def command(
         "data": ", ".join(folder.name or str(folder) for folder in pictures),
     }
     card |= {"licence": licence} if licence else {}
-    folder = work or (out.with_name(out.name + ".work") if out else Path())
-    wanted = Options(pictures=pictures, work=folder, stages=stages, out=out, **options)  # type: ignore[arg-type]
+    folder = work or work_beside(base or Path())
+    wanted = Options(
+        pictures=pictures,
+        work=folder,
+        stages=stages,
+        out=out,
+        checkpoint=checkpoint,
+        **options,  # type: ignore[arg-type]
+    )
     code = train(
         wanted,
         say=lambda sentence: console.error(None, sentence),
         name=name or (out.name if out else ""),
         card=card,
     )
-    if code == 0 and out is not None and (not stages or "export" in stages):
+    if code == 0 and out is not None and exports:
         console.error(None, f"{out} holds the model set; use it with --models {out}.")
     return code

@@ -1,4 +1,5 @@
-"""``python -m texcodec.training``: the stages of gradient descent where there is torch alone, as on a GPU machine.
+"""``python -m texcodec.training``: the stages of gradient descent where there is torch alone, as on a GPU
+machine.
 
 It leaves checkpoints, of which ``texcodec train`` makes a model set elsewhere (docs/guides/train.md).
 """
@@ -7,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import TexcodecError
-from .command import QUANTISED, Options, train
+from .command import QUANTISED, Options, train, work_beside
 from .pipeline import TORCH_STAGES
 from .presets import PRESETS
 from .settings import OBJECTIVES
@@ -24,16 +26,29 @@ def _time(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def convert(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} must be above 0")
+        return value
+
+    return convert
+
+
 def main() -> int:
     """Parse the arguments and train; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m texcodec.training", description=__doc__)
     parser.add_argument("pictures", nargs="+", type=Path, metavar="FOLDER")
-    parser.add_argument("--work", type=Path, required=True, help="folder of checkpoints and curves")
+    parser.add_argument("--work", type=Path, help="folder of checkpoints and curves")
     parser.add_argument("--from", dest="start", metavar="MODELS", help="model set to continue from")
+    parser.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="open training to go on with")
     parser.add_argument(
         "--stage", dest="stages", action="append", choices=TORCH_STAGES, help="may be repeated"
     )
     parser.add_argument("--time", dest="minutes", type=_time, help="of all stages together, such as 90m")
+    parser.add_argument("--steps", type=_positive(int), metavar="N", help="of all stages together")
+    parser.add_argument("--gigapixels", type=_positive(float), metavar="G", help="of all stages together")
     parser.add_argument("--preset", choices=PRESETS)
     parser.add_argument("--objective", choices=OBJECTIVES)
     parser.add_argument("--bpp-bound", dest="bpp", type=float)
@@ -47,7 +62,11 @@ def main() -> int:
     found = vars(parser.parse_args())
     found["pictures"] = tuple(found["pictures"])
     found["quantise"] = tuple(found["quantise"] or ())
-    found["stages"] = tuple(found["stages"] or _all_stages(found["start"]))
+    if not found["work"]:
+        if not found["checkpoint"]:
+            parser.error("name a folder for checkpoints and curves with --work")
+        found["work"] = work_beside(found["checkpoint"])
+    found["stages"] = tuple(found["stages"] or (() if found["checkpoint"] else _all_stages(found["start"])))
 
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)

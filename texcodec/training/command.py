@@ -1,4 +1,6 @@
-"""What ``texcodec train`` and ``python -m texcodec.training`` have in common: from options to a pipeline's run."""
+"""What ``texcodec train`` and ``python -m texcodec.training`` have in common: from options to a pipeline's
+run.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,14 @@ import torch
 from ..errors import ParameterError
 from ..registry import find_set
 from . import processes
+from .open_training import open_settings, saved_settings
 from .outcome import exit_code
 from .pipeline import Pipeline
-from .presets import SHARES, preset_settings
-from .settings import ObjectiveSettings, TrainingSettings, from_json, read_settings
+from .presets import SHARES, preset_settings, with_budget
+from .settings import Budget, ObjectiveSettings, TrainingSettings, from_json, read_settings
 from .work import WorkFolder
 
-DEFAULT_MINUTES = 60.0
+DEFAULT_BUDGET = Budget(minutes=60.0)
 DEFAULT_PRESET = "full"
 QUANTISED = ("entropy", "synthesis")
 
@@ -33,7 +36,9 @@ class Options:
         stages: to be run; none for all.
         out: folder of the model set.
         start: name or folder of the set to continue from.
-        minutes, preset, seed: of the run.
+        checkpoint: folder of the open training to go on with (``open_training``).
+        minutes, steps, gigapixels: budget of the run; the first that is spent ends a stage.
+        preset, seed: of the run.
         settings: JSON file of changes to the settings.
         device: as for ``processes.find_device``.
         threads: of torch.
@@ -47,7 +52,10 @@ class Options:
     stages: tuple[str, ...] = ()
     out: Path | None = None
     start: str | None = None
+    checkpoint: Path | None = None
     minutes: float | None = None
+    steps: int | None = None
+    gigapixels: float | None = None
     preset: str | None = None
     seed: int | None = None
     settings: Path | None = None
@@ -59,45 +67,66 @@ class Options:
     quantise: tuple[str, ...] = ()
     helpers: int | None = None
 
+    @property
+    def budget(self) -> Budget:
+        """What was given of it."""
+        return Budget(self.minutes or 0.0, self.steps or 0, self.gigapixels or 0.0)
+
+
+def work_beside(folder: Path) -> Path:
+    """The work folder where none is named."""
+    return folder.with_name(folder.resolve().name + ".work")
+
 
 def chosen_settings(options: Options) -> TrainingSettings:
-    """The settings of a run: those of the preset, or of the run that the work folder is of, with changes.
+    """The settings of a run: those of the preset, or of the run that the work folder (or the folder of the
+    open training) is of, with changes.
 
     Raises:
         ParameterError: an option or the settings file is wrong.
         ValueError: the settings in the work folder are damaged.
     """
+    given = (options.preset, options.objective, options.seed)
+    known = saved_settings(options.checkpoint) if options.checkpoint else None
     saved = WorkFolder(options.work).saved_settings()
-    told = (options.minutes, options.preset, options.objective, options.seed)
-    if saved is not None and all(value is None for value in told):
+    if known is not None:
+        if any(value is not None for value in given):
+            raise ParameterError(
+                f"{options.checkpoint} has settings already; leave --preset, --objective and --seed out, and change "
+                "settings with --settings."
+            )
+        base = with_budget(known, options.budget, _shares(options.stages or ("parent",)) or SHARES)
+    elif saved is not None and not options.budget and all(value is None for value in given):
         base = saved
     else:
         base = preset_settings(
             options.preset or DEFAULT_PRESET,
-            options.minutes or DEFAULT_MINUTES,
+            options.budget or DEFAULT_BUDGET,
             seed=1 if options.seed is None else options.seed,
             shares=_shares(options.stages),
             continued=options.start is not None and not options.stages,
             objective=_objective(options),
         )
+        if options.checkpoint:
+            base = with_budget(open_settings(base), options.budget, _shares(options.stages or ("parent",)) or SHARES)
     parts: dict[str, Any] = dict.fromkeys(options.quantise, True)
     changes = parts | ({"helpers": options.helpers} if options.helpers is not None else {})
     if changes:
         base = from_json(base, {"quantise": changes})
     found = read_settings(options.settings, base) if options.settings else base
-    if "entropy" in options.quantise and not (found.entropy.minutes or found.end_to_end.minutes):
+    if "entropy" in options.quantise and not (found.entropy.budgeted or found.end_to_end.budgeted):
         raise ParameterError(
-            "--quantise entropy needs a stage that trains the entropy networks; give time to the stage entropy or "
+            "--quantise entropy needs a stage that trains the entropy networks; give a budget to the stage entropy or "
             "end-to-end, or leave the option out."
         )
     return found
 
 
 def _shares(stages: tuple[str, ...]) -> dict[str, float] | None:
-    """All of the time for the stages that are named, in the usual proportions."""
+    """All of the budget for the stages that are named, in the usual proportions."""
     if not stages:
         return None
-    usual = {**SHARES, "end_to_end": 0.3}
+    usual = {**SHARES, "anneal": 0.15, "end_to_end": 0.3}
     whole = sum(v for k, v in usual.items() if k.replace("_", "-") in stages) or 1.0
     return {k: v / whole if k.replace("_", "-") in stages else 0.0 for k, v in usual.items()}
 
@@ -137,6 +166,7 @@ def train(
                 options.work,
                 chosen_settings(options),
                 start=find_set(options.start) if options.start else None,
+                checkpoint=options.checkpoint,
                 device=device,
                 say=say,
             )

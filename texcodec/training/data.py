@@ -269,10 +269,20 @@ class CropSampler:
             ]
         else:
             cells = [self.cells[i] for i in random.integers(len(self.cells), size=size)]
+        return self._places(random, cells, groups)
+
+    def draw_evenly(self, random: np.random.Generator, size: int) -> Places:
+        """Draw ``size`` crops, as equally many as may be from every bin instead of by chance."""
+        return self._places(random, [self.cells[i % len(self.cells)] for i in range(size)], None)
+
+    def _places(
+        self, random: np.random.Generator, cells: list[np.ndarray], groups: tuple[int, ...] | None
+    ) -> Places:
+        """A crop of each of the cells."""
         chosen = np.array([cell[random.integers(len(cell))] for cell in cells])
-        where = np.empty((size, 5), np.int64)
+        where = np.empty((len(cells), 5), np.int64)
         where[:, :3] = self.places[chosen]
-        where[:, 3:] = random.integers(2, size=(size, 2))
+        where[:, 3:] = random.integers(2, size=(len(cells), 2))
         return Places(where, self.classes[chosen], groups)
 
     def cut(self, places: Places) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Training twins of the integer networks: float modules whose activations already lie on the integer grid.
 
-Hidden activations are rounded to multiples of 2^-5 in [0, 255/32] while training (straight-through gradients). The
-weights are float and rounded when they are exported, or rounded here already (``as_exported``): then training sees
-the very integers that the set will have, and what it promises is what the set does. docs/format.md, "Integer
-arithmetic", defines the exported form.
+Hidden activations are rounded to multiples of 2^-5 in [0, 255/32] while training (straight-through
+gradients). The weights are float and rounded when they are exported, or rounded here already
+(``as_exported``): then training sees the very integers that the set will have, and what it promises is what
+the set does. docs/format.md, "Integer arithmetic", defines the exported form.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class IntegerConv(nn.Conv2d):
         final_outputs: for the last layer of a context network, the number c of its mean channels: they leave in
             1/16 symbol, the c scale channels after them in scale indices. 0 for hidden layers.
     Attributes:
-        as_exported: compute with the weights and biases that would be exported now, and pass their gradients on to
-            the float ones. Sums are then exact in float32, and so equal those of the exported network.
+        as_exported: compute with the weights and biases that would be exported now, and pass their gradients
+            on to the float ones. Sums are then exact in float32, and so equal those of the exported network.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class IntegerConv(nn.Conv2d):
         self.input_max, self.final_outputs, self.as_exported = input_max, final_outputs, False
 
     def factor(self) -> Tensor:
-        """float64, C_out x 1 x 1 x 1: what scale channels are multiplied with to leave as scale indices, a power
-        of two; 1 elsewhere.
+        """float64, C_out x 1 x 1 x 1: what scale channels are multiplied with to leave as scale indices, a
+        power of two; 1 elsewhere.
         """
         factor = torch.ones(self.out_channels, 1, 1, 1, dtype=torch.float64, device=self.weight.device)
         if self.final_outputs:
@@ -83,8 +83,8 @@ class IntegerConv(nn.Conv2d):
     def integers(self) -> Integers:
         """Weights and biases as they are exported: with as many fraction bits as the 2^24 bound allows.
 
-        Rounding moves each of F weights by at most half, so sum |q| <= 2^bits sum |w| + F / 2: the bits that keep
-        the bound for this need no search, and a GPU need not be waited for.
+        Rounding moves each of F weights by at most half, so sum |q| <= 2^bits sum |w| + F / 2: the bits that
+        keep the bound for this need no search, and a GPU need not be waited for.
 
         Returns:
             ``bits`` may be below ``FEWEST_WEIGHT_BITS``, where the weights are too large to be exported.

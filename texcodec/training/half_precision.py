@@ -10,18 +10,21 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from . import processes
 from .codec import Codec
 from .loop import Task
 
-MEASURED_STEPS = 2
-"""Steps timed in each precision, after one that is not; the faster of them counts."""
+MEASURED_STEPS = 3
+"""Steps timed in each precision; the fastest counts."""
+HOPELESS = 3.0
+"""Half precision is not timed again if its first step on a processor takes that many times longer."""
 
 
 def choose_precision(
     task: Task, codec: Codec, device: torch.device, *, clock: Callable[[], float] = time.perf_counter
 ) -> str:
-    """Measure one step in float32 and one with the transforms in bfloat16, and leave the codec with the
-    faster one.
+    """Measure steps in float32 and with the transforms in bfloat16, and leave the codec with the faster one;
+    several processes choose the same.
 
     Args:
         task: whose batches are timed; nothing of it changes.
@@ -30,16 +33,23 @@ def choose_precision(
         a sentence with the choice and both times.
     """
     batch = task.draw(np.random.default_rng(0))
-    seconds = {}
-    for half in (False, True):
-        codec.half_precision = half
-        seconds[half] = min(_step(task, batch, device, clock) for _ in range(MEASURED_STEPS + 1))
-    codec.half_precision = seconds[True] < seconds[False]
-    names = {False: "float32", True: "bfloat16"}
+    codec.half_precision = False
+    single = min(_step(task, batch, device, clock) for _ in range(MEASURED_STEPS))
+    codec.half_precision = True
+    half = _step(task, batch, device, clock)
+    if device.type == "cuda" or half < HOPELESS * single:
+        half = min(half, *(_step(task, batch, device, clock) for _ in range(MEASURED_STEPS - 1)))
+    single, half = processes.mean(torch.tensor([single, half], dtype=torch.float64, device=device)).tolist()
+    codec.half_precision = half < single
     return (
-        f"Transforms are trained in {names[codec.half_precision]}: a step took {seconds[False]:.3g} s in float32 and "
-        f"{seconds[True]:.3g} s in bfloat16."
+        f"Transforms are trained in {precision(codec)}: a step took {single:.3g} s in float32 and {half:.3g} s in "
+        "bfloat16."
     )
+
+
+def precision(codec: Codec) -> str:
+    """What a codec's transforms are trained in: "float32" or "bfloat16"."""
+    return "bfloat16" if codec.half_precision else "float32"
 
 
 def _step(task: Task, batch: object, device: torch.device, clock: Callable[[], float]) -> float:

@@ -36,7 +36,9 @@ WINDOW, MOST_IN_WINDOW = 1000, 300
 STEERING = frozenset(
     {"minutes", "steps", "gigapixels", "rate", "last_rate", "schedule", "warm_up", "clip", "checkpoint_seconds"}
 )
-"""Settings that may change while a stage is continued: they say how the rest of it is run, not what it is."""
+"""Settings that may change while a stage is continued: they say how the rest of it is run, not what it is.
+Open training may change all settings of its stage but ``freeze``.
+"""
 WARM_UP_STEPS = 100
 """Steps in which a constant learning rate rises at the beginning of each run."""
 CHECK_EVERY = 20
@@ -49,7 +51,8 @@ class Batch:
 
     Attributes:
         tensors: on the CPU when drawn; always of the same shapes.
-        fixed: what else the cost depends on, such as a choice between two ways of padding; few different values.
+        fixed: what else the cost depends on, such as a choice between two ways of padding; few different
+            values.
     """
 
     tensors: dict[str, Tensor]
@@ -76,8 +79,8 @@ class Terms:
 class Task(Protocol):
     """What the loop trains. A task with a bound also has ``objective: Objective``, whose multiplier is learned.
 
-    A task that has no pixels says so with ``columns``: the names of rate and distortion in curves, None for those that
-    are left out.
+    A task that has no pixels says so with ``columns``: the names of rate and distortion in curves, None for
+    those that are left out. One whose batches are not ``batch`` crops has ``pixels_per_step``.
     """
 
     modules: nn.Module
@@ -93,6 +96,23 @@ class Stopped(Exception):
     """The user asked to stop; the checkpoint is written."""
 
 
+def adam(modules: nn.Module, settings: StageSettings) -> tuple[Any, list[str]]:
+    """The optimiser of a stage, and the names of its parameters in the order of its state; the frozen ones
+    are switched off.
+    """
+    for key, p in modules.named_parameters():
+        p.requires_grad_(not key.startswith(settings.freeze) if settings.freeze else True)
+    named = [(k, p) for k, p in modules.named_parameters() if p.requires_grad]
+    slow = [(k, p) for k, p in named if k.startswith("linear.") or ".linear." in k]
+    fast = [pair for pair in named if not any(pair[1] is p for _, p in slow)]
+    groups = [
+        {"params": [p for _, p in part], "factor": factor}
+        for part, factor in ((fast, 1.0), (slow, settings.linear_rate))
+        if part
+    ]
+    return torch.optim.Adam(groups, lr=1e-8, betas=(0.9, 0.98), fused=True), [k for k, _ in [*fast, *slow]]
+
+
 class Loop:
     """Optimises a task until a budget is spent; continues from its checkpoint when there is one.
 
@@ -100,11 +120,14 @@ class Loop:
         folder: of the checkpoint ``name.pt`` and the curves.
         device: of modules and batches.
         context: more settings (JSON) that a checkpoint must agree with, such as the architecture.
+        open_ended: the budgets are those of this run, not of the stage; without any it runs until it is
+            stopped.
         say: called with sentences.
         clock: seconds.
     Attributes:
         average: moving average of the task's modules, which is what is kept.
         steps, elapsed, skipped: steps done, seconds of training, steps skipped as their loss was not finite.
+        pixels: of the crops trained on, of all processes.
     Raises:
         ValueError: the checkpoint is damaged.
         ParameterError: the checkpoint belongs to other settings.
@@ -119,33 +142,25 @@ class Loop:
         *,
         device: torch.device | None = None,
         context: Mapping[str, Any] | None = None,
+        open_ended: bool = False,
         say: Callable[[str], None] = lambda sentence: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.task, self.settings, self.folder, self.name = task, settings, folder, name
         self.device, self.say, self.clock = device or torch.device("cpu"), say, clock
         self.told = {"stage": to_json(settings), **(context or {})}
+        self.open_ended = open_ended
         folder.mkdir(parents=True, exist_ok=True)
         modules = task.modules.to(self.device)
-        for key, p in modules.named_parameters():
-            p.requires_grad_(not key.startswith(settings.freeze) if settings.freeze else True)
-        named = [(k, p) for k, p in modules.named_parameters() if p.requires_grad]
-        self.parameters = [p for _, p in named]
-        linear = [k.startswith("linear.") or ".linear." in k for k, _ in named]
-        groups = [
-            {"params": [p for (_, p), slow in zip(named, linear) if not slow], "factor": 1.0},
-            {"params": [p for (_, p), slow in zip(named, linear) if slow], "factor": settings.linear_rate},
-        ]
-        self.optimizer: Any = torch.optim.Adam(
-            [g for g in groups if g["params"]], lr=1e-8, betas=(0.9, 0.98), fused=True
-        )
+        self.optimizer, _ = adam(modules, settings)
+        self.parameters = [p for p in modules.parameters() if p.requires_grad]
         self.average = copy.deepcopy(modules).requires_grad_(False)
         pairs = zip(self.average.parameters(), modules.parameters())
         self._moving = [(a, b) for a, b in pairs if b.requires_grad]
         found = getattr(task, "objective", None)
         self.objective: Objective | None = found.to(self.device) if isinstance(found, Objective) else None
         self.graphs = Graphs(self._gradients, self.parameters) if self.device.type == "cuda" else None
-        self.steps, self.elapsed, self.skipped = 0, 0.0, 0
+        self.steps, self.elapsed, self.skipped, self.pixels = 0, 0.0, 0, 0
         self.stopping = False
         self._names: list[str] = []
         self._totals = torch.zeros(0)
@@ -155,7 +170,7 @@ class Loop:
         self._random: dict[str, Tensor] = {}
         if self.checkpoint.exists():
             self._continue()
-        self._begun = self.steps
+        self._begun = self.elapsed, self.steps, self.pixels
 
     @property
     def checkpoint(self) -> Path:
@@ -168,18 +183,34 @@ class Loop:
         return self.progress >= 1
 
     @property
-    def pixels(self) -> int:
-        """Pixels of the crops trained on, of all processes."""
-        return self.steps * self.settings.batch * self.settings.crop**2 * processes.world()
+    def pixels_per_step(self) -> int:
+        """Pixels that a step trains on, of all processes."""
+        s = self.settings
+        own: int = getattr(self.task, "pixels_per_step", s.batch * s.crop**2)
+        return own * processes.world()
 
     @property
     def progress(self) -> float:
         """The share of the budget that is spent."""
-        return self.settings.progress(self.elapsed, self.steps, self.pixels)
+        spent = self.elapsed, self.steps, self.pixels
+        if not self.open_ended:
+            return self.settings.progress(*spent)
+        if not self.settings.budgeted:
+            return 0.0
+        seconds, steps, pixels = (now - begun for now, begun in zip(spent, self._begun))
+        return self.settings.progress(seconds, round(steps), round(pixels))
+
+    def _differences(self, before: Mapping[str, Any]) -> list[str]:
+        """What keeps a checkpoint with these settings from being continued."""
+        if not self.open_ended:
+            return differences(before, self.told, STEERING)
+        kept = [k for k in self.told if k != "stage"]
+        old, new = ({**{k: s[k] for k in kept if k in s}, "freeze": s["stage"]["freeze"]} for s in (before, self.told))
+        return differences(old, new, frozenset())
 
     def _continue(self) -> None:
         state = read_checkpoint(self.checkpoint, self.device)
-        changed = differences(state["settings"], self.told, STEERING)
+        changed = self._differences(state["settings"])
         if changed:
             raise ParameterError(
                 f"The checkpoint {self.checkpoint} is of a run with other settings ({'; '.join(changed[:4])}"
@@ -194,6 +225,8 @@ class Loop:
         except (RuntimeError, KeyError, ValueError) as error:
             raise damaged(self.checkpoint) from error
         self.steps, self.elapsed, self.skipped = state["steps"], state["elapsed"], state["skipped"]
+        # checkpoints of 0.3.0 do not count their pixels
+        self.pixels = state.get("pixels", self.steps * self.pixels_per_step)
         self._bad[2], self._random = self.skipped, state["random"]
 
     def save(self) -> None:
@@ -209,6 +242,7 @@ class Loop:
             "objective": self.objective.state_dict() if self.objective is not None else {},
             "steps": self.steps,
             "elapsed": self.elapsed,
+            "pixels": self.pixels,
             "skipped": self.skipped,
             "settings": self.told,
             "random": self._random_state(),
@@ -225,7 +259,7 @@ class Loop:
         """Of this moment: linear rise, then a cosine or a constant."""
         s = self.settings
         if s.schedule == "constant":
-            return s.rate * min(1.0, (self.steps - self._begun + 1) / WARM_UP_STEPS)
+            return s.rate * min(1.0, (self.steps - self._begun[1] + 1) / WARM_UP_STEPS)
         done = min(1.0, self.progress)
         falling = s.last_rate + (s.rate - s.last_rate) * 0.5 * (1 + math.cos(math.pi * done))
         return falling * min(1.0, done / s.warm_up + 1e-3)
@@ -343,6 +377,7 @@ class Loop:
         self.optimizer.found_inf = bad.float()
         self.optimizer.step()
         self.steps += 1
+        self.pixels += self.pixels_per_step
         decay = min(s.decay, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
             torch._foreach_lerp_([a for a, _ in self._moving], [b for _, b in self._moving], 1 - decay)

@@ -1,4 +1,5 @@
-"""What training minimises: rate and distortion with a given multiplier, or one of them with a bound on the other.
+"""What training minimises: rate and distortion with a given multiplier, or one of them with a bound on the
+other.
 
 Bits and squared errors become one number here and nowhere else. A bound is kept by Lagrangian duality: the
 multiplier rises (dual ascent, in the logarithm) while the bound is missed and falls while there is room.

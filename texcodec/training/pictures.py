@@ -240,7 +240,7 @@ class PictureTask:
         self.modules: nn.Module = pictures.fusion if mode == "fusion" else pictures
         # the loop decides on gradients of the modules it trains, and of these alone
         pictures.codec.requires_grad_(mode != "fusion")
-        pictures.codec.half_precision = mode != "fusion"  # a fixed codec is to leave exactly its seams
+        pictures.codec.half_precision = False  # until it is chosen; a fixed codec is to leave exactly its seams
 
     def draw(self, random: np.random.Generator) -> PictureBatch:
         """Crops, each at a rate of its own, and the classes of their tiles."""

@@ -2,6 +2,7 @@
 
     scan         how busy the pictures are                            -> stages.json
     parent       one codec for all classes, on crops                  -> parent.pt
+    anneal       the same, its learning rate falling to zero          -> anneal.pt
     specialists  each class's own copy of its transforms              -> specialists.pt
     entropy      the entropy networks alone, transforms fixed         -> entropy.pt
     fusion       the fusion network, on the seams the codec leaves    -> fusion.pt
@@ -10,13 +11,16 @@
     self-check   held-out pictures through the set                    -> its card
 
 Every stage takes what the stages before left in the work folder; a stopped one goes on from its checkpoint, a
-finished one is not repeated, and each can be run alone. What needs onnx is imported by the two last stages only,
-so the others run where there is torch alone.
+finished one is not repeated, and each can be run alone. What needs onnx is imported by the two last stages
+only, so the others run where there is torch alone.
+
+With a folder of an open training (``open_training``), the stage parent is trained without an end: each run
+adds to it and writes it back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,13 +34,16 @@ from ..errors import ParameterError
 from ..registry.manifest import read_manifest
 from . import processes
 from .card import run_card
+from .checkpoints import read_checkpoint
 from .codec import Codec
 from .crops import CropTask
 from .data import CropSampler, DevicePictures, Pictures, fits_on, list_pictures, split_held_out
 from .fixed_point import compute_as_exported
 from .fusion import PICTURE_SIDE, Fusion, collect_seams
+from .half_precision import choose_precision, precision
 from .joined_entropy import JoinedCropTask, check_exportable
-from .loop import Loop, Task
+from .loop import Loop, Stopped, Task
+from .open_training import OpenTraining
 from .pictures import PictureCodec, PictureTask
 from .restore import restore_architecture, restore_codec, restore_fusion
 from .scan import scan_textures
@@ -45,7 +52,7 @@ from .settings import StageSettings, TrainingSettings, to_json
 from .transforms import start_coefficients
 from .work import WorkFolder, codec_of
 
-TORCH_STAGES = ("scan", "parent", "specialists", "entropy", "fusion", "end-to-end")
+TORCH_STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "fusion", "end-to-end")
 STAGES = (*TORCH_STAGES, "export", "self-check")
 """In their order."""
 STATISTICS_BATCH = 8
@@ -59,6 +66,8 @@ class Pipeline:
         work: folder of checkpoints and curves.
         start: folder of a model set to continue from; its networks decide the architecture and the classes, and
             no parent is trained.
+        checkpoint: folder of an open training, where the parent comes from; trained on if that is the stage
+            to be run.
         device: where networks are trained.
         say: called with sentences on what goes on.
     Raises:
@@ -72,6 +81,7 @@ class Pipeline:
         settings: TrainingSettings,
         *,
         start: Path | None = None,
+        checkpoint: Path | None = None,
         device: torch.device | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -86,6 +96,7 @@ class Pipeline:
             )
         self.pictures, self.settings, self.start = pictures, settings, start
         self.work = WorkFolder(work)
+        self.open = OpenTraining(checkpoint) if checkpoint is not None else None
         self.device = device or torch.device("cpu")
         self.say = say if not processes.rank() else lambda sentence: None
 
@@ -106,9 +117,8 @@ class Pipeline:
             ValueError: there is none that can be read.
         """
         s = self.settings
-        used = [
-            stage.crop for stage in (s.parent, s.specialists, s.entropy, s.end_to_end) if stage.minutes > 0
-        ]
+        trained = (s.parent, s.anneal, s.specialists, s.entropy, s.end_to_end)
+        used = [stage.crop for stage in trained if stage.budgeted or (self.open and stage is s.parent)]
         loaded = Pictures(
             self._files[0],
             smallest=max([s.specialists.crop, *used]),
@@ -137,7 +147,8 @@ class Pipeline:
         """Run stages in their order.
 
         Args:
-            stages: names out of ``STAGES``; None for all that have time.
+            stages: names out of ``STAGES``; None for all that have a budget, or for the parent of an open
+                training.
             out: folder of the model set, which export and self-check need.
             name: of the set.
             card: entries for the set's card besides those that the run itself knows.
@@ -149,6 +160,12 @@ class Pipeline:
             FloatingPointError: the loss was not finite for too many steps.
             StreamError: the disk is full.
         """
+        if self.open is not None:
+            stages = stages or ("parent",)
+            if "parent" in stages and set(stages) != {"parent"}:
+                raise ParameterError(
+                    "The parent of an open training is trained in a run of its own; leave the other stages out."
+                )
         named = stages is not None
         chosen = [s for s in STAGES if stages is None or s in stages]
         if out is None and {"export", "self-check"} & set(chosen):
@@ -157,17 +174,23 @@ class Pipeline:
             raise ParameterError(
                 "A run that continues from a model set trains no parent; leave that stage out."
             )
+        if self.open is not None and self.start is not None:
+            raise ParameterError("A run starts from a model set or from a checkpoint; name one of them.")
         if self.settings.quantise.entropy and self.start is not None:
             check_exportable(restore_codec(self.start).entropy)
         self.work.folder.mkdir(parents=True, exist_ok=True)
         if not processes.rank() and set(chosen) & set(TORCH_STAGES):
             self.work.save_settings(self.settings)
+            if self.open is not None:
+                self.open.bring(self.work, self.settings.architecture)
         processes.wait()
         if processes.shared():
             _ = self.loaded  # processes that share a memory map must all be there when it is made
         for stage in chosen:
             if stage == "scan":
                 self._scan(named=named)
+            elif stage == "parent" and self.open is not None:
+                self._train_openly(self.open)
             elif stage in TORCH_STAGES:
                 self._train(stage, named=named)
             elif not processes.rank() and out is not None:
@@ -191,21 +214,20 @@ class Pipeline:
         if stage != "fusion":
             found: StageSettings = getattr(s, stage.replace("-", "_"))
             return found
-        return StageSettings(
-            minutes=s.fusion.minutes, batch=s.fusion.batch, rate=s.fusion.rate, seed=s.fusion.seed
-        )
+        f = s.fusion
+        return StageSettings(f.minutes, f.steps, f.gigapixels, batch=f.batch, rate=f.rate, seed=f.seed)
 
     def _train(self, stage: str, *, named: bool) -> None:
-        """One stage of gradient descent, unless it has no time or is finished already."""
+        """One stage of gradient descent, unless it has no budget or is finished already."""
         settings, record = self._stage_settings(stage), self.work.records().get(stage)
-        if settings.minutes <= 0 or (stage == "parent" and self.start is not None):
+        if not settings.budgeted or (stage == "parent" and self.start is not None):
             if named:
                 raise ParameterError(
-                    f"The stage {stage} has no time; give it some with --time or --settings."
+                    f"The stage {stage} has no budget; give it one with --time, --steps, --gigapixels or --settings."
                 )
             return
         codec, source = self._before(stage)
-        if record and not (named and settings.minutes > record["minutes"] + 0.01):
+        if record and not (named and _remains(settings, record)):
             self.say(f"The stage {stage} is finished ({record['minutes']} min, {record['steps']} steps).")
             if record["from"] != source:
                 self.say(
@@ -225,21 +247,70 @@ class Pipeline:
             context=self._context(stage, source),
             say=self.say,
         )
-        try:
-            average = loop.run()
-        except torch.cuda.OutOfMemoryError as error:
-            raise ValueError(
-                f"The memory of {self.device} is too small for batches of {settings.batch}; lower "
-                f"{stage.replace('-', '_')}.batch with --settings."
-            ) from error
+        chosen = self._run(loop)
+        average = loop.average
         if isinstance(task, SeamTask):
             before, after = task.held_out_error(average.cpu())
             self.say(
                 f"Fusion: held-out squared error on seam bands {before:.4f} -> {after:.4f} squared steps."
             )
         if not processes.rank():
-            told = {"minutes": round(loop.elapsed / 60, 2), "steps": loop.steps, "skipped": loop.skipped}
-            self.work.finish(stage, {**told, "from": source})
+            entry: dict[str, Any] = {
+                "minutes": round(loop.elapsed / 60, 2),
+                "steps": loop.steps,
+                "gigapixels": loop.pixels / 1e9,
+                "skipped": loop.skipped,
+                "from": source,
+            }
+            self.work.finish(stage, entry | ({"precision": chosen} if chosen else {}))
+
+    def _train_openly(self, training: OpenTraining) -> None:
+        """The parent of an open training, until the budget of this run is spent or the user stops it; then
+        the checkpoint and a line of the log are written.
+        """
+        settings = self.settings.parent
+        task = self._task("parent", settings, None)
+        assert task is not None
+        context = {k: v for k, v in self._context("parent", "").items() if k != "from"}
+        loop = Loop(
+            task,
+            settings,
+            self.work.folder,
+            "parent",
+            device=self.device,
+            context=context,
+            open_ended=True,
+            say=self.say,
+        )
+        before = loop.steps
+        self.say(f"The training goes on after {before} steps, {loop.pixels / 1e9:.3f} gigapixels.")
+        stopped, chosen = None, ""
+        try:
+            chosen = self._run(loop)
+        except Stopped as error:
+            stopped, chosen = error, precision(task.codec)  # type: ignore[attr-defined]
+        if not processes.rank() and loop.steps > before:
+            state = read_checkpoint(loop.checkpoint)
+            told = training.write(state, self.settings, self.held_out, device=self.device, precision=chosen)
+            self.say(told)
+        if stopped is not None:
+            raise Stopped(f"Stopped after {loop.steps} steps; the same command continues from {training.folder}.")
+
+    def _run(self, loop: Loop) -> str:
+        """Train; returns what the codec's transforms were trained in, or nothing."""
+        task = loop.task
+        codec = task.codec if isinstance(task, CropTask) else None
+        codec = task.pictures.codec if isinstance(task, PictureTask) else codec
+        try:
+            if codec is not None and not loop.finished:
+                self.say(choose_precision(task, codec, self.device))
+            loop.run()
+        except torch.cuda.OutOfMemoryError as error:
+            raise ValueError(
+                f"The memory of {self.device} is too small for batches of {loop.settings.batch}; lower "
+                f"{loop.name.replace('-', '_')}.batch with --settings."
+            ) from error
+        return precision(codec) if codec is not None else ""
 
     def _context(self, stage: str, source: str) -> dict[str, Any]:
         """What a checkpoint must agree with besides the settings of its stage."""
@@ -276,7 +347,7 @@ class Pipeline:
             codec.linear.start_from(rows)
         if codec.specialised:
             codec.share(s.classes.shared)
-        elif stage != "parent":
+        elif stage not in ("parent", "anneal"):
             codec = codec.specialise(s.classes.shared)
         if self._quantises(stage):
             check_exportable(codec.entropy)
@@ -396,3 +467,9 @@ class Pipeline:
         card = run_card(self.settings, self.work.records(), self.device)
         card |= {"pictures": len(self._files[0]) - len(self.loaded.skipped), "held_out": len(self.held_out)}
         return card | ({"continued_from": self.start.name} if self.start is not None else {})
+
+
+def _remains(settings: StageSettings, record: Mapping[str, Any]) -> bool:
+    """Whether a stage that was finished has more of a budget now than it took."""
+    spent = 60 * (record["minutes"] + 0.01), record["steps"], round(1e9 * record.get("gigapixels", 0.0))
+    return settings.progress(*spent) < 1

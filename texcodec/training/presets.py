@@ -1,4 +1,6 @@
-"""Settings for a run of a given time: sizes of the networks, and how the time is shared between the stages."""
+"""Settings for a run of a given budget: sizes of the networks, and how the budget is shared between the
+stages.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .architecture import Architecture
-from .settings import ExportSettings, FusionSettings, ObjectiveSettings, TrainingSettings
+from .settings import Budget, ExportSettings, FusionSettings, ObjectiveSettings, TrainingSettings
 
 TINY = Architecture(
     slices=(8, 24, 32),
@@ -26,25 +28,34 @@ SMALL = Architecture(
     analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
 )
 PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
-SHARES = {"parent": 0.56, "specialists": 0.3, "entropy": 0.07, "fusion": 0.07, "end_to_end": 0.0}
-"""How a run's time is shared between its stages."""
+SHARES = {"parent": 0.56, "anneal": 0.0, "specialists": 0.3, "entropy": 0.07, "fusion": 0.07, "end_to_end": 0.0}
+"""How a run's budget is shared between its stages."""
+
+
+def with_budget(settings: TrainingSettings, budget: Budget, shares: Mapping[str, float] = SHARES) -> TrainingSettings:
+    """The settings with a budget shared out to the stages; nothing else changes."""
+    parts = {
+        name: dataclasses.replace(getattr(settings, name), **dataclasses.asdict(budget.share(share)))
+        for name, share in {**dict.fromkeys(SHARES, 0.0), **shares}.items()
+    }
+    return dataclasses.replace(settings, **parts)
 
 
 def preset_settings(
     preset: str,
-    minutes: float,
+    budget: Budget,
     *,
     shares: Mapping[str, float] | None = None,
     seed: int = 1,
     continued: bool = False,
     objective: ObjectiveSettings | None = None,
 ) -> TrainingSettings:
-    """Settings for a run of ``minutes``.
+    """Settings for a run of ``budget``.
 
     Args:
         preset: "tiny", "small" or "full".
-        shares: of the time, by stage, instead of those in ``SHARES``.
-        continued: the run starts from a set, so the parent's time goes to the specialists.
+        shares: of the budget, by stage, instead of those in ``SHARES``.
+        continued: the run starts from a set, so the parent's budget goes to the specialists.
         objective: of all stages.
     """
     share = {**SHARES, **(shares or {})}
@@ -58,22 +69,21 @@ def preset_settings(
     one, three = ({}, {}) if preset == "tiny" else ({"batch": 4}, {"batch": 6})
     stages: dict[str, dict[str, Any]] = {
         "parent": {"rate": rate, "last_rate": 0.3 * rate, "seed": seed, **sizes, **one},
+        "anneal": {"rate": rate, "seed": seed + 4, **sizes, **one},
         "specialists": {"rate": 0.3 * rate, "seed": seed + 1, **sizes, **three},
         "entropy": {"rate": 0.1 * rate, "seed": seed + 2, **sizes, **three},
         "end_to_end": {"rate": 0.1 * rate, "seed": seed + 3},
     }
     parts = {
-        name: dataclasses.replace(
-            getattr(base, name), minutes=share[name] * minutes, objective=aim, **changes
-        )
+        name: dataclasses.replace(getattr(base, name), objective=aim, **changes)
         for name, changes in stages.items()
     }
-    return TrainingSettings(
+    whole = budget.usual_minutes
+    settings = TrainingSettings(
         architecture=PRESETS[preset],
         **parts,
-        fusion=FusionSettings(
-            share["fusion"] * minutes, max(60, min(3000, int(minutes * 60))), seed=seed + 6
-        ),
-        export=ExportSettings(max(8, min(200, int(minutes * 8)))),
+        fusion=FusionSettings(blocks=int(max(60, min(3000, whole * 60))), seed=seed + 6),
+        export=ExportSettings(int(max(8, min(200, whole * 8)))),
         seed=seed,
     )
+    return with_budget(settings, budget, share)

@@ -1,4 +1,5 @@
-"""What a training run shows: a progress bar on terminals, a CSV file, and TensorBoard curves where installed."""
+"""What a training run shows: a progress bar on terminals, a CSV file, and TensorBoard curves where installed.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +28,13 @@ class Report:
         """Move the bar.
 
         Args:
-            progress: the share of the stage's budget that is spent.
+            progress: the share of the stage's budget that is spent; 0 where there is no budget.
             elapsed: seconds that it took.
             means: what the last steps gave.
         """
         if self._bar is not None and not self._bar.disable:
-            left = max(0, round(elapsed / max(progress, 1e-6) - elapsed))
-            hours, minutes, seconds = left // 3600, left // 60 % 60, left % 60
-            time = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-            self._bar.set_postfix_str(f"{means}, {time} left", refresh=False)
+            left = f", {_clock(elapsed / progress - elapsed)} left" if progress > 0 else ""
+            self._bar.set_postfix_str(means + left, refresh=False)
             self._bar.n = min(progress, 1.0)
             self._bar.refresh()
 
@@ -64,6 +63,13 @@ class Report:
             self._bar.close()
         if self._curves is not None:
             self._curves.close()
+
+
+def _clock(time: float) -> str:
+    """Seconds as 1:02:03 or 2:03."""
+    whole = max(0, round(time))
+    hours, minutes, seconds = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def _bar(name: str) -> Any:

@@ -35,6 +35,7 @@ class SeamTask:
         self.base = torch.from_numpy(data.base)
         self.missing = torch.from_numpy(data.missing) / self.base[:, None, None, None]
         self.batch = batch
+        self.pixels_per_step = batch * self.inputs.shape[-2] * self.inputs.shape[-1]
         held = torch.arange(len(self.inputs)) % HELD_OUT == 0
         self._training, self._held = torch.nonzero(~held)[:, 0], torch.nonzero(held)[:, 0]
         self._window = torch.from_numpy(WINDOW)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,9 +100,9 @@ class ObjectiveSettings:
     """What training minimises; rate is in bits a pixel, distortion is the mean squared error of 0..255.
 
     Attributes:
-        kind: "rate+lambda*distortion" or "distortion+rate/lambda", each over all rates; "log(rate+lambda*distortion)":
-            the mean logarithm of the first over the crops, so that smooth crops count as much as busy ones, which is
-            what a BD-rate averages; "bound-rate": the least
+        kind: "rate+lambda*distortion" or "distortion+rate/lambda", each over all rates;
+            "log(rate+lambda*distortion)": the mean logarithm of the first over the crops, so that smooth
+            crops count as much as busy ones, which is what a BD-rate averages; "bound-rate": the least
             distortion at a mean rate of at most ``bpp``; "bound-distortion": the least rate at a mean squared
             error of at most that of ``psnr``. The bounded forms train one rate index only.
         bpp: bound in bits a pixel.
@@ -109,8 +110,8 @@ class ObjectiveSettings:
         rate_index: of the bounded forms, 0..255; -1 takes the one whose usual result is nearest to the bound.
         usual_share: share of the crops whose rate is drawn from those of about 0.1 to 1.5 bits a pixel; the
             others' rates are drawn from the whole axis.
-        speed: of the multiplier's dual ascent, in learning rates of the weights: a bound missed by a factor of e
-            changes its logarithm by that much a step. So both come to rest together.
+        speed: of the multiplier's dual ascent, in learning rates of the weights: a bound missed by a factor
+            of e changes its logarithm by that much a step. So both come to rest together.
     """
 
     kind: str = OBJECTIVES[0]
@@ -142,9 +143,41 @@ class ObjectiveSettings:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """How long to train. Of the limits above zero, the first that is reached ends the training.
+
+    Attributes:
+        minutes: of wall time.
+        steps: of gradient descent.
+        gigapixels: of the crops trained on, 10^9 pixels.
+    """
+
+    minutes: float = 0.0
+    steps: int = 0
+    gigapixels: float = 0.0
+
+    def __bool__(self) -> bool:
+        return max(self.minutes, self.steps, self.gigapixels) > 0
+
+    def share(self, part: float) -> Budget:
+        """A part (0 to 1) of every limit; steps are rounded up."""
+        return Budget(part * self.minutes, math.ceil(part * self.steps), part * self.gigapixels)
+
+    @property
+    def usual_minutes(self) -> float:
+        """About how many minutes a full-sized codec takes for it on two cores: the least of the limits."""
+        guesses = (self.minutes, self.steps / USUAL_STEPS, self.gigapixels / USUAL_GIGAPIXELS)
+        return min(g for g in (*guesses, math.inf) if g > 0)
+
+
+USUAL_STEPS, USUAL_GIGAPIXELS = 150.0, 0.04
+"""Per minute."""
+
+
+@dataclass(frozen=True)
 class StageSettings:
-    """One stage of gradient descent. It ends when the first of its budgets is spent, over which the schedule runs:
-    over wall time it anneals fully on any machine.
+    """One stage of gradient descent. It ends when the first of its budgets is spent, over which the schedule
+    runs: over wall time it anneals fully on any machine.
 
     Attributes:
         minutes: of training; 0 for no such budget. A stage without any budget is left out.
@@ -156,10 +189,10 @@ class StageSettings:
             "classes" (which gives a step fixed shapes, as CUDA graphs need).
         rate: peak learning rate.
         last_rate: learning rate at the end; above zero for a stage that another one continues.
-        schedule: "cosine": the learning rate falls to ``last_rate``; "constant": it stays, and the moving average
-            stands for the fall, so that the stage can always be continued.
-        warm_up: share of the budget in which the learning rate rises; with a constant rate it rises over the first
-            steps of each run.
+        schedule: "cosine": the learning rate falls to ``last_rate``; "constant": it stays, and the moving
+            average stands for the fall, so that the stage can always be continued.
+        warm_up: share of the budget in which the learning rate rises; with a constant rate it rises over the
+            first steps of each run.
         linear_rate: learning rate of the linear transform as a fraction of ``rate``.
         clip: largest norm of the gradient.
         decay: of the moving average of the weights, which is what is kept.
@@ -209,9 +242,14 @@ class StageSettings:
         )
 
     @property
+    def budget(self) -> Budget:
+        """All of its limits."""
+        return Budget(self.minutes, self.steps, self.gigapixels)
+
+    @property
     def budgeted(self) -> bool:
         """Whether the stage has any budget; one without is left out."""
-        return max(self.minutes, self.steps, self.gigapixels) > 0
+        return bool(self.budget)
 
     def progress(self, seconds: float, steps: int, pixels: int) -> float:
         """The largest share of a budget that is spent; 1 where there is none."""
@@ -229,7 +267,8 @@ class FusionSettings:
     """Training the fusion network on the seams that the codec leaves.
 
     Attributes:
-        minutes: of training (collecting the seams comes on top); 0 leaves it out.
+        minutes, steps, gigapixels: of training (collecting the seams comes on top), as in ``StageSettings``;
+            without any of them it is left out. Pixels are those of the blocks.
         blocks: seam blocks to collect.
         batch: blocks a step.
         rate: peak learning rate.
@@ -237,6 +276,8 @@ class FusionSettings:
     """
 
     minutes: float = 0.0
+    steps: int = 0
+    gigapixels: float = 0.0
     blocks: int = 3000
     batch: int = 16
     rate: float = 2e-3
@@ -245,14 +286,15 @@ class FusionSettings:
 
 @dataclass(frozen=True)
 class QuantiseSettings:
-    """Which parts are trained, or kept, as the low-precision networks that the set will have (docs/guides/quantise.md).
+    """Which parts are trained, or kept, as the low-precision networks that the set will have
+    (docs/guides/quantise.md).
 
     Attributes:
-        entropy: the entropy networks are trained with the integer weights that they are exported with, in the stages
-            entropy and end-to-end.
+        entropy: the entropy networks are trained with the integer weights that they are exported with, in the
+            stages entropy and end-to-end.
         synthesis: synthesis weights are exported as a byte each.
-        helpers: full-precision structures n of each entropy network's convolution while the stage entropy trains
-            it, thrown away afterwards; 0 for none.
+        helpers: full-precision structures n of each entropy network's convolution while the stage entropy
+            trains it, thrown away afterwards; 0 for none.
         auxiliary: weight of the loss of the network with helpers.
         distillation: weight of the mean squared difference between what both networks predict.
     """
@@ -295,6 +337,7 @@ class TrainingSettings:
     data: DataSettings = DataSettings()
     classes: ClassSettings = ClassSettings()
     parent: StageSettings = StageSettings(minutes=60)
+    anneal: StageSettings = StageSettings()
     specialists: StageSettings = StageSettings(minutes=30, rate=4e-4, batch=9, balance="classes")
     entropy: StageSettings = StageSettings(rate=2e-4, batch=9, balance="classes", freeze=ENTROPY_ONLY)
     fusion: FusionSettings = FusionSettings(minutes=4)

@@ -14,7 +14,7 @@ from .codec import Codec
 from .fusion import Fusion
 from .settings import TrainingSettings, from_json, to_json
 
-CHECKPOINTS = ("parent", "specialists", "entropy", "fusion", "end-to-end")
+CHECKPOINTS = ("parent", "anneal", "specialists", "entropy", "fusion", "end-to-end")
 """Stages that leave a checkpoint, in their order; that of fusion holds no codec."""
 
 
@@ -109,7 +109,8 @@ class WorkFolder:
 
 
 def codec_of(state: Mapping[str, Any], file: Path) -> Codec:
-    """The averaged codec in a checkpoint (alone, or beside a fusion network, or with helpers, which are left out).
+    """The averaged codec in a checkpoint (alone, or beside a fusion network, or with helpers, which are left
+    out).
 
     Raises:
         ValueError: its weights do not fit the architecture that it tells of.

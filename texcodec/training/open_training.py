@@ -1,0 +1,189 @@
+"""A training without an end, which goes on across machines in a folder of three files.
+
+    checkpoint.safetensors   weights, their moving average, optimiser, counts (``portable``)
+    settings.json            sizes of the networks and settings of the stages
+    log.jsonl                a line per run: what it added, on what machine, and the held-out log cost after it
+
+The learning rate is constant, so that no run is the last; what is used is the moving average, of which the
+stage anneal makes the result.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ParameterError
+from ..files import write_atomically
+from . import processes
+from .architecture import Architecture
+from .card import device_name, processor_name
+from .checkpoints import damaged, read_checkpoint, write_checkpoint
+from .held_out import held_out_cost, held_out_crops
+from .portable import portable_steps, read_portable, write_portable
+from .presets import with_budget
+from .settings import Budget, TrainingSettings, differences, from_json, to_json
+from .work import WorkFolder, codec_of
+
+CHECKPOINT, SETTINGS, LOG = "checkpoint.safetensors", "settings.json", "log.jsonl"
+_SUMS = ("gigapixels", "steps", "seconds")
+
+
+def open_settings(base: TrainingSettings) -> TrainingSettings:
+    """Settings to begin an open training with: a constant learning rate, from which the stage anneal lets it
+    fall.
+    """
+    parent = replace(base.parent, schedule="constant")
+    anneal = replace(parent, schedule="cosine", last_rate=0.0, seed=parent.seed + 4)
+    return with_budget(replace(base, parent=parent, anneal=anneal), Budget())
+
+
+def saved_settings(folder: Path) -> TrainingSettings | None:
+    """The settings of the open training in a folder; None where none has begun.
+
+    Raises:
+        ValueError: they are damaged.
+    """
+    file = folder / SETTINGS
+    if not file.exists():
+        return None
+    try:
+        found = from_json(TrainingSettings(), json.loads(file.read_text("utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}); put back the version before.") from None
+    return replace(found, parent=replace(found.parent, schedule="constant"))
+
+
+class OpenTraining:
+    """The folder of one.
+
+    Args:
+        folder: made when the first run is over.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def checkpoint(self) -> Path:
+        """Its file."""
+        return self.folder / CHECKPOINT
+
+    def log(self) -> list[dict[str, Any]]:
+        """All lines of the log.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        file = self.folder / LOG
+        if not file.exists():
+            return []
+        try:
+            return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+        except ValueError as error:
+            raise ValueError(f"{file} is damaged ({error}); put back the version before.") from None
+
+    def bring(self, work: WorkFolder, architecture: Architecture) -> None:
+        """Put the checkpoint into the work folder as that of the stage parent, unless that folder's own has as
+        many steps.
+
+        Raises:
+            ParameterError: one of the two is of other sizes.
+            ValueError: one of them is damaged.
+        """
+        if not self.checkpoint.exists():
+            return
+        own = work.checkpoint("parent")
+        if own.exists():
+            known = read_checkpoint(own)
+            _same_sizes(own, known["settings"], architecture)
+            if known["steps"] >= portable_steps(self.checkpoint):
+                return
+        state = read_portable(self.checkpoint)
+        _same_sizes(self.checkpoint, state["settings"], architecture)
+        write_checkpoint(own, state)
+
+    def write(
+        self,
+        state: Mapping[str, Any],
+        settings: TrainingSettings,
+        held_out: Sequence[Path],
+        *,
+        device: torch.device,
+        precision: str,
+    ) -> str:
+        """Replace the checkpoint by what a run has reached, and add the run to the log.
+
+        Args:
+            state: the run's own checkpoint.
+            held_out: pictures that are not trained on.
+            device: where the codec was trained.
+            precision: what its transforms were trained in.
+        Returns:
+            a sentence with what was added and the log cost.
+        Raises:
+            StreamError: a file cannot be written; those before stay.
+        """
+        lines = self.log()
+        before = self._sums(lines)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_portable(self.checkpoint, state)
+        kept = json.dumps(to_json(with_budget(settings, Budget())), indent=1) + "\n"
+        write_atomically(self.folder / SETTINGS, kept.encode(), force=True)
+        # measured last, since it takes a while: who is killed here loses a line, whose sums the next one has
+        crops = held_out_crops(held_out, settings.classes.thresholds)
+        codec = codec_of(state, self.checkpoint).to(device).eval()
+        cost = held_out_cost(codec, crops, device) if crops is not None else None
+        line: dict[str, Any] = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        for key, value in _sums(state).items():
+            line |= {key: round(value - before[key], 6), f"{key}_in_all": round(value, 6)}
+        stage = state["settings"]["stage"]
+        line |= {
+            "skipped_in_all": state["skipped"],
+            "processor": processor_name(),
+            "device": device_name(device),
+            "threads": torch.get_num_threads(),
+            "processes": processes.world(),
+            "torch": torch.__version__,
+            "precision": precision,
+            "crop": stage["crop"],
+            "batch": stage["batch"],
+            "learning_rate": stage["rate"],
+            "objective": stage["objective"]["kind"],
+            "held_out": asdict(cost) if cost else None,
+        }
+        text = "".join(json.dumps(entry) + "\n" for entry in [*lines, line])
+        write_atomically(self.folder / LOG, text.encode(), force=True)
+        told = f"{cost.log_cost:.4f} on held-out crops" if cost else "unknown, without held-out pictures"
+        return (
+            f"The training in {self.folder} has gained {line['gigapixels']:.4g} gigapixels in {line['steps']} steps, "
+            f"{line['gigapixels_in_all']:.4g} in all; its log cost is {told}."
+        )
+
+    def _sums(self, lines: list[dict[str, Any]]) -> dict[str, float]:
+        """What the log accounts for; of a checkpoint without a log, all that it has."""
+        if lines:
+            return {key: lines[-1][f"{key}_in_all"] for key in _SUMS}
+        return _sums(read_portable(self.checkpoint)) if self.checkpoint.exists() else dict.fromkeys(_SUMS, 0)
+
+
+def _sums(state: Mapping[str, Any]) -> dict[str, float]:
+    return {"gigapixels": state["pixels"] / 1e9, "steps": state["steps"], "seconds": state["elapsed"]}
+
+
+def _same_sizes(file: Path, before: Mapping[str, Any], architecture: Architecture) -> None:
+    if not isinstance(before.get("architecture"), Mapping):
+        raise damaged(file)
+    # sizes that a later version has added have the values that all had before
+    known = to_json(from_json(Architecture(), before["architecture"]))
+    changed = differences(known, to_json(architecture), frozenset())
+    if changed:
+        raise ParameterError(
+            f"The checkpoint {file} is of a codec of other sizes ({'; '.join(changed[:4])}); name another folder."
+        )
