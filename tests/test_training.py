@@ -146,7 +146,9 @@ def test_runtime_codes_as_the_training_codec_does(quality: int) -> None:
     entry = texcodec.open(data).tiles[0]
     index = texcodec.open(data).header.rate_index
     with torch.no_grad():
-        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.class_index]), halo=True, rounding="hard")
+        coded = codec(
+            x, torch.tensor([index / 255]), torch.tensor([entry.class_index]), halo=True, rounding="hard"
+        )
     ours = np.asarray(texcodec.decode(data)).astype(float)
     theirs = coded.pixels[0].permute(1, 2, 0).numpy()
     # a few latents round otherwise (integer entropy networks, float16 weights), so squared errors are compared

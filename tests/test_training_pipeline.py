@@ -146,9 +146,8 @@ def test_interrupt_ends_with_130_and_a_second_run_goes_on(
     common = [pictures, "--work", work, "--stage", "parent", "--preset", "tiny"]
 
     def interrupt() -> None:
-        while not (work / "settings.json").exists():
+        while signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # until the loop has begun
             threading.Event().wait(0.05)
-        threading.Event().wait(2.0)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)

@@ -12,7 +12,17 @@ from texcodec.cli.console import Console
 from texcodec.cli.options import FiniteRange
 from texcodec.errors import ParameterError
 
-STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "fusion", "end-to-end", "export", "self-check")
+STAGES = (
+    "scan",
+    "parent",
+    "anneal",
+    "specialists",
+    "entropy",
+    "fusion",
+    "end-to-end",
+    "export",
+    "self-check",
+)
 OBJECTIVES = (
     "rate+lambda*distortion",
     "log(rate+lambda*distortion)",

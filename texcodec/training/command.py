@@ -108,7 +108,9 @@ def chosen_settings(options: Options) -> TrainingSettings:
             objective=_objective(options),
         )
         if options.checkpoint:
-            base = with_budget(open_settings(base), options.budget, _shares(options.stages or ("parent",)) or SHARES)
+            base = with_budget(
+                open_settings(base), options.budget, _shares(options.stages or ("parent",)) or SHARES
+            )
     parts: dict[str, Any] = dict.fromkeys(options.quantise, True)
     changes = parts | ({"helpers": options.helpers} if options.helpers is not None else {})
     if changes:

@@ -22,7 +22,7 @@ from .objectives import USUAL_RATES, typical_cost
 from .settings import DataSettings
 
 DRAWS = 3
-"""Of crops; the spread between two of them is about 0.03."""
+"""Of crops. Draws differ by up to 0.1, so costs compare between codecs only on the same crops."""
 CROPS = 64
 """Per draw."""
 SIDE = 256
@@ -97,7 +97,9 @@ def held_out_crops(
 
 
 @torch.no_grad()
-def held_out_cost(codec: Codec, crops: HeldOutCrops, device: torch.device, *, draws: int = DRAWS) -> HeldOutCost:
+def held_out_cost(
+    codec: Codec, crops: HeldOutCrops, device: torch.device, *, draws: int = DRAWS
+) -> HeldOutCost:
     """Code every crop as a picture of one tile, symbols chosen by cost.
 
     Args:
@@ -105,7 +107,9 @@ def held_out_cost(codec: Codec, crops: HeldOutCrops, device: torch.device, *, dr
     """
     half, codec.half_precision = codec.half_precision, False
     try:
-        costs = torch.cat([_log_costs(codec, crops, i, device) for i in torch.arange(len(crops.pixels)).split(_BATCH)])
+        costs = torch.cat(
+            [_log_costs(codec, crops, i, device) for i in torch.arange(len(crops.pixels)).split(_BATCH)]
+        )
     finally:
         codec.half_precision = half
     order = crops.rate_indices.argsort(stable=True)

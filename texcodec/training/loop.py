@@ -34,7 +34,17 @@ MOST_IN_A_ROW = 100
 WINDOW, MOST_IN_WINDOW = 1000, 300
 """Steps whose loss is not finite are skipped; so many in a row, or in a window of so many, end the training."""
 STEERING = frozenset(
-    {"minutes", "steps", "gigapixels", "rate", "last_rate", "schedule", "warm_up", "clip", "checkpoint_seconds"}
+    {
+        "minutes",
+        "steps",
+        "gigapixels",
+        "rate",
+        "last_rate",
+        "schedule",
+        "warm_up",
+        "clip",
+        "checkpoint_seconds",
+    }
 )
 """Settings that may change while a stage is continued: they say how the rest of it is run, not what it is.
 Open training may change all settings of its stage but ``freeze``.
@@ -205,7 +215,9 @@ class Loop:
         if not self.open_ended:
             return differences(before, self.told, STEERING)
         kept = [k for k in self.told if k != "stage"]
-        old, new = ({**{k: s[k] for k in kept if k in s}, "freeze": s["stage"]["freeze"]} for s in (before, self.told))
+        old, new = (
+            {**{k: s[k] for k in kept if k in s}, "freeze": s["stage"]["freeze"]} for s in (before, self.told)
+        )
         return differences(old, new, frozenset())
 
     def _continue(self) -> None:

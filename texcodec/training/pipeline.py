@@ -294,7 +294,9 @@ class Pipeline:
             told = training.write(state, self.settings, self.held_out, device=self.device, precision=chosen)
             self.say(told)
         if stopped is not None:
-            raise Stopped(f"Stopped after {loop.steps} steps; the same command continues from {training.folder}.")
+            raise Stopped(
+                f"Stopped after {loop.steps} steps; the same command continues from {training.folder}."
+            )
 
     def _run(self, loop: Loop) -> str:
         """Train; returns what the codec's transforms were trained in, or nothing."""

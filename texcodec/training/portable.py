@@ -81,7 +81,9 @@ def read_portable(file: Path) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         raise damaged(file) from error
     if metadata.get("texcodec_checkpoint", FORM) != FORM:
-        raise ParameterError(f"The checkpoint {file} is of a later version of texcodec; train on with that one.")
+        raise ParameterError(
+            f"The checkpoint {file} is of a later version of texcodec; train on with that one."
+        )
     try:
         return _state(tensors, metadata)
     except (KeyError, ValueError, RuntimeError) as error:

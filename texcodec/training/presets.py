@@ -28,11 +28,20 @@ SMALL = Architecture(
     analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
 )
 PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
-SHARES = {"parent": 0.56, "anneal": 0.0, "specialists": 0.3, "entropy": 0.07, "fusion": 0.07, "end_to_end": 0.0}
+SHARES = {
+    "parent": 0.56,
+    "anneal": 0.0,
+    "specialists": 0.3,
+    "entropy": 0.07,
+    "fusion": 0.07,
+    "end_to_end": 0.0,
+}
 """How a run's budget is shared between its stages."""
 
 
-def with_budget(settings: TrainingSettings, budget: Budget, shares: Mapping[str, float] = SHARES) -> TrainingSettings:
+def with_budget(
+    settings: TrainingSettings, budget: Budget, shares: Mapping[str, float] = SHARES
+) -> TrainingSettings:
     """The settings with a budget shared out to the stages; nothing else changes."""
     parts = {
         name: dataclasses.replace(getattr(settings, name), **dataclasses.asdict(budget.share(share)))

@@ -1,5 +1,4 @@
-"""What a training run shows: a progress bar on terminals, a CSV file, and TensorBoard curves where installed.
-"""
+"""What a training run shows: a progress bar on terminals, a CSV file, TensorBoard curves if installed."""
 
 from __future__ import annotations
 

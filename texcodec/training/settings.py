@@ -1,6 +1,7 @@
 """Everything that a training run can be told, as one tree of dataclasses with a JSON form.
 
-The tree is saved in the work folder and with the model set (docs/reference/training-settings.md has it as a table).
+The tree is saved in the work folder and with the model set (docs/reference/training-settings.md has it as a
+table).
 """
 
 from __future__ import annotations

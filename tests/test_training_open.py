@@ -1,0 +1,346 @@
+"""Open training: the portable checkpoint, the log over runs and machines, the held-out log cost. Needs torch."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_runs import save_photograph
+
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
+
+from training_samples import SMALLEST, Parabola, crop_loop, stage, started  # noqa: E402
+
+from texcodec.cli.app import run  # noqa: E402
+from texcodec.training.architecture import Architecture  # noqa: E402
+from texcodec.training.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
+from texcodec.training.codec import Codec  # noqa: E402
+from texcodec.training.data import BIN_EDGES  # noqa: E402
+from texcodec.training.half_precision import choose_precision  # noqa: E402
+from texcodec.training.held_out import held_out_cost, held_out_crops  # noqa: E402
+from texcodec.training.loop import Loop, adam  # noqa: E402
+from texcodec.training.portable import portable_steps, read_portable, write_portable  # noqa: E402
+from texcodec.training.settings import to_json  # noqa: E402
+
+CONTEXT = {"architecture": to_json(SMALLEST), "thresholds": [8.0, 18.0]}
+CPU = torch.device("cpu")
+
+
+def trained(folder: Path, steps: int) -> Loop:
+    """A loop that has taken so many steps, with its checkpoint."""
+    loop = crop_loop(folder, stage(steps), context=CONTEXT)
+    loop.run()
+    return loop
+
+
+def test_portable_checkpoint_keeps_the_average_exactly_and_the_rest_closely(tmp_path: Path) -> None:
+    loop = trained(tmp_path, 12)
+    state = read_checkpoint(loop.checkpoint)
+    write_portable(tmp_path / "p.safetensors", state)
+    again = read_portable(tmp_path / "p.safetensors")
+    assert portable_steps(tmp_path / "p.safetensors") == 12
+    for key in ("steps", "pixels", "skipped", "elapsed", "settings"):
+        assert again[key] == state[key]
+    for key, value in state["average"].items():
+        assert torch.equal(again["average"][key], value), key
+    for key, value in state["modules"].items():
+        apart = (value - state["average"][key]).abs().max()
+        assert (again["modules"][key] - value).abs().max() <= 1e-3 * apart + 1e-7, key
+    before, after = state["optimizer"]["state"], again["optimizer"]["state"]
+    assert before.keys() == after.keys()
+    for i, moments in before.items():
+        assert moments["step"] == after[i]["step"] == 12
+        assert torch.allclose(moments["exp_avg"], after[i]["exp_avg"], rtol=2**-8, atol=0)
+        root, found = moments["exp_avg_sq"].sqrt(), after[i]["exp_avg_sq"].sqrt()
+        assert ((found > 0) == (root > 0)).all()
+        # two bits of mantissa, down to 2^-29 of the largest
+        assert torch.allclose(root, found, rtol=0.126, atol=float(root.max()) * 2**-29)
+
+
+def test_training_goes_on_from_a_portable_checkpoint_as_from_its_own(tmp_path: Path) -> None:
+    state = read_checkpoint(trained(tmp_path / "a", 40).checkpoint)
+    write_portable(tmp_path / "p.safetensors", state)
+    (tmp_path / "b").mkdir()
+    write_checkpoint(tmp_path / "b" / "t.pt", read_portable(tmp_path / "p.safetensors"))
+    losses = []
+    for name in "ab":
+        loop = crop_loop(tmp_path / name, stage(60), context=CONTEXT)
+        assert (loop.steps, loop.pixels) == (40, 40 * 3 * 64**2)
+        loop._random = {}  # the same noise in both
+        loop.run()
+        rows = (tmp_path / name / "t.csv").read_text().splitlines()
+        losses.append(float(rows[-1].split(",")[2]))
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
+def test_checkpoint_of_generation_3_has_at_most_24_megabytes(tmp_path: Path) -> None:
+    architecture = Architecture(profile=2, slices=(16, 48, 80, 112, 256))
+    codec, settings = Codec(architecture), stage(1)
+    optimizer, _ = adam(codec, settings)
+    for p in codec.parameters():
+        p.grad = torch.randn_like(p)
+    optimizer.step()
+    state = {
+        "modules": codec.state_dict(),
+        "average": copy.deepcopy(codec).state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "objective": {},
+        **{"steps": 1, "pixels": 1, "elapsed": 1.0, "skipped": 0},
+        "settings": {"stage": to_json(settings), "architecture": to_json(architecture)},
+    }
+    write_portable(tmp_path / "p.safetensors", state)
+    parameters = sum(p.numel() for p in codec.parameters())
+    assert 9 * parameters < (tmp_path / "p.safetensors").stat().st_size < min(24e6, 9.3 * parameters)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_damaged_portable_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    file.write_bytes(content)
+    for read in (read_portable, portable_steps):
+        with pytest.raises(ValueError, match="checkpoint.safetensors is damaged"):
+            read(file)
+
+
+def test_budget_of_an_open_run_is_its_own(tmp_path: Path) -> None:
+    for run_, total in ((7, 7), (5, 12)):
+        loop = Loop(Parabola(), stage(run_, schedule="constant"), tmp_path, "t", open_ended=True)
+        assert loop.progress == 0
+        loop.run()
+        assert loop.steps == total
+    # what is not the network itself may be changed, and pixels are counted as they were
+    loop = Loop(Parabola(), stage(2, batch=1, decay=0.5), tmp_path, "t", open_ended=True)
+    loop.run()
+    assert loop.pixels == (12 * 3 + 2 * 1) * 64**2
+    endless = Loop(Parabola(), stage(0), tmp_path, "t", open_ended=True)
+    assert not endless.finished and endless.progress == 0
+
+
+def test_constant_learning_rate_rises_at_the_beginning_of_each_run(tmp_path: Path) -> None:
+    settings = stage(150, schedule="constant", rate=1.0, clip=1e-3)
+    for _ in range(2):
+        loop = Loop(Parabola(), settings, tmp_path, "t", open_ended=True)
+        assert loop.learning_rate() == pytest.approx(0.01)
+        loop.run()
+        assert loop.learning_rate() == 1.0
+
+
+# the command
+
+
+def train(*arguments: object) -> int:
+    return run(["train", *map(str, arguments), "--device", "cpu"])
+
+
+def photos(folder: Path, count: int = 3) -> Path:
+    folder.mkdir()
+    for seed in range(count):
+        save_photograph(folder / f"{seed}.png", 300, 280, seed=seed)
+    return folder
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_training_goes_on_across_machines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from texcodec.training import held_out
+
+    monkeypatch.setattr(held_out, "CROPS", 5)
+    pictures, folder = photos(tmp_path / "photos"), tmp_path / "next"
+    common = [pictures, "--checkpoint", folder]
+    assert train(*common, "--preset", "tiny", "--steps", 6) == 0
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "checkpoint.safetensors",
+        "log.jsonl",
+        "settings.json",
+    ]
+    assert (tmp_path / "next.work" / "parent.pt").exists()  # that of the first machine
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["parent"]["schedule"] == "constant" and settings["parent"]["steps"] == 0
+    # another machine, by a budget of pixels, with another size of batches
+    file = tmp_path / "s.json"
+    file.write_text('{"parent": {"batch": 2}}')
+    per_step = 2 * 128**2 / 1e9
+    options = ["--work", tmp_path / "second", "--settings", file, "--gigapixels", 3.5 * per_step]
+    assert train(*common, *options) == 0
+    # and the first one again, whose own checkpoint is older by now
+    assert train(*common, "--steps", 2) == 0
+    lines = log(folder)
+    assert [line["steps"] for line in lines] == [6, 4, 2] and lines[-1]["steps_in_all"] == 12
+    gigapixels = [line["gigapixels"] for line in lines]
+    assert gigapixels == pytest.approx([6 * 4 * per_step, 4 * per_step, 2 * per_step], abs=1e-6)
+    assert lines[-1]["gigapixels_in_all"] == pytest.approx(sum(gigapixels), abs=2e-6)
+    assert read_portable(folder / "checkpoint.safetensors")["pixels"] == (6 * 8 + 6 * 2) * 128**2
+    for line in lines:
+        assert line["processor"] and line["threads"] == 1 and line["device"] == "cpu"
+        assert line["precision"] in ("float32", "bfloat16") and line["learning_rate"] == 2e-3
+        cost = line["held_out"]
+        assert cost["log_cost"] == pytest.approx(sum(cost["by_draw"]) / 3)
+        assert len(cost["by_texture"]) == len(BIN_EDGES) + 1 and len(cost["by_rate"]) == 3
+    said = capsys.readouterr().err
+    assert "goes on after 10 steps" in said and "12 steps" not in said
+    assert said.count("has gained") == 3 and said.count("Transforms are trained in") == 3
+    # its settings hold, and other sizes are another training
+    assert train(*common, "--preset", "small", "--steps", 2) == 2
+    assert "has settings already" in capsys.readouterr().err
+
+
+def test_learning_rate_falls_in_a_stage_that_leaves_the_training_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, folder, work = photos(tmp_path / "photos", 2), tmp_path / "next", tmp_path / "work"
+    assert train(pictures, "--checkpoint", folder, "--preset", "tiny", "--steps", 4) == 0
+    kept = {p.name: p.read_bytes() for p in folder.iterdir()}
+    common = [pictures, "--checkpoint", folder, "--work", work]
+    assert train(*common, "--stage", "anneal", "--steps", 5) == 0
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == kept
+    parent, annealed = (read_checkpoint(work / f"{name}.pt") for name in ("parent", "anneal"))
+    assert parent["steps"] == 4 and annealed["steps"] == 5
+    assert annealed["settings"]["from"] == "parent, 4 steps"
+    rows = (work / "anneal.csv").read_text().splitlines()
+    assert float(dict(zip(rows[0].split(","), rows[-1].split(",")))["learning_rate"]) < 1e-6
+    # classes start from what was annealed
+    assert train(*common, "--stage", "specialists", "--steps", 1) == 0
+    assert read_checkpoint(work / "specialists.pt")["settings"]["from"] == "anneal, 5 steps"
+    # and the training goes on
+    assert train(pictures, "--checkpoint", folder, "--steps", 1) == 0
+    assert log(folder)[-1]["steps_in_all"] == 5
+
+
+def test_interrupted_open_run_writes_what_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures, folder = photos(tmp_path / "photos", 1), tmp_path / "next"
+    done = threading.Event()
+    step = Loop.step
+
+    def and_interrupt(loop: Loop, batch: object) -> None:
+        step(loop, batch)
+        if loop.steps == 3 and not done.is_set():
+            done.set()
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Loop, "step", and_interrupt)
+    assert train(pictures, "--checkpoint", folder, "--preset", "tiny") == 130
+    said = capsys.readouterr().err
+    assert "Stopped after 3 steps; the same command continues" in said and "no held-out" not in said
+    assert log(folder)[0]["steps"] == 3 and log(folder)[0]["held_out"] is None
+    assert portable_steps(folder / "checkpoint.safetensors") == 3
+
+
+def test_run_that_was_killed_is_counted_by_the_next(tmp_path: Path) -> None:
+    pictures, folder = photos(tmp_path / "photos", 1), tmp_path / "next"
+    common = [pictures, "--checkpoint", folder, "--steps", 3]
+    assert train(*common, "--preset", "tiny") == 0
+    older = {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert train(*common) == 0
+    for name, content in older.items():  # as if the second run had not come to write its results
+        (folder / name).write_bytes(content)
+    assert train(*common) == 0
+    assert [line["steps"] for line in log(folder)] == [3, 6]
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (["--out", "set"], "makes no model set"),
+        (["--stage", "parent", "--stage", "anneal"], "in a run of its own"),
+        (["--from", "tiny-1"], "trains no parent"),
+        (["--from", "tiny-1", "--stage", "anneal"], "from a model set or from a checkpoint"),
+        (["--steps", "0"], "--steps"),
+        (["--gigapixels", "-1"], "--gigapixels"),
+    ],
+)
+def test_options_that_contradict_open_training_are_refused(
+    tmp_path: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = photos(tmp_path / "photos", 1)
+    assert train(pictures, "--checkpoint", tmp_path / "next", *options) == 2
+    assert sentence in capsys.readouterr().err and not (tmp_path / "next").exists()
+
+
+def test_checkpoint_of_other_sizes_is_not_trained_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, folder = photos(tmp_path / "photos", 1), tmp_path / "next"
+    assert train(pictures, "--checkpoint", folder, "--preset", "tiny", "--steps", 2) == 0
+    file = tmp_path / "s.json"
+    file.write_text('{"architecture": {"hyper_width": 16}}')
+    capsys.readouterr()
+    assert train(pictures, "--checkpoint", folder, "--steps", 2, "--settings", file) == 2
+    assert "hyper_width: 32 before, 16 now" in capsys.readouterr().err
+
+
+# the held-out log cost
+
+
+def test_held_out_crops_are_drawn_evenly_and_always_the_same(tmp_path: Path) -> None:
+    files = sorted(photos(tmp_path / "photos").iterdir())
+    crops, again = (held_out_crops(files, (8.0, 18.0), draws=2, crops=12) for _ in range(2))
+    assert crops is not None and again is not None
+    assert crops.pixels.shape == (24, 3, 256, 256)
+    for first, second in zip(vars(crops).values(), vars(again).values()):
+        assert torch.equal(first, second)
+    for draw in crops.rate_indices.chunk(2):
+        assert draw.min() == 36 and draw.max() == 215 and len(draw.unique()) == 12
+    present = crops.bins.unique()
+    counts = [int((part == k).sum()) for part in crops.bins.chunk(2) for k in present]
+    assert max(counts) - min(counts) <= 1
+    (tmp_path / "none.png").write_bytes(b"")
+    assert held_out_crops([tmp_path / "none.png"], (8.0, 18.0)) is None
+
+
+def test_held_out_cost_is_the_mean_logarithm_and_leaves_the_codec_alone(tmp_path: Path) -> None:
+    files = sorted(photos(tmp_path / "photos", 2).iterdir())
+    crops = held_out_crops(files, (8.0, 18.0), draws=2, crops=3)
+    assert crops is not None
+    codec = started().eval()
+    codec.half_precision = True
+    cost = held_out_cost(codec, crops, CPU, draws=2)
+    assert codec.half_precision and held_out_cost(codec, crops, CPU, draws=2) == cost
+    logs = []
+    codec.half_precision = False
+    for i in range(6):
+        x, t = crops.pixels[i : i + 1].float(), crops.rate_indices[i : i + 1] / 255
+        with torch.no_grad():
+            coded = codec(x, t, crops.classes[i : i + 1], halo=True, rounding="hard")
+        weight = 0.0002 * (0.512 / 0.0002) ** t
+        total = coded.bits / 256**2 + weight * (coded.pixels - x).square().mean()
+        logs.append(torch.log(total / (1.2 * (weight / 0.013) ** 0.45)).item())
+    assert cost.log_cost == pytest.approx(sum(logs) / 6, abs=1e-4)
+    assert cost.by_draw == pytest.approx([sum(logs[:3]) / 3, sum(logs[3:]) / 3], abs=1e-4)
+    with torch.no_grad():
+        codec.log_steps += 1  # steps that are too large cost more
+    assert held_out_cost(codec, crops, CPU, draws=2).log_cost > cost.log_cost
+
+
+# precision
+
+
+@pytest.mark.parametrize(
+    "times, half", [((3, 2, 2, 1, 1, 1), True), ((2, 1, 1, 2, 2, 2), False), ((1, 1, 1, 9), False)]
+)
+def test_precision_is_what_was_measured_to_be_faster(
+    tmp_path: Path, times: tuple[int, ...], half: bool
+) -> None:
+    loop = crop_loop(tmp_path, stage(1))
+    before = copy.deepcopy(loop.task.modules.state_dict())
+    ticks = [0]
+    for seconds in times:
+        ticks += [ticks[-1] + 100, ticks[-1] + 100 + seconds]
+    clock = iter(ticks[1:])
+    codec = loop.task.modules
+    said = choose_precision(loop.task, codec, CPU, clock=lambda: next(clock))
+    assert codec.half_precision is half and f"trained in {'bfloat16' if half else 'float32'}" in said
+    assert next(clock, None) is None
+    assert all(torch.equal(v, before[k]) for k, v in codec.state_dict().items())
+    assert all(p.grad is None for p in codec.parameters())
