@@ -26,12 +26,12 @@ from texcodec.registry import (
     load_feature_set,
 )
 from texcodec.registry.feature_manifest import read_feature_manifest
-from texcodec.registry.manifest import read_manifest
+from texcodec.registry.picture_manifest import read_manifest
 
 
 def test_a_sound_set_is_verified() -> None:
     tiny().verify()
-    assert tiny().bytes == sum(path.stat().st_size for path in SET.rglob("*") if path.is_file())
+    assert tiny().file_bytes == sum(path.stat().st_size for path in SET.rglob("*") if path.is_file())
 
 
 def first_task(**changes: Any) -> Callable[[dict[str, Any]], object]:
@@ -153,7 +153,7 @@ def test_gains_that_are_not_positive_are_refused(tmp_path: Path) -> None:
     save_file(arrays, folder / "encoder.safetensors")
     graphs = {n: (folder / "graphs" / f"{n}.onnx").read_bytes() for n in ("transform", "hyper_extractor")}
     change_manifest(folder, lambda m: m.update(encoder=feature_identity(graphs, arrays).hex()))
-    with pytest.raises(ModelDamagedError, match="gains of model set tiny-features holds values out of range"):
+    with pytest.raises(ModelDamagedError, match="gains of the set tiny-features holds values out of range"):
         load_feature_set(folder).verify()
 
 
@@ -190,13 +190,13 @@ class TestFinding:
         assert kind_of_set(name) == kind
 
     def test_a_set_of_the_other_kind_is_no_set(self) -> None:
-        with pytest.raises(ModelNotFoundError, match="a set of kind 'features'; name a set for pictures"):
+        with pytest.raises(ModelNotFoundError, match="a set for features; name a set for pictures"):
             read_manifest(SET)
-        with pytest.raises(ModelNotFoundError, match="for pictures; name a feature set"):
+        with pytest.raises(ModelNotFoundError, match="for pictures; name a set for features"):
             read_feature_manifest(find_set("tiny-1"))
         with pytest.raises(ModelNotFoundError, match="'tiny-1'"):
             load_feature_set("tiny-1")
-        with pytest.raises(ModelNotFoundError, match="'features'"):
+        with pytest.raises(ModelNotFoundError, match="a set for features"):
             texcodec.encode(picture(8, 8), models=SET)
 
     def test_a_set_written_anew_is_read_anew(self, tmp_path: Path) -> None:

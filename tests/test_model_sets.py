@@ -15,8 +15,16 @@ from safetensors.numpy import load_file, save_file
 
 import texcodec
 from texcodec.errors import ModelDamagedError, ModelError, ModelNotFoundError
-from texcodec.registry import ModelSet, decoder_identity, find_set, load_set
-from texcodec.registry.manifest import read_manifest
+from texcodec.registry import (
+    ENVIRONMENT_VARIABLE,
+    ModelSet,
+    decoder_identity,
+    find_identity,
+    find_set,
+    list_sets,
+    load_set,
+)
+from texcodec.registry.picture_manifest import read_manifest
 
 SET = "tiny-1"
 Arrays = dict[str, np.ndarray]
@@ -211,3 +219,37 @@ def test_folder_that_happens_to_have_the_default_name_is_not_taken(
     monkeypatch.chdir(copy.parent)
     assert find_set().resolve() != (copy.parent / "std-1").resolve()
     assert find_set("std-1").resolve() == (copy.parent / "std-1").resolve()
+
+
+def test_a_set_that_changes_on_disk_is_found_and_loaded_anew(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(copy.parent))
+    edit_manifest(copy, name="mine")
+    first = load_set("mine")
+    assert load_set("mine") is first and find_identity(first.identity) is first
+    forge(copy, "decoder", lambda a: a["tables.steps"].__iadd__(1))
+    second = load_set("mine")
+    assert second.identity != first.identity and find_identity(second.identity) is second
+    edit_manifest(copy, name="other")
+    assert {info.name for info in list_sets()} >= {"other"}
+    with pytest.raises(ModelNotFoundError, match="'mine'"):
+        load_set("mine")
+    shutil.rmtree(copy)
+    with pytest.raises(ModelNotFoundError, match="not installed"):
+        find_identity(second.identity)
+
+
+def test_damage_is_told_with_advice_that_serves_every_set(copy: Path) -> None:
+    (copy / "decoder.safetensors").write_bytes(b"none")
+    with pytest.raises(ModelDamagedError, match=r"decoder\.safetensors is damaged \(.*\)\.$") as caught:
+        ModelSet(copy)
+    assert caught.value.advice.startswith("Put a sound copy of the set in its place")
+
+
+def test_a_newer_entropy_profile_asks_for_a_newer_version(copy: Path) -> None:
+    edit_manifest(copy, entropy_profile=250)
+    with pytest.raises(ModelError, match=r"entropy profile 250, .* knows 1, 2 only\.$") as caught:
+        ModelSet(copy)
+    assert caught.value.advice == "Use a newer version of texcodec."
+    assert not isinstance(caught.value, ModelDamagedError)

@@ -93,3 +93,6 @@ MOST_CLASSES = 254
 
 MOST_HALO = 15
 """Latents around a tile that its synthesis may look at."""
+
+MOST_TASKS = 255
+"""Tasks that a feature stream or set may have."""

@@ -127,6 +127,8 @@ class ModelNotFoundError(ModelError):
 class ModelDamagedError(ModelError):
     """A model set was found but its contents do not match its manifest."""
 
+    advice = "Put a sound copy of the set in its place, or install texcodec again if the set came with it."
+
 
 class LibraryError(TexcodecError):
     """A library that texcodec uses was built without something that is needed: the installation is at fault."""

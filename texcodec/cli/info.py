@@ -33,7 +33,7 @@ from texcodec.errors import CorruptError
 from texcodec.limits import Limits
 
 if TYPE_CHECKING:
-    from texcodec.registry.manifest import Manifest
+    from texcodec.registry.picture_manifest import PictureManifest
 
 _METADATA = {ICCP: "icc", EXIF: "exif", XMPD: "xmp", PREV: "preview", PSUM: "pixel checksum"}
 
@@ -134,11 +134,11 @@ def _crop(reader: Reader) -> dict[str, Any] | None:
     return None if crop is None else {"region": list(crop.region), "outside": crop.outside}
 
 
-def _manifest_of(identity: bytes, models: str | None) -> Manifest | None:
+def _manifest_of(identity: bytes, models: str | None) -> PictureManifest | None:
     """The manifest of a set with this decoder, if one is found; damaged sets count as not found."""
     from texcodec.errors import ModelError
     from texcodec.registry import PICTURES, find_set, kind_of_set, list_sets
-    from texcodec.registry.manifest import read_manifest
+    from texcodec.registry.picture_manifest import read_manifest
 
     folders = [info.path for info in list_sets() if info.kind == PICTURES]
     if models is not None and kind_of_set(models) == PICTURES:
@@ -153,7 +153,7 @@ def _manifest_of(identity: bytes, models: str | None) -> Manifest | None:
     return None
 
 
-def _quality(manifest: Manifest | None, rate_index: int) -> int | None:
+def _quality(manifest: PictureManifest | None, rate_index: int) -> int | None:
     """The quality whose rate index comes nearest."""
     if manifest is None:
         return None

@@ -113,7 +113,7 @@ def _facts(models: ModelSet) -> dict[str, Any]:
     manifest = dataclasses.asdict(models.manifest)
     card = manifest.pop("card")
     del manifest["macs"]
-    facts = {"path": str(models.folder), "bytes": models.bytes, "kmac_per_pixel": models.macs(), "card": card}
+    facts = {"path": str(models.folder), "bytes": models.file_bytes, "kmac_per_pixel": models.macs(), "card": card}
     return {**manifest, **facts}
 
 
@@ -141,7 +141,7 @@ def _as_text(facts: dict[str, Any]) -> str:
 def _feature_facts(features: FeatureSet) -> dict[str, Any]:
     manifest = dataclasses.asdict(features.manifest)
     card = manifest.pop("card")
-    return {"kind": "features", **manifest, "path": str(features.folder), "bytes": features.bytes, "card": card}
+    return {"kind": "features", **manifest, "path": str(features.folder), "bytes": features.file_bytes, "card": card}
 
 
 def _features_as_text(features: FeatureSet) -> str:
@@ -149,7 +149,7 @@ def _features_as_text(features: FeatureSet) -> str:
     height, width = manifest.grid
     lines = {
         "identity": manifest.identity,
-        "folder": f"{features.folder}, {features.bytes} bytes",
+        "folder": f"{features.folder}, {features.file_bytes} bytes",
         "latents": f"{manifest.latent_channels} channels, {manifest.hyper_channels} numbers of side information",
         "codebook": f"{manifest.codebook} maps of {width} x {height}, {manifest.groups} combinations",
         "levels": f"0 (smallest files) to {manifest.levels - 1}, {manifest.default_level} by default",

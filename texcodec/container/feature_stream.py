@@ -9,11 +9,10 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from ..constants import IDENTITY_BYTES
+from ..constants import IDENTITY_BYTES, MOST_TASKS
 from ..errors import CorruptError, ParameterError
 from .fields import MAX_VARINT, FieldReader, varint
 
-MOST_TASKS = 255
 MOST_LEVELS = 256
 
 

@@ -62,13 +62,12 @@ class ProbabilityTables:
         self.frequencies = frequencies.astype(np.int64)
         if len(support) == 0 or self.offsets[-1] != len(frequencies):
             raise ModelDamagedError(
-                "The probability tables of the model set do not have the lengths that their supports say; "
-                "install it again."
+                "The probability tables of the model set do not have the lengths that their supports say."
             )
         sums = np.add.reduceat(self.frequencies, self.offsets[:-1])
         if self.frequencies.min() < 1 or (sums != TOTAL).any():
             raise ModelDamagedError(
-                "A probability table of the model set has a zero entry or does not sum to 2^24; install it again."
+                "A probability table of the model set has a zero entry or does not sum to 2^24."
             )
         self._models: dict[int, constriction.stream.model.Categorical] = {}
 

@@ -57,7 +57,7 @@ class Decoded:
         wanted = task.channels, h * task.factor, w * task.factor
         if x.shape != (1, *wanted):
             raise ModelDamagedError(
-                f"The networks of the task {name} give {x.shape[1:]} instead of {wanted}; install the set again."
+                f"The networks of the task {name} give {x.shape[1:]} instead of {wanted}."
             )
         height, width = self._size(task)
         return np.ascontiguousarray(finite(x)[0, :, :height, :width])

@@ -26,12 +26,10 @@ def check_bound(weight: np.ndarray, bias: np.ndarray, input_max: int, name: str)
     """
     if weight.ndim != 4 or bias.shape != weight.shape[:1]:
         raise ModelDamagedError(
-            f"The integer layer {name} has weights and biases whose shapes do not belong together; "
-            "install the model set again."
+            f"The integer layer {name} has weights and biases whose shapes do not belong together."
         )
     worst = np.abs(weight.astype(np.int64)).sum((1, 2, 3)) * input_max + np.abs(bias.astype(np.int64))
     if worst.size and int(worst.max()) >= ACCUMULATOR_LIMIT:
         raise ModelDamagedError(
-            f"The integer layer {name} could reach {int(worst.max())}, beyond the exact range of float32 "
-            "(2^24); install the model set again."
+            f"The integer layer {name} could reach {int(worst.max())}, beyond the exact range of float32 (2^24)."
         )

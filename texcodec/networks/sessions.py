@@ -50,12 +50,10 @@ def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.Inf
         session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own types, none of them public
         raise ModelDamagedError(
-            f"A network of the model set cannot be built ({_first_line(error)}); install the set again."
+            f"A network of the model set cannot be built ({_first_line(error)})."
         ) from None
     if len(session.get_outputs()) != 1:
-        raise ModelDamagedError(
-            "A network of the model set does not have exactly one output; install the set again."
-        )
+        raise ModelDamagedError("A network of the model set does not have exactly one output.")
     return session
 
 
@@ -76,13 +74,12 @@ def _run(
         out = session.run(None, inputs)[0]
     except Exception as error:  # inputs of another name, number or shape than the graph's, or no memory
         raise ModelDamagedError(
-            f"A network of the model set cannot be run ({_first_line(error)}); check the set with "
-            "'texcodec models verify', and that there is enough memory."
+            f"A network of the model set cannot be run ({_first_line(error)}), or memory ran out."
         ) from None
     if not isinstance(out, np.ndarray) or out.dtype != np.float32 or not _fits(out.shape, shape):
         raise ModelDamagedError(
             f"A network of the model set gives {getattr(out, 'shape', 'something')} instead of "
-            f"{shape or 'float32'}; install the set again."
+            f"{shape or 'float32'}."
         )
     return out
 
@@ -91,7 +88,7 @@ def _named(session: onnxruntime.InferenceSession, inputs: tuple[np.ndarray, ...]
     names = [argument.name for argument in session.get_inputs()]
     if len(names) != len(inputs):
         raise ModelDamagedError(
-            f"A network of the model set has {len(names)} inputs instead of {len(inputs)}; install the set again."
+            f"A network of the model set has {len(names)} inputs instead of {len(inputs)}."
         )
     return dict(zip(names, inputs, strict=True))
 
@@ -103,9 +100,7 @@ def finite(out: np.ndarray) -> np.ndarray:
         ModelDamagedError: it holds infinities or NaN, which no sound encoder network gives for pixels.
     """
     if not np.isfinite(out).all():
-        raise ModelDamagedError(
-            "A network of the model set gives numbers that are not finite; install the set again."
-        )
+        raise ModelDamagedError("A network of the model set gives numbers that are not finite.")
     return out
 
 
@@ -152,9 +147,7 @@ class IntegerNetwork:
         for layer in layers:
             weight, bias = weights.get(f"{layer}.weight"), weights.get(f"{layer}.bias")
             if weight is None or bias is None or weight.dtype != np.int16 or bias.dtype != np.int32:
-                raise ModelDamagedError(
-                    f"The integer layer {name}.{layer} has no integer weights; install the model set again."
-                )
+                raise ModelDamagedError(f"The integer layer {name}.{layer} has no integer weights.")
             check_bound(weight, bias, ACTIVATION_MAX, f"{name}.{layer}")
         self._session = _session(graph, weights)
 

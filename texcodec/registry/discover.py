@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ModelError, ModelNotFoundError
 from .feature_manifest import read_feature_manifest
-from .manifest import FEATURES, PICTURES, kind_of, read_json, read_manifest
+from .manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
+from .picture_manifest import read_manifest
 
 if TYPE_CHECKING:
     from .feature_set import FeatureSet
@@ -31,8 +32,8 @@ def _roots() -> list[Path]:
 
 @dataclass(frozen=True)
 class SetInfo:
-    """A set that was found: its name, folder, decoder identity, whether it is released (will stay for ever), and
-    whether it is for pictures or features.
+    """A set that was found: its name, folder, hexadecimal identity of its decoder, whether it is released (and stays
+    for ever), and its kind (``PICTURES`` or ``FEATURES``).
     """
 
     name: str
@@ -52,22 +53,44 @@ def list_sets(kind: str | None = None) -> list[SetInfo]:
     found: dict[tuple[str, str], SetInfo] = {}
     for root in [*_extra_roots(), *_roots()]:
         released = _released(root)
-        for folder in sorted(p.parent for p in [*root.glob("manifest.json"), *root.glob("*/manifest.json")]):
-            try:
-                info = _set_info(folder, _changed(folder))
-            except ModelError:
-                continue
-            if kind in (None, info.kind):
-                found.setdefault((info.name, info.identity), replace(info, released=info.name in released))
+        for folder in _folders(root):
+            info = _set_info(folder, _stamp(folder / MANIFEST))
+            if info is not None and kind in (None, info.kind):
+                info = replace(info, released=info.name in released)
+                found.setdefault((info.name, info.identity), info)
     return list(found.values())
 
 
-@lru_cache(maxsize=64)
-def _set_info(folder: Path, changed: int) -> SetInfo:
-    del changed  # part of the key, so that a manifest written anew is read anew
-    kind = kind_of(read_json(folder))
-    manifest = read_feature_manifest(folder) if kind == FEATURES else read_manifest(folder)
-    return SetInfo(manifest.name, folder, manifest.identity, False, kind)
+def _folders(root: Path) -> list[Path]:
+    try:
+        return [root, *sorted(root.iterdir())]
+    except OSError:
+        return []
+
+
+Stamp = tuple[int, int, int]
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """What changes when a file is written anew; None where there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@lru_cache(maxsize=256)
+def _set_info(folder: Path, stamp: Stamp | None) -> SetInfo | None:
+    """What the manifest in ``folder`` says, unreleased; None if there is no sound one."""
+    if stamp is None:
+        return None
+    try:
+        feature = kind_of(read_json(folder)) == FEATURES
+        manifest = read_feature_manifest(folder) if feature else read_manifest(folder)
+    except ModelError:
+        return None
+    return SetInfo(manifest.name, folder, manifest.identity, False, manifest.KIND)
 
 
 def _extra_roots() -> list[Path]:
@@ -87,10 +110,9 @@ def find_set(name: str | os.PathLike[str] | None = None, kind: str = PICTURES) -
     """The folder of a set.
 
     Args:
-        name: a set's name or a folder with a manifest; ``None`` takes what ``TEXCODEC_MODELS`` names (a set,
-            its folder,
-            or a folder of sets, from which the default set's name is looked for first) or the default set. A set
-            of the other kind that it names is passed over.
+        name: a set's name or a folder with a manifest; ``None`` takes what ``TEXCODEC_MODELS`` names (a set, its
+            folder, or a folder of sets, from which the default set's name is looked for first) or the default set.
+            A set of the other kind that it names is passed over.
         kind: ``PICTURES`` or ``FEATURES``.
     Raises:
         ModelNotFoundError: no such set.
@@ -100,7 +122,7 @@ def find_set(name: str | os.PathLike[str] | None = None, kind: str = PICTURES) -
     wanted = given or default
     try:
         # the default is looked up by its name only: a folder of that name may lie here by accident
-        if given and (Path(given) / "manifest.json").is_file():
+        if given and (Path(given) / MANIFEST).is_file():
             if name is not None or not _is_other(Path(given), kind):
                 return Path(given)
             wanted = default
@@ -153,7 +175,7 @@ def load_set(name: str | os.PathLike[str] | None = None) -> ModelSet:
         ModelNotFoundError, ModelDamagedError: see ``ModelSet``.
     """
     folder = find_set(name).resolve()
-    return _load(folder, _changed(folder))
+    return _load(folder, _stamp(folder / MANIFEST))
 
 
 def load_feature_set(name: str | os.PathLike[str] | None = None) -> FeatureSet:
@@ -163,29 +185,22 @@ def load_feature_set(name: str | os.PathLike[str] | None = None) -> FeatureSet:
         ModelNotFoundError, ModelDamagedError: see ``FeatureSet``.
     """
     folder = find_set(name, FEATURES).resolve()
-    return _load_features(folder, _changed(folder))
+    return _load_features(folder, _stamp(folder / MANIFEST))
 
 
-def _changed(folder: Path) -> int:
-    try:
-        return (folder / "manifest.json").stat().st_mtime_ns
-    except OSError as error:
-        raise ModelNotFoundError(
-            f"There is no model set in {folder} any more ({error.strerror}); check the folder."
-        ) from None
+# the stamp is part of the keys so that a set written anew is read anew; importing onnxruntime takes a while, and
+# finding a set does not need it
 
 
 @lru_cache(maxsize=4)
-def _load(folder: Path, changed: int) -> ModelSet:
-    del changed  # part of the key, so that a set written anew is read anew
-    from .model_set import ModelSet  # imports onnxruntime, which finding a set does not need
+def _load(folder: Path, stamp: Stamp | None) -> ModelSet:
+    from .model_set import ModelSet
 
     return ModelSet(folder)
 
 
 @lru_cache(maxsize=4)
-def _load_features(folder: Path, changed: int) -> FeatureSet:
-    del changed  # as above
+def _load_features(folder: Path, stamp: Stamp | None) -> FeatureSet:
     from .feature_set import FeatureSet
 
     return FeatureSet(folder)

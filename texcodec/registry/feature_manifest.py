@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ..constants import IDENTITY_BYTES
+from ..constants import FEATURE_PROFILE, MOST_TASKS
 from ..container import task_identifier
-from ..errors import ModelDamagedError, ModelNotFoundError
-from .manifest import FEATURES, kind_of, read_json
+from .manifest import FEATURES, SetManifest, read
 
 TASK_KINDS = ("classification", "segmentation", "normals", "depth", "values", "tensor")
 """What a task's answer is: K logits; K x H x W logits; 3 x H x W directions; 1 x H x W distances; K numbers; any."""
@@ -21,6 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _MOST_GROUPS = 4096
 _MOST_GRID = 1 << 20
+_MOST_LEVELS = 256
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,60 @@ class TaskInfo:
     def _ends(self) -> tuple[tuple[str, bool], ...]:
         return ("front", self.front), ("tail", self.tail)
 
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> TaskInfo:
+        """A task as the manifest states it; errors as for ``SetManifest.fields_of``."""
+        stride, classes = raw["pixel_stride"], raw["classes"]
+        return cls(
+            name=str(raw["name"]),
+            kind=str(raw["kind"]),
+            channels=int(raw["channels"]),
+            factor=int(raw["factor"]),
+            pixel_stride=None if stride is None else int(stride),
+            stream=bool(raw["stream"]),
+            chain=tuple(map(str, raw["chain"])),
+            front=bool(raw["front"]),
+            tail=bool(raw["tail"]),
+            classes=None if classes is None else tuple(map(str, classes)),
+            sha256={str(path): str(digest) for path, digest in raw["sha256"].items()},
+        )
 
-@dataclass(frozen=True)
-class FeatureManifest:
-    """What a feature set says of itself.
+    def is_sound(self) -> bool:
+        """Whether the fields are in range and fit each other."""
+        # names become parts of file names, so nothing else may stand in them
+        return bool(
+            all(_NAME.fullmatch(name) for name in (self.name, *self.chain))
+            and self.kind in TASK_KINDS
+            and self.channels > 0
+            and 0 < self.factor <= 1 << 16
+            and self.factor & (self.factor - 1) == 0
+            and (self.pixel_stride is None or self.pixel_stride > 0)
+            and self.chain
+            and SHARED not in self.chain[1:]
+            and not (self.front and self.pixel_stride is None)
+            and set(self.files) <= set(self.sha256)
+            and all(_HASH.fullmatch(digest) for digest in self.sha256.values())
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureManifest(SetManifest):
+    """What a feature set says of itself, beside what every set says.
 
     Attributes:
-        name: of the set.
         latent_channels: M.
         hyper_channels: V, numbers of the side information.
         groups: n, channels of the maps that the generator draws.
         codebook: tau, elements of the codebook.
         grid: rows and columns of the codebook's maps.
         levels: number of rate levels; 0 is the coarsest.
-        default_level: the one that encoding takes unless told otherwise.
+        default_level: the one that encoding takes by default.
         tasks: those of the streams in their order, and others.
-        identity: hexadecimal identity of the entropy decoder.
-        encoder: hash of the encoder's graphs and arrays, hexadecimal.
-        card: training data, command, seed, hardware, time, licence.
     """
 
-    name: str
+    KIND: ClassVar[str] = FEATURES
+    PROFILES: ClassVar[tuple[int, ...]] = (FEATURE_PROFILE,)
+
     latent_channels: int
     hyper_channels: int
     groups: int
@@ -103,103 +136,39 @@ class FeatureManifest:
     levels: int
     default_level: int
     tasks: tuple[TaskInfo, ...]
-    identity: str
-    encoder: str
-    card: dict[str, Any]
 
     @property
     def stream_tasks(self) -> tuple[TaskInfo, ...]:
         """The tasks whose features streams hold, in the order of the manifest."""
         return tuple(task for task in self.tasks if task.stream)
 
+    @classmethod
+    def fields_of(cls, raw: dict[str, Any]) -> dict[str, Any]:
+        height, width = map(int, raw["grid"])
+        whole = ("latent_channels", "hyper_channels", "groups", "codebook", "levels", "default_level")
+        return super().fields_of(raw) | {
+            **{name: int(raw[name]) for name in whole},
+            "grid": (height, width),
+            "tasks": tuple(map(TaskInfo.of, raw["tasks"])),
+        }
+
+    def is_sound(self) -> bool:
+        sizes = (self.latent_channels, self.hyper_channels, self.groups, self.codebook)
+        names = [task.name for task in self.tasks]
+        return bool(
+            super().is_sound()
+            and all(0 < size <= _MOST_GROUPS for size in sizes)
+            and min(self.grid) > 0
+            and self.grid[0] * self.grid[1] <= _MOST_GRID
+            and 0 <= self.default_level < self.levels <= _MOST_LEVELS
+            and self.stream_tasks
+            and len(self.tasks) <= MOST_TASKS
+            and len(set(names)) == len(names)
+            and len({task.identifier for task in self.tasks}) == len(names)
+            and all(task.is_sound() for task in self.tasks)
+        )
+
 
 def read_feature_manifest(folder: Path) -> FeatureManifest:
-    """Read and check ``folder/manifest.json``.
-
-    Raises:
-        ModelNotFoundError: the folder holds no manifest, or that of another kind of set.
-        ModelDamagedError: the manifest is not one this release understands.
-    """
-    path = folder / "manifest.json"
-    raw = read_json(folder)
-    if kind_of(raw) != FEATURES:
-        raise ModelNotFoundError(
-            f"{path} is that of a model set for pictures; name a feature set, or use texcodec encode and decode."
-        )
-    try:
-        height, width = map(int, raw["grid"])
-        manifest = FeatureManifest(
-            name=str(raw["name"]),
-            latent_channels=int(raw["latent_channels"]),
-            hyper_channels=int(raw["hyper_channels"]),
-            groups=int(raw["groups"]),
-            codebook=int(raw["codebook"]),
-            grid=(height, width),
-            levels=int(raw["levels"]),
-            default_level=int(raw["default_level"]),
-            tasks=tuple(_task(task) for task in raw["tasks"]),
-            identity=str(raw["identity"]),
-            encoder=str(raw["encoder"]),
-            card=dict(raw["card"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ModelDamagedError(
-            f"{path} lacks a field or has one of the wrong type ({error!r}); install the feature set again."
-        ) from None
-    if not _sound(manifest):
-        raise ModelDamagedError(
-            f"{path} contradicts itself: its sizes, levels, tasks or identity are not those of a feature set; "
-            "install it again."
-        )
-    return manifest
-
-
-def _task(raw: dict[str, Any]) -> TaskInfo:
-    stride, classes = raw["pixel_stride"], raw["classes"]
-    return TaskInfo(
-        name=str(raw["name"]),
-        kind=str(raw["kind"]),
-        channels=int(raw["channels"]),
-        factor=int(raw["factor"]),
-        pixel_stride=None if stride is None else int(stride),
-        stream=bool(raw["stream"]),
-        chain=tuple(map(str, raw["chain"])),
-        front=bool(raw["front"]),
-        tail=bool(raw["tail"]),
-        classes=None if classes is None else tuple(map(str, classes)),
-        sha256={str(path): str(digest) for path, digest in raw["sha256"].items()},
-    )
-
-
-def _sound(manifest: FeatureManifest) -> bool:
-    sizes = (manifest.latent_channels, manifest.hyper_channels, manifest.groups, manifest.codebook)
-    names = [task.name for task in manifest.tasks]
-    return bool(
-        all(0 < size <= _MOST_GROUPS for size in sizes)
-        and min(manifest.grid) > 0
-        and manifest.grid[0] * manifest.grid[1] <= _MOST_GRID
-        and 0 <= manifest.default_level < manifest.levels <= 256
-        and manifest.stream_tasks
-        and len(manifest.tasks) <= 255
-        and len(set(names)) == len(names)
-        and len({task.identifier for task in manifest.tasks}) == len(names)
-        and all(map(_sound_task, manifest.tasks))
-        and re.fullmatch(f"[0-9a-f]{{{2 * IDENTITY_BYTES}}}", manifest.identity)
-    )
-
-
-def _sound_task(task: TaskInfo) -> bool:
-    # names become parts of file names, so nothing else may stand in them
-    return bool(
-        all(_NAME.fullmatch(name) for name in (task.name, *task.chain))
-        and task.kind in TASK_KINDS
-        and task.channels > 0
-        and 0 < task.factor <= 1 << 16
-        and task.factor & (task.factor - 1) == 0
-        and (task.pixel_stride is None or task.pixel_stride > 0)
-        and task.chain
-        and SHARED not in task.chain[1:]
-        and not (task.front and task.pixel_stride is None)
-        and set(task.files) <= set(task.sha256)
-        and all(_HASH.fullmatch(digest) for digest in task.sha256.values())
-    )
+    """The manifest of the feature set in ``folder``; raises as ``manifest.read``."""
+    return read(folder, FeatureManifest)

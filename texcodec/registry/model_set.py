@@ -1,100 +1,118 @@
-"""A loaded model set: its graphs and arrays, checked against the manifest's hashes, and the parts made from
-them.
-"""
+"""A loaded set for pictures."""
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..constants import HYPER_MAX, LATENT_STRIDE, RATE_INDICES, STEP_FRACTION
+from ..constants import (
+    GAINS,
+    HYPER_MAX,
+    LARGEST_SUPPORT,
+    LATENT_STRIDE,
+    MEAN_CHANNELS,
+    RATE_INDICES,
+    SCALE_LEVELS,
+    STEP_FRACTION,
+)
 from ..entropy import ProbabilityTables
 from ..entropy.pyramid import PASSES, graph_name, network_names
-from ..errors import ModelDamagedError
 from ..networks import FloatNetwork, IntegerNetwork
-from .checks import check_decoder, check_encoder
+from .checks import ArrayCheck
 from .identity import decoder_identity
-from .manifest import Manifest, read_manifest
-from .scaled import unscale
-from .set_files import read_bytes, under, unpack_arrays
-
-_DECODER_GRAPHS = ("synthesis", "hyper_synthesis", "fusion")
-_ENCODER_GRAPHS = ("analysis", "hyper_analysis")
+from .loaded_set import Arrays, LoadedSet, under
+from .picture_manifest import PictureManifest
 
 
-class ModelSet:
-    """One model set, read from its folder; networks are built when first used. Safe to share between threads.
+class ModelSet(LoadedSet[PictureManifest]):
+    """A set for pictures; see ``LoadedSet``.
 
-    Args:
-        folder: holds ``manifest.json``, ``graphs/``, ``decoder.safetensors`` and ``encoder.safetensors``.
-    Raises:
-        ModelNotFoundError: there is no set in the folder.
-        ModelDamagedError: the set's contents do not fit its manifest's hashes, or break a rule of the format
-            (``checks``).
+    Attributes:
+        classes: number of texture classes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manifest: Manifest = read_manifest(folder)
-        self.name = self.manifest.name
-        self.identity = bytes.fromhex(self.manifest.identity)
-        self._lock = threading.RLock()
-        self._networks: dict[tuple[str, ...], Any] = {}
-        names = [*_DECODER_GRAPHS, *self._steps] if self.manifest.fusion else [*_DECODER_GRAPHS[:-1], *self._steps]
-        self._graphs = {n: self._read_graph(n) for n in names}
-        self._arrays = self._read_arrays("decoder.safetensors")
-        if decoder_identity(self._graphs, self._arrays) != self.identity:
-            raise ModelDamagedError(
-                f"Model set {self.name} in {folder} is damaged: its decoder's hash is not "
-                f"{self.manifest.identity}; install it again."
-            )
-        self._arrays = unscale(self._arrays, self.name)
-        check_decoder(self.manifest, self._arrays)
-        self.classes = len(self.manifest.classes)
+    manifest_type = PictureManifest
 
     @property
-    def _steps(self) -> list[str]:
-        """Names of the graphs of the context steps."""
-        if self.manifest.entropy_profile == 1:
-            return [f"context_{k}" for k in range(len(self.manifest.slices) + 1)]
-        contexts = [f"context_{k}" for k in range(1, len(self.manifest.slices))]
-        return [*network_names(), *contexts, *(["gains"] if self.manifest.gains else [])]
+    def classes(self) -> int:
+        return len(self.manifest.classes)
 
-    def _read_graph(self, name: str) -> bytes:
-        return read_bytes(self.folder, self.name, f"graphs/{name}.onnx")
+    @staticmethod
+    def hash(graphs: Mapping[str, bytes], arrays: Mapping[str, np.ndarray]) -> bytes:
+        return decoder_identity(graphs, arrays)
 
-    def _read_arrays(self, name: str) -> dict[str, np.ndarray]:
-        return unpack_arrays(self.folder, name, read_bytes(self.folder, self.name, name))
+    def decoder_graphs(self) -> Sequence[str]:
+        fusion = ["fusion"] if self.manifest.fusion else []
+        return ["synthesis", "hyper_synthesis", *fusion, *self._first_slice, *self._integer_steps]
 
-    def _array(self, name: str) -> np.ndarray:
-        try:
-            return self._arrays[name]
-        except KeyError:
-            raise ModelDamagedError(
-                f"Model set {self.name} lacks the array {name}; install it again."
-            ) from None
+    def encoder_graphs(self) -> Sequence[str]:
+        return ["analysis", "hyper_analysis"]
 
-    @cached_property
-    def _encoder(self) -> tuple[dict[str, bytes], dict[str, np.ndarray]]:
-        graphs = {n: self._read_graph(n) for n in _ENCODER_GRAPHS}
-        arrays = self._read_arrays("encoder.safetensors")
-        if decoder_identity(graphs, arrays).hex() != self.manifest.encoder:
-            raise ModelDamagedError(
-                f"Model set {self.name} in {self.folder} is damaged: its encoder's hash is not "
-                f"{self.manifest.encoder}; install it again."
-            )
-        check_encoder(self.manifest, arrays)
-        return graphs, arrays
+    def check_decoder(self, arrays: Arrays) -> None:
+        manifest, check = self.manifest, ArrayCheck(self.name, arrays)
+        steps = check.array("tables.steps", np.uint16, (RATE_INDICES, manifest.latent_channels))
+        base = check.array("tables.base_steps", np.float32, (RATE_INDICES,))
+        check.array("tables.magnitudes", np.uint8, (None,))
+        support = check.array("tables.support", np.uint16, (SCALE_LEVELS,))
+        check.array("tables.symbols", np.uint32, (None,))
+        hyper = check.array("tables.hyper", np.uint32, (None, manifest.hyper_channels, 2 * HYPER_MAX + 1))
+        check.weights("linear.synthesis", (None, manifest.latent_channels, 1, 1))
+        if self._is_pyramid:
+            self._check_pyramid(check)
+        for k in range(self.classes):
+            check.weights(f"synthesis.{k}.rate", (RATE_INDICES, None))
+        check.require(steps.min() > 0, "tables.steps")
+        check.require(bool((base > 0).all()), "tables.base_steps")
+        check.require(support.max() <= LARGEST_SUPPORT, "tables.support")
+        check.require(len(hyper) <= RATE_INDICES, "tables.hyper")
+        check.finite()
+
+    def _check_pyramid(self, check: ArrayCheck) -> None:
+        slices, c = self.manifest.slices, self.manifest.slices[0]
+        check.array("linear.lapping", np.float32, (16, 16))
+        check.array("tables.slices", np.uint32, (None, 2 * len(slices) + 1))
+        check.require(c > max(MEAN_CHANNELS), "slices")
+        if self.manifest.gains:
+            gains = check.array("tables.gains", np.float32, (GAINS,))
+            planes = check.array("tables.gain_planes", np.uint8, (self.manifest.latent_channels,))
+            check.require(bool((gains > 0).all()), "tables.gains")
+            check.require(planes.max() <= 2 and not planes[list(MEAN_CHANNELS)].any(), "tables.gain_planes")
+        for number in range(1, len(PASSES)):
+            check.array(f"first_{number}.prediction", np.int16, (c, c + len(MEAN_CHANNELS), 3, 3))
+
+    def check_encoder(self, arrays: Arrays) -> None:
+        check = ArrayCheck(self.name, arrays)
+        shape = self.manifest.latent_channels, 3, LATENT_STRIDE, LATENT_STRIDE
+        check.array("linear.analysis", np.float16, shape)
+        for k in range(self.classes):
+            check.array(f"hyper_analysis.{k}.rate", np.float16, (RATE_INDICES, None))
+        check.finite()
+
+    @property
+    def _is_pyramid(self) -> bool:
+        """Whether the first slice is coded in passes, over lapped transforms: entropy profile 2."""
+        return self.manifest.entropy_profile > 1
+
+    @property
+    def _first_slice(self) -> list[str]:
+        """Names of the graphs of the passes over the first slice."""
+        return network_names() if self._is_pyramid else []
+
+    @property
+    def _integer_steps(self) -> list[str]:
+        """Names of the graphs of the other integer networks after hyper synthesis, each with arrays of its name."""
+        slices = len(self.manifest.slices)
+        if not self._is_pyramid:
+            return [f"context_{k}" for k in range(slices + 1)]
+        return [*(f"context_{k}" for k in range(1, slices)), *(["gains"] if self.manifest.gains else [])]
 
     # Tables
 
     @cached_property
     def steps(self) -> np.ndarray:
-        """float32 256 x C: quantisation steps in grey levels, row a rate index, coarsest first."""
+        """float32 256 x C: quantisation steps in grey levels, one row per rate index, coarsest first."""
         return self._array("tables.steps").astype(np.float32) / np.float32(STEP_FRACTION)
 
     @cached_property
@@ -104,28 +122,16 @@ class ModelSet:
 
     @cached_property
     def magnitudes(self) -> np.ndarray:
-        """uint8: the logarithmic feature of a latent magnitude in 1/16 symbol; larger magnitudes give the
-        last entry.
-        """
+        """uint8: logarithmic feature of a latent magnitude in 1/16 symbol; larger magnitudes give the last entry."""
         return self._array("tables.magnitudes")
-
-    @cached_property
-    def symbol_tables(self) -> ProbabilityTables:
-        """64 tables for latents, by scale index; index 0 is never coded."""
-        return ProbabilityTables(self._array("tables.symbols"), self._array("tables.support"), escapes=True)
-
-    @cached_property
-    def hyper_tables(self) -> ProbabilityTables:
-        """Tables for hyper latents: band * Z + channel, support 31, no escapes."""
-        flat = self._array("tables.hyper").reshape(-1)
-        count = len(flat) // (2 * HYPER_MAX + 1)
-        return ProbabilityTables(flat, np.full(count, HYPER_MAX), escapes=False)
 
     @cached_property
     def slice_tables(self) -> ProbabilityTables:
         """Tables for the number of coded slices of a tile, by band of rates; entropy profile 2."""
         rows = self._array("tables.slices")
-        return ProbabilityTables(rows.reshape(-1), np.full(len(rows), len(self.manifest.slices)), escapes=False)
+        return ProbabilityTables(
+            rows.reshape(-1), np.full(len(rows), len(self.manifest.slices)), escapes=False
+        )
 
     def slice_row(self, rate_index: int) -> int:
         """The table that the number of coded slices uses at this rate index."""
@@ -156,28 +162,23 @@ class ModelSet:
 
     # Networks
 
-    def _network(self, key: tuple[str, ...], make: Any) -> Any:
-        with self._lock:
-            if key not in self._networks:
-                self._networks[key] = make()
-            return self._networks[key]
-
-    def synthesis(self, cls: int) -> FloatNetwork:
+    def synthesis(self, class_index: int) -> FloatNetwork:
         """The synthesis network of a class."""
 
         def make() -> FloatNetwork:
-            linear = {"linear.weight": self._array("linear.synthesis")} | self._lapping
-            return FloatNetwork(self._graphs["synthesis"], under(self._arrays, f"synthesis.{cls}.") | linear)
+            weights = under(self._arrays, f"synthesis.{class_index}.")
+            weights |= {"linear.weight": self._array("linear.synthesis")} | self._lapping
+            return FloatNetwork(self._graphs["synthesis"], weights)
 
-        return self._network(("synthesis", str(cls)), make)
+        return self._network(("synthesis", class_index), make)
 
     @property
-    def _lapping(self) -> dict[str, np.ndarray]:
-        return {} if self.manifest.entropy_profile == 1 else {"lapping": self._array("linear.lapping")}
+    def _lapping(self) -> Arrays:
+        return {"lapping": self._array("linear.lapping")} if self._is_pyramid else {}
 
-    def synthesis_bias(self, cls: int, rate_index: int) -> np.ndarray:
+    def synthesis_bias(self, class_index: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's synthesis network."""
-        return self._array(f"synthesis.{cls}.rate")[rate_index].astype(np.float32)[None, :, None, None]
+        return _bias(self._array(f"synthesis.{class_index}.rate"), rate_index)
 
     def fusion(self) -> FloatNetwork:
         """The fusion network."""
@@ -204,63 +205,46 @@ class ModelSet:
 
         return self._network((name,), make)
 
-    def _integer(self, name: str) -> IntegerNetwork:
-        return self._network(
-            (name,), lambda: IntegerNetwork(name, self._graphs[name], under(self._arrays, f"{name}."))
-        )
-
-    def analysis(self, cls: int) -> FloatNetwork:
+    def analysis(self, class_index: int) -> FloatNetwork:
         """The analysis network of a class (encoder)."""
 
         def make() -> FloatNetwork:
             graphs, arrays = self._encoder
-            linear = {"linear.weight": arrays["linear.analysis"]}
-            return FloatNetwork(graphs["analysis"], under(arrays, f"analysis.{cls}.") | linear | self._lapping)
+            weights = under(arrays, f"analysis.{class_index}.")
+            weights |= {"linear.weight": arrays["linear.analysis"]} | self._lapping
+            return FloatNetwork(graphs["analysis"], weights)
 
-        return self._network(("analysis", str(cls)), make)
+        return self._network(("analysis", class_index), make)
 
-    def hyper_analysis(self, cls: int) -> FloatNetwork:
+    def hyper_analysis(self, class_index: int) -> FloatNetwork:
         """The hyper analysis network of a class (encoder)."""
 
         def make() -> FloatNetwork:
             graphs, arrays = self._encoder
-            return FloatNetwork(graphs["hyper_analysis"], under(arrays, f"hyper_analysis.{cls}."))
+            return FloatNetwork(graphs["hyper_analysis"], under(arrays, f"hyper_analysis.{class_index}."))
 
-        return self._network(("hyper_analysis", str(cls)), make)
+        return self._network(("hyper_analysis", class_index), make)
 
-    def hyper_bias(self, cls: int, rate_index: int) -> np.ndarray:
-        """float32 1 x W x 1 x 1 rate bias of a class's hyper analysis network."""
-        return self._encoder[1][f"hyper_analysis.{cls}.rate"][rate_index].astype(np.float32)[
-            None, :, None, None
-        ]
+    def hyper_bias(self, class_index: int, rate_index: int) -> np.ndarray:
+        """float32 1 x W x 1 x 1 rate bias of a class's hyper analysis network (encoder)."""
+        return _bias(self._encoder[1][f"hyper_analysis.{class_index}.rate"], rate_index)
 
-    # For people
-
-    def verify(self) -> None:
-        """Check everything: hashes of decoder and encoder, tables, the 2^24 bound of every integer network.
-
-        Raises:
-            ModelDamagedError: something does not hold.
-        """
-        # shapes were checked on loading; building the tables checks their sums
-        assert len(self.symbol_tables) and len(self.hyper_tables)
+    def build(self) -> None:
         self.hyper_synthesis()
-        for name in self._steps:
-            if not name.startswith("first_"):
-                self._integer(name)
-        if self.manifest.entropy_profile > 1:
+        for name in self._integer_steps:
+            self._integer(name)
+        if self._is_pyramid:
             assert len(self.slice_tables)
             for number, places in enumerate(PASSES):
                 for offset in places.offsets:
                     self.first_pass(number, offset)
-        for c in range(self.classes):
-            self.synthesis(c), self.analysis(c), self.hyper_analysis(c)
+        for k in range(self.classes):
+            self.synthesis(k), self.analysis(k), self.hyper_analysis(k)
         if self.manifest.fusion:
             self.fusion()
 
     def macs(self, tile: int = 256) -> dict[str, float]:
-        """Thousand multiply-accumulates a pixel, by part, for a picture of many tiles; halo and fusion
-        included.
+        """Thousand multiply-accumulates per pixel, by part, for a picture of many tiles; halo and fusion included.
 
         Args:
             tile: tile side in pixels.
@@ -279,7 +263,6 @@ class ModelSet:
         parts["encode"] = parts["analysis"] + parts["hyper_analysis"] + parts["entropy"]
         return parts
 
-    @property
-    def bytes(self) -> int:
-        """Size of the set's files on disk."""
-        return sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
+
+def _bias(table: np.ndarray, rate_index: int) -> np.ndarray:
+    return table[rate_index].astype(np.float32)[None, :, None, None]

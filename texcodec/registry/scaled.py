@@ -1,6 +1,4 @@
-"""Weights of a byte each: int8 arrays with scales, which become float32 when a set is loaded (docs/format.md, "Model
-sets").
-"""
+"""Byte weights: int8 arrays with scales, which become float32 when a set is loaded (docs/format.md, "Model sets")."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ def unscale(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray
     for key, array in arrays.items():
         if key.endswith(SUFFIX):
             if arrays.get(key.removesuffix(SUFFIX), array).dtype != np.int8:
-                raise ModelDamagedError(
-                    f"The array {key} of model set {name} belongs to no int8 array; install it again."
-                )
+                raise ModelDamagedError(f"The array {key} of the set {name} belongs to no int8 array.")
         elif array.dtype == np.int8:
             found[key] = array.astype(np.float32) * _scales(arrays, key, name)
         else:
@@ -62,6 +58,6 @@ def _scales(arrays: Mapping[str, np.ndarray], key: str, name: str) -> np.ndarray
     )
     if scales is None or not fits:
         raise ModelDamagedError(
-            f"The int8 array {key} of model set {name} has no scales ({key}{SUFFIX}) that fit it; install it again."
+            f"The int8 array {key} of the set {name} has no scales ({key}{SUFFIX}) that fit it."
         )
     return scales

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ParameterError
-from ..registry.manifest import read_manifest
+from ..registry.picture_manifest import read_manifest
 from . import processes
 from .card import run_card
 from .checkpoints import read_checkpoint

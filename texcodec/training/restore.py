@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from ..errors import ModelDamagedError, ModelNotFoundError
-from ..registry.manifest import read_manifest
+from ..registry.picture_manifest import read_manifest
 from ..registry.scaled import unscale
 from .architecture import Architecture
 from .codec import Codec
@@ -29,7 +29,7 @@ def restore_architecture(folder: Path) -> Architecture:
         return Architecture(**{**raw, "slices": tuple(raw["slices"])})
     except (TypeError, KeyError):
         raise ModelDamagedError(
-            f"{folder / 'manifest.json'} does not say how large its networks are; install the set again."
+            f"{folder / 'manifest.json'} does not say how large its networks are."
         ) from None
 
 
@@ -60,8 +60,7 @@ def restore_codec(folder: Path) -> Codec:
             state[key] = torch.from_numpy(source).float().reshape(value.shape)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise ModelDamagedError(
-            f"The arrays of the model set in {folder} are not those that its manifest tells of ({error}); "
-            "install it again."
+            f"The arrays of the model set in {folder} are not those that its manifest tells of ({error})."
         ) from error
     codec.load_state_dict(state)
     return codec
