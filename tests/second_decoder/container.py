@@ -200,7 +200,7 @@ def _header(fields: Fields) -> Header:
         require(named == (bytes(16), False, 0, 0, 1, 16), "such a header names no model set")
     else:
         require(tile in (128, 256), "the tile's side is 128 or 256")
-        require(profile == 1, "the entropy profile is 1")
+        require(profile in ((1,) if no_pixels else (1, 2)), "the entropy profile is known")
     require(stride <= tile and halo * stride <= tile, "stride and halo are within the tile's side")
     require(border < 16, "orientation is 1, and bit 7 of border is 0")
     require(1 <= classes <= 254, "there are 1 to 254 classes")

@@ -1,4 +1,4 @@
-"""A tile's payload to its symbols: chapters "The rANS stream" to "Context features" of docs/format.md."""
+"""A tile's payload to its symbols: chapters "The rANS stream" to "Context features" and "Gains" of docs/format.md."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from .container import TileRecord, require
 from .model_set import TOTAL, ModelSet
+from .pyramid import PASSES, join_block_means, predict
 
 ESCAPES = range(0, TOTAL + 1, 256)  # first codes of the uniform table, one per entry, and 2^24
 
@@ -48,9 +49,10 @@ class Stream:
             self._refill()
         return entry
 
-    def finish(self) -> None:
+    def finish(self, start: int = 0) -> None:
         require(
-            self.state == 0 and not self.words, "the state is 0 and no word is left after the last symbol"
+            self.state == start and not self.words,
+            "the state is that of the start and no word is left after the last symbol",
         )
 
 
@@ -58,19 +60,16 @@ class Stream:
 class TileSymbols:
     """Symbols of a tile, int64: `hyper`, Z x ceil(h/4) x ceil(w/4), and `latents`, C x h x w.
 
-    `means` has the shape of `latents`; the value of a latent, in sixteenths, is 16 * latents + means.
-    `escapes` counts the symbols that needed an escape.
+    `values` has the shape of `latents`: u, in sixteenths of a symbol. `gains`, float32, broadcasts to that shape.
+    `escapes` counts the symbols that needed an escape, `slices` is the number of coded slices.
     """
 
     hyper: np.ndarray
     latents: np.ndarray
-    means: np.ndarray
+    values: np.ndarray
+    gains: np.ndarray
     escapes: int
-
-    @property
-    def values(self) -> np.ndarray:
-        """u, int64, C x h x w."""
-        return 16 * self.latents + self.means
+    slices: int
 
     def serialised(self) -> bytes:
         """What the symbol checksum is taken over."""
@@ -82,32 +81,94 @@ def decode_tile(models: ModelSet, tile: TileRecord, height: int, width: int) -> 
     require(0 <= tile.rate <= 255, "a tile's rate index is from 0 to 255")
     h, w = -(-height // 16), -(-width // 16)
     stream = Stream(tile.payload)
+    slices = len(models.slices)
+    if models.profile == 2:
+        slices = stream.symbol(models.slice_starts[tile.rate * len(models.slice_starts) // 256]) - slices
+        require(1 <= slices <= len(models.slices), "the number of coded slices is from 1 to S")
     hyper = _hyper_latents(models, stream, tile.rate, -(-h // 4), -(-w // 4))
     features = _hyper_synthesis(models, hyper, tile.rate, tile.texture)[:, :h, :w]
     latents = np.zeros((models.channels, h, w), np.int64)
-    means = np.zeros_like(latents)
-    parity = np.add.outer(np.arange(h), np.arange(w)) % 2
-    seen: list[np.ndarray] = []
-    first = 0
-    for number, size in enumerate(models.slices):
-        part = slice(first, first + size)
-        everywhere = np.ones((size, h, w), bool)
-        turns = [everywhere & (parity == 0), everywhere & (parity == 1)] if number == 0 else [everywhere]
-        for turn, coded in enumerate(turns):
-            values = 16 * latents[part] + means[part]
-            context = [_context_features(models, values, True)] if turn else seen
-            step = turn if number == 0 else number + 1
-            mean, scale = _context_network(models, step, features, context)
-            latents[part][coded] = step_symbols(models, stream, scale[coded])
-            means[part][coded] = mean[coded]
-        seen = [*seen, _context_features(models, 16 * latents[part] + means[part], number == 0)]
-        first += size
-    stream.finish()
-    symbols = TileSymbols(hyper, latents, means, stream.escapes)
-    require(
-        zlib.crc32(symbols.serialised()) & 0xFFFF == tile.symbol_checksum, "the symbols match their checksum"
-    )
+    values = np.zeros_like(latents)
+    first = models.slices[0]
+    decode_first = _first_slice if models.profile == 1 else _first_slice_in_passes
+    decode_first(models, stream, features, latents[:first], values[:first])
+    seen = [_context_features(models, values[:first], True)]
+    for number in range(1, slices):
+        part = slice(first, first + models.slices[number])
+        step = number + 1 if models.profile == 1 else number
+        means, scales = _context_network(models, f"context_{step}", features, seen)
+        latents[part] = step_symbols(models, stream, scales.ravel()).reshape(scales.shape)
+        values[part] = 16 * latents[part] + means
+        seen.append(_context_features(models, values[part], False))
+        first = part.stop
+    gains = _gains(models, features) if models.gains else np.ones((1, 1, 1), np.float32)
+    symbols = TileSymbols(hyper, latents, values, gains, stream.escapes, slices)
+    checksum = zlib.crc32(symbols.serialised())
+    stream.finish(0 if models.profile == 1 else checksum & 0xFFFFFF)
+    require(checksum & 0xFFFF == tile.symbol_checksum, "the symbols match their checksum")
     return symbols
+
+
+def _first_slice(
+    models: ModelSet, stream: Stream, features: np.ndarray, latents: np.ndarray, values: np.ndarray
+) -> None:
+    """Profile 1: fill in symbols and u of the first slice, even positions first."""
+    parity = np.add.outer(*map(np.arange, latents.shape[1:])) % 2
+    for step in (0, 1):
+        context = [_context_features(models, values, True)] if step else []
+        means, scales = _context_network(models, f"context_{step}", features, context)
+        coded = np.broadcast_to(parity == step, latents.shape)
+        latents[coded] = step_symbols(models, stream, scales[coded])
+        values[coded] = 16 * latents[coded] + means[coded]
+
+
+def _first_slice_in_passes(
+    models: ModelSet, stream: Stream, features: np.ndarray, latents: np.ndarray, values: np.ndarray
+) -> None:
+    """Profile 2: fill in symbols and u of the first slice, pass by pass, and put block means in their places."""
+    c, h, w = latents.shape
+    mark = np.zeros((1, h, w), np.int64)
+    for number, (spacing, offsets) in enumerate(PASSES):
+        planes = values.copy()
+        planes[:3] = join_block_means(values[:3])
+        planes = np.concatenate([planes, values[[0, 2, 1]]])[:, ::spacing, ::spacing]
+        context = np.concatenate([_context_features(models, planes, True), mark[:, ::spacing, ::spacing]])
+        places, outputs = [], []
+        for a, b in offsets:
+            at = (slice(None), slice(a * spacing, None, 2 * spacing), slice(b * spacing, None, 2 * spacing))
+            x = features[at]
+            if not x.size:
+                continue
+            name = f"first_{number}"
+            if number:
+                # a convolution at every point of the sub-grid, of which the coded ones are kept
+                seen = clamped(models, name + ".spread", clamped(models, name + ".squeeze", context))
+                x = np.concatenate([x, seen[:, a::2, b::2]])
+            out = layer(models, name + ".leave", clamped(models, name + ".joint", x))
+            if number:
+                out[:c] += predict(models.arrays[name + ".prediction"], planes)[:, a::2, b::2]
+            places.append(at)
+            outputs.append(out)
+        if not places:
+            continue
+        listed = np.concatenate([out.reshape(2 * c, -1) for out in outputs], 1)
+        means, scales = np.clip(listed[:c], -(1 << 18), 1 << 18), np.clip(listed[c:], 0, 63)
+        symbols = step_symbols(models, stream, scales.ravel()).reshape(c, -1)
+        begin = 0
+        for at, out in zip(places, outputs, strict=True):
+            part = slice(begin, begin + out[0].size)
+            latents[at] = symbols[:, part].reshape(c, *out.shape[1:])
+            values[at] = (16 * symbols + means)[:, part].reshape(c, *out.shape[1:])
+            mark[at] = 32
+            begin = part.stop
+    values[:3] = join_block_means(values[:3])
+
+
+def _gains(models: ModelSet, features: np.ndarray) -> np.ndarray:
+    """The gain of every latent, float32, C x h x w."""
+    index = np.clip(layer(models, "gains.leave", features) + 32, 0, 63)
+    found = models.arrays["tables.gains"][index]
+    return np.concatenate([np.ones_like(found[:1]), found])[models.arrays["tables.gain_planes"]]
 
 
 def _hyper_latents(models: ModelSet, stream: Stream, rate: int, height: int, width: int) -> np.ndarray:
@@ -168,10 +229,9 @@ def _hyper_synthesis(models: ModelSet, hyper: np.ndarray, rate: int, texture: in
 
 
 def _context_network(
-    models: ModelSet, step: int, features: np.ndarray, context: list[np.ndarray]
+    models: ModelSet, name: str, features: np.ndarray, context: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means, clamped to +-2^18, and scale indices, 0 to 63, of all positions of a slice."""
-    name = f"context_{step}"
     x = features
     if context:
         seen = clamped(models, name + ".squeeze", np.concatenate(context))

@@ -20,11 +20,14 @@ from .container import require
 
 TOTAL = 1 << 24
 LARGEST_INPUT = 255
+PICTURE_LAYERS = ("squeeze", "spread", "joint", "leave")
 INTEGER_LAYERS = {
     "hyper_synthesis": ("enter", "up1", "up2", "leave"),
     "context_0": ("joint", "leave"),
-    "context": ("squeeze", "spread", "joint", "leave"),
+    "first_0": ("joint", "leave"),
+    "gains": ("leave",),
 }
+FIRST_SLICE = ("first_0", "first_1_11", "first_2_01", "first_2_10", "first_3_11", "first_4_01", "first_4_10")
 
 
 class ModelSet:
@@ -44,16 +47,27 @@ class ModelSet:
         self.classes = len(manifest["classes"])
         self.halo: int = manifest["halo"]
         self.fusion: bool = manifest["fusion"]
-        self.contexts = [f"context_{step}" for step in range(len(self.slices) + 1)]
-        names = ["synthesis", "hyper_synthesis", *self.contexts, *(["fusion"] if self.fusion else [])]
+        self.profile: int = manifest["entropy_profile"]
+        self.gains: bool = self.profile == 2 and manifest.get("gains", False)
+        if self.profile == 1:
+            integer = ["hyper_synthesis", *(f"context_{step}" for step in range(len(self.slices) + 1))]
+        else:
+            integer = ["hyper_synthesis", *FIRST_SLICE, *(f"context_{s}" for s in range(1, len(self.slices)))]
+            integer += ["gains"] if self.gains else []
+        names = ["synthesis", *integer, *(["fusion"] if self.fusion else [])]
         self.graphs = {name: (folder / "graphs" / f"{name}.onnx").read_bytes() for name in names}
         self.identity = decoder_identity(self.graphs, self.arrays)
         self.shifts: dict[str, int] = {}
-        for name in ("hyper_synthesis", *self.contexts):
-            for layer in INTEGER_LAYERS.get(name, INTEGER_LAYERS["context"]):
-                check_bound(self.arrays, f"{name}.{layer}")
-                self.shifts[f"{name}.{layer}"] = shift_of(self.graphs[name], layer)
+        for name in integer:
+            # the two graphs of a pass over the first slice have one set of arrays
+            owner = "_".join(name.split("_")[:2])
+            for layer in INTEGER_LAYERS.get(name, PICTURE_LAYERS):
+                check_bound(self.arrays, f"{owner}.{layer}")
+                shift = shift_of(self.graphs[name], layer)
+                require(self.shifts.setdefault(f"{owner}.{layer}", shift) == shift, f"one shift of {owner}.{layer}")
         self._prepare_tables()
+        if self.profile == 2:
+            self._check_profile_2()
         for name in [n for n, array in self.arrays.items() if array.dtype == np.int8]:
             scales = self.arrays.pop(f"{name}.scale")
             require(scales.dtype == np.float32, f"{name} has scales")
@@ -67,6 +81,25 @@ class ModelSet:
         self.hyper_starts = [starts_of(table) for table in hyper.reshape(-1, 63)]
         for name in ("tables.steps", "tables.base_steps"):
             require(len(self.arrays[name]) == 256, f"{name} has a row for each rate index")
+
+
+    def _check_profile_2(self) -> None:
+        c, arrays = self.slices[0], self.arrays
+        require(self.halo == 1, "the halo is 1 in profile 2")
+        require(c >= 3, "the first slice has at least 3 channels")
+        tables = arrays["tables.slices"]
+        require(tables.shape[1:] == (2 * len(self.slices) + 1,), "the shape of tables.slices")
+        self.slice_starts = [starts_of(table) for table in tables]
+        for number in range(1, 5):
+            weights = arrays[f"first_{number}.prediction"]
+            require(weights.dtype == np.int16 and weights.shape == (c, c + 3, 3, 3), f"the prediction of pass {number}")
+        require(arrays["linear.lapping"].shape == (16, 16), "the shape of linear.lapping")
+        if self.gains:
+            require(arrays["tables.gains"].shape == (64,), "there are 64 gains")
+            require(bool((arrays["tables.gains"] > 0).all()), "gains are above 0")
+            planes = arrays["tables.gain_planes"]
+            require(planes.shape == (self.channels,) and int(planes.max()) <= 2, "a channel has gain 0, 1 or 2")
+            require(not planes[:3].any(), "block means have no gain")
 
 
 def check_bound(arrays: dict[str, np.ndarray], layer: str) -> None:

@@ -85,10 +85,11 @@ def _decode_coded(
     )
     require(header.stride == STRIDE, "the latent stride is 16")
     require(header.rate <= 255, "the header's rate index is from 0 to 255")
+    require(header.profile == models.profile, "the entropy profile is that of the model set")
     require(header.halo == models.halo, "the halo is that of the model set")
     require(header.classes == models.classes, "the number of classes is that of the model set")
     require(models.fusion or not header.fusion, "the model set has a fusion network")
-    squares = _lattice(header)
+    squares, edges = _lattice(header), header.edges()
     symbols = [
         None
         if tile.texture in (ABSENT, DRAWN)
@@ -98,9 +99,9 @@ def _decode_coded(
     latents = _Latents(models, file, symbols)
     for number, (top, left, bottom, right) in enumerate(boxes):
         if symbols[number] is not None:
-            tile = _synthesise(
-                models, file.tiles[number].texture, file.tiles[number].rate, latents.patch(number)
-            )
+            record = file.tiles[number]
+            neighbours = _neighbours(symbols, number, len(edges[0]) - 1, len(edges[1]) - 1)
+            tile = _synthesise(models, record.texture, record.rate, latents.patch(number), neighbours)
             y = STRIDE * (models.halo - squares[number][0]) + top - header.origin[1]
             x = STRIDE * (models.halo - squares[number][1]) + left - header.origin[0]
             picture[:, top:bottom, left:right] = tile[:, y : y + bottom - top, x : x + right - left]
@@ -119,6 +120,15 @@ def _lattice(header: Header) -> list[tuple[int, int, int, int]]:
     return [(top, left, bottom, right) for top, bottom in spans[0] for left, right in spans[1]]
 
 
+def _neighbours(symbols: list[TileSymbols | None], number: int, rows: int, columns: int) -> list[bool]:
+    """Whether a tile has tiles that are not absent above, below, left and right of it."""
+    row, column = divmod(number, columns)
+    return [
+        0 <= y < rows and 0 <= x < columns and symbols[y * columns + x] is not None
+        for y, x in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
+    ]
+
+
 class _Latents:
     """Dequantised latents of all tiles, in grey levels, side by side as the tiles are."""
 
@@ -132,7 +142,7 @@ class _Latents:
         self.canvas = np.zeros((models.channels, bottom + 2 * n, right + 2 * n), np.float32)
         for (top, left, bottom, right), rate, tile in zip(self.boxes, self.rates, symbols, strict=True):
             if tile is not None:
-                values = tile.values.astype(np.float32) / 16 * self.steps[rate][:, None, None]
+                values = tile.values.astype(np.float32) / 16 / tile.gains * self.steps[rate][:, None, None]
                 self.canvas[:, n + top : n + bottom, n + left : n + right] = values
 
     def patch(self, number: int) -> np.ndarray:
@@ -150,8 +160,11 @@ def _conv1(weight: np.ndarray, x: np.ndarray, bias: np.ndarray | None = None) ->
     return y.reshape(-1, *x.shape[1:])
 
 
-def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray) -> np.ndarray:
-    """Pixels of a patch of latents, float32, 3 x 16 rows x 16 columns."""
+def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray, neighbours: list[bool]) -> np.ndarray:
+    """Pixels of a patch of latents, float32, 3 x 16 rows x 16 columns.
+
+    `neighbours` says whether there are tiles above, below, left and right.
+    """
     prefix = f"synthesis.{texture}."
 
     def conv(name: str, x: np.ndarray) -> np.ndarray:
@@ -177,7 +190,24 @@ def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray) -> np.
         t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
     steps = models.arrays["tables.steps"][rate].astype(np.float32) / 32
     linear = depth_to_space(_conv1(models.arrays["linear.synthesis"], v * steps[:, None, None]), 16)
+    if models.profile == 2:
+        above, below, left, right = neighbours
+        filtered = _unlap(models.arrays["linear.lapping"], linear, left, right)
+        linear = _unlap(models.arrays["linear.lapping"], filtered.transpose(0, 2, 1), above, below).transpose(0, 2, 1)
     return 128 + linear + models.arrays["tables.base_steps"][rate] * depth_to_space(conv("leave", t), 8)
+
+
+def _unlap(matrix: np.ndarray, x: np.ndarray, first: bool, last: bool) -> np.ndarray:
+    """The lapped transform's filter across the vertical block borders of a tile with its halo; `first` and `last` say
+    whether its outermost borders are filtered.
+    """
+    out = x.copy()
+    borders = range(16, x.shape[2], 16)
+    for border in borders:
+        if (border > borders[0] or first) and (border < borders[-1] or last):
+            window = slice(border - 8, border + 8)
+            out[:, :, window] = x[:, :, window] @ matrix
+    return out
 
 
 def _fused(models: ModelSet, header: Header, picture: np.ndarray, absent: list[bool]) -> np.ndarray:

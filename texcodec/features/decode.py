@@ -211,7 +211,7 @@ def decode_stream(
 ) -> Decoded:
     """Decode the symbols of one stream, whose identity is that of the set; raises as ``decode_tensors``."""
     limits = limits or DEFAULT_LIMITS
-    if header.entropy_profile != FEATURE_PROFILE:
+    if not header.has_pixels and header.entropy_profile != FEATURE_PROFILE:
         raise UnsupportedError(
             f"The file uses entropy profile {header.entropy_profile}, but this version of texcodec knows "
             f"{FEATURE_PROFILE} only."

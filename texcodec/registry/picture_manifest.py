@@ -76,6 +76,8 @@ class PictureManifest(SetManifest):
             and all(map(math.isfinite, self.thresholds))
             and _rises(self.thresholds)
             and 0 <= self.halo <= MOST_HALO
+            # the lapped transform reaches one block beyond a tile
+            and (self.entropy_profile == 1 or self.halo == 1)
             and len(self.qualities) == LAST_QUALITY
             and _rises(self.qualities)
             and self.qualities[0] >= 0
