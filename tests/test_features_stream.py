@@ -123,6 +123,16 @@ class TestForms:
         assert reader.tiles == old.tiles
         np.testing.assert_array_equal(texcodec.decode(data), texcodec.decode(before))
 
+    def test_the_entropy_profile_of_pixels_does_not_matter_to_a_stream_beside_them(self) -> None:
+        data = attach(texcodec.encode(picture(), models="tiny-1", quality=30), picture_stream(picture(), tiny()))
+        reader = Reader(data)
+        header = dataclasses.replace(reader.header, entropy_profile=2)
+        other = write(header, [reader.tile_bytes(0)], reader.tiles, reader.ancillary)
+        expected, found = decode_tensors(data, SET), decode_tensors(other, SET)
+        assert expected.keys() == found.keys() and expected
+        for task, tensor in expected.items():
+            np.testing.assert_array_equal(found[task], tensor)
+
     def test_what_stood_in_the_file_stays_when_a_stream_joins_it(self) -> None:
         reader, old = Reader(attach(full_file(), stream())), Reader(full_file())
         assert reader.ancillary[:-1] == old.ancillary and reader.ancillary[-1][0] == FEAT_ANCILLARY

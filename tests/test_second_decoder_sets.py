@@ -12,12 +12,13 @@ import pytest
 import second_decoder
 from golden.make import noise, scene
 from second_decoder.container import Refused
+from second_decoder.entropy import TileSymbols
 from second_decoder.pyramid import PASSES, join_block_means
 from second_decoder.pyramid import predict as predict_everywhere
 
 import texcodec
 from texcodec.codec import pyramid_coder
-from texcodec.container import ABSENT, Reader, TileEntry, write
+from texcodec.container import ABSENT, DRAWN, Reader, TileEntry, tile_entry, write
 from texcodec.entropy import lifting, pyramid
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +39,11 @@ RELEASED = [
     for line in (ROOT / "models" / "RELEASED").read_text("utf-8").splitlines()
     if line and not line.startswith("#")
 ]
-PICTURES = [name for name in dict.fromkeys([*RELEASED, "tiny-2"]) if _manifest(name).get("kind", "pictures") == "pictures"]
+PICTURES = [
+    name
+    for name in dict.fromkeys([*RELEASED, "tiny-2"])
+    if _manifest(name).get("kind", "pictures") == "pictures"
+]
 PROFILE_2 = [name for name in PICTURES if _manifest(name)["entropy_profile"] == 2]
 
 
@@ -49,6 +54,12 @@ def second_set(name: str) -> second_decoder.ModelSet:
 
 def encode(name: str, picture: np.ndarray, **settings: object) -> bytes:
     return texcodec.encode(picture, models=folder_of(name), threads=1, **settings)  # type: ignore[arg-type]
+
+
+def soft(height: int, width: int) -> np.ndarray:
+    """A picture with little detail; its faint grain keeps encoders from taking it for a drawing."""
+    y, x = np.mgrid[:height, :width]
+    return (90 + x + y + noise(height, width, 1)[..., 0] // 64)[..., None].repeat(3, -1).astype(np.uint8)
 
 
 def agreed(data: bytes, name: str) -> second_decoder.Decoded:
@@ -86,13 +97,10 @@ def test_decoders_agree_with_every_released_set(
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_decoders_agree_on_noise_and_on_flat_pictures(name: str) -> None:
-    noisy = agreed(encode(name, noise(40, 48), quality=100), name)
-    flat = agreed(encode(name, np.full((40, 48, 3), 77, np.uint8), quality=30), name)
-    for tile in (*noisy.symbols, *flat.symbols):
-        assert tile is not None
-    assert noisy.file.header.lean
-    assert flat.file.header.lean
+def test_decoders_agree_on_noise_and_on_soft_pictures(name: str) -> None:
+    for picture, quality in ((noise(40, 48), 100), (soft(40, 48), 30)):
+        (tile,) = agreed(encode(name, picture, quality=quality), name).symbols
+        assert isinstance(tile, TileSymbols)
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -113,21 +121,37 @@ def test_decoders_agree_beside_absent_tiles(name: str, missing: set[int]) -> Non
 
 
 @pytest.mark.parametrize("name", PROFILE_2)
+@pytest.mark.parametrize("place", [0, 1])
+def test_lapped_transforms_of_both_decoders_stop_at_drawn_tiles(name: str, place: int) -> None:
+    reader = Reader(encode(name, noise(128, 384), quality=80, tile=128))
+    page = Reader(texcodec.encode(scene(128, 128), lossless=True, threads=1))
+    assert page.tiles[0].drawn
+    payloads, entries = [reader.tile_bytes(i) for i in range(3)], list(reader.tiles)
+    payloads[place] = page.tile_bytes(0)
+    entries[place] = tile_entry(
+        place, payloads[place], class_index=DRAWN, symbols_crc=page.tiles[0].symbols_crc
+    )
+    second = agreed(write(replace(reader.header, drawn=True), payloads, entries), name)
+    assert [isinstance(tile, TileSymbols) for tile in second.symbols] == [i != place for i in range(3)]
+    assert np.array_equal(second.pixels[:, 128 * place : 128 * place + 128], scene(128, 128))
+
+
+@pytest.mark.parametrize("name", PROFILE_2)
 def test_slices_that_a_tile_does_not_need_are_not_coded(name: str) -> None:
     count = len(second_set(name).slices)
-    (flat,) = agreed(encode(name, np.full((64, 64, 3), 77, np.uint8), quality=20), name).symbols
+    (coarse,) = agreed(encode(name, soft(64, 64), quality=5), name).symbols
     (noisy,) = agreed(encode(name, noise(64, 64), quality=100), name).symbols
-    assert flat is not None
-    assert noisy is not None
-    assert 1 <= flat.slices < noisy.slices == count
-    coded = sum(second_set(name).slices[: flat.slices])
-    assert not flat.values[coded:].any()
+    assert isinstance(coarse, TileSymbols)
+    assert isinstance(noisy, TileSymbols)
+    assert 1 <= coarse.slices < noisy.slices == count
+    coded = sum(second_set(name).slices[: coarse.slices])
+    assert not coarse.values[coded:].any()
 
 
 @pytest.mark.parametrize("name", [n for n in PROFILE_2 if _manifest(n).get("gains")])
 def test_gains_are_not_all_one(name: str) -> None:
     (tile,) = agreed(encode(name, scene(64, 80), quality=60), name).symbols
-    assert tile is not None
+    assert isinstance(tile, TileSymbols)
     assert (tile.gains != 1).any()
 
 
