@@ -146,8 +146,8 @@ def test_targets_of_drawn_pictures() -> None:
 
 
 def test_mixed_pictures_reach_a_size(mixed: np.ndarray) -> None:
-    data = encode(mixed, size=30_000)
-    assert len(data) <= 30_000 and DRAWN in classes_of(data)
+    data = encode(mixed, size=25_000)
+    assert len(data) <= 25_000 and DRAWN in classes_of(data)
 
 
 # Without loss

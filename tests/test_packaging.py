@@ -21,6 +21,7 @@ ORDER = {
     "constants": 0,
     "errors": 0,
     "limits": 1,
+    "notices": 1,
     "files": 2,
     "lossless": 2,
     "texture": 2,
@@ -38,6 +39,7 @@ ORDER = {
     "evaluation": 6,
     "training": 6,
     "cli": 7,
+    "pillow": 7,
 }
 """A part may import parts of a lower number only (and itself)."""
 

@@ -4,8 +4,8 @@
     data = texcodec.encode(image, quality=50)
     image = texcodec.decode(data)
 
-``texcodec.open`` gives sizes, metadata and regions without decoding everything. docs/format.md describes the
-files.
+``texcodec.open`` gives sizes, metadata and regions without decoding everything; ``import texcodec.pillow`` lets
+Pillow open and save the files, which docs/format.md describes.
 """
 
 from __future__ import annotations
@@ -25,49 +25,80 @@ from .errors import (
     ModelNotFoundError,
     NotTcxError,
     ParameterError,
+    ParameterTypeError,
     StreamError,
     TensorError,
     TexcodecError,
+    TexcodecWarning,
     TruncatedError,
     UnsupportedError,
 )
 from .limits import Limits
 
 if TYPE_CHECKING:
-    from .codec import TcxFile, decode, encode, open
+    from .codec import TcxFile, decode, encode, imread, imwrite, open
+    from .container import Crop, Header, TileEntry
+    from .images import Picture
+    from .registry import ModelSet, SetInfo
+    from .registry import list_sets as list_models
+    from .registry import load_set as load_models
 
 __version__ = "0.3.0"
 
 __all__ = [
     "ChecksumError",
     "CorruptError",
+    "Crop",
     "FormatError",
+    "Header",
     "ImageError",
+    "LibraryError",
     "LimitError",
     "Limits",
-    "LibraryError",
     "ModelDamagedError",
     "ModelError",
     "ModelNotFoundError",
+    "ModelSet",
     "NotTcxError",
     "ParameterError",
+    "ParameterTypeError",
+    "Picture",
+    "SetInfo",
     "StreamError",
     "TcxFile",
     "TensorError",
     "TexcodecError",
+    "TexcodecWarning",
+    "TileEntry",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
     "decode",
     "encode",
+    "imread",
+    "imwrite",
+    "list_models",
+    "load_models",
     "open",
 ]
 
-_LAZY = {"TcxFile", "decode", "encode", "open"}
+_LAZY = {
+    **{name: (".codec", name) for name in ("TcxFile", "decode", "encode", "imread", "imwrite", "open")},
+    **{name: (".container", name) for name in ("Crop", "Header", "TileEntry")},
+    "Picture": (".images", "Picture"),
+    **{name: (".registry", name) for name in ("ModelSet", "SetInfo")},
+    "list_models": (".registry", "list_sets"),
+    "load_models": (".registry", "load_set"),
+}
 
 
 def __getattr__(name: str) -> Any:
     # the codec is imported when first used: errors and the version should cost nothing
     if name in _LAZY:
-        return getattr(importlib.import_module(".codec", __name__), name)
+        module, attribute = _LAZY[name]
+        return getattr(importlib.import_module(module, __name__), attribute)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

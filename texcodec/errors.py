@@ -9,6 +9,7 @@
         CorruptError                  1   checksums hold, but fields contradict each other
         UnsupportedError              4   a version, critical chunk or profile this version does not know
       ParameterError (ValueError)     2   the caller is at fault
+        ParameterTypeError (TypeError) 2  an argument is of a kind that is not accepted
       LimitError                      4   a declared size is over a limit (texcodec.limits)
       ModelError                      3   the model set is at fault
         ModelNotFoundError            3   no such set, or not the one that the file names
@@ -34,9 +35,11 @@ __all__ = [
     "ModelNotFoundError",
     "NotTcxError",
     "ParameterError",
+    "ParameterTypeError",
     "StreamError",
     "TensorError",
     "TexcodecError",
+    "TexcodecWarning",
     "TruncatedError",
     "UnsupportedError",
 ]
@@ -62,6 +65,13 @@ class TexcodecError(Exception):
     def with_advice(self) -> str:
         """Fault and advice in one text."""
         return f"{self} {self.advice}".rstrip()
+
+
+class TexcodecWarning(UserWarning):
+    """Something other than what was asked for: a target out of reach, a conversion of the picture, damage.
+
+    Issued with ``warnings.warn`` wherever no ``warn`` callback is given.
+    """
 
 
 class StreamError(TexcodecError):
@@ -105,6 +115,10 @@ class ParameterError(TexcodecError, ValueError):
     """An argument is out of its range or contradicts another one."""
 
     exit_code = 2
+
+
+class ParameterTypeError(ParameterError, TypeError):
+    """An argument is of a type that is not accepted; the message names those that are."""
 
 
 class LimitError(TexcodecError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from .errors import LimitError, ParameterError
+from .errors import LimitError, ParameterError, ParameterTypeError
 
 __all__ = ["DEFAULT_LIMITS", "Limits"]
 
@@ -77,3 +77,10 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def limits_or_default(limits: Limits | None) -> Limits:
+    """The limits given, or the default ones; raises ParameterTypeError for anything else."""
+    if limits is not None and not isinstance(limits, Limits):
+        raise ParameterTypeError(f"The limits must be texcodec.Limits or None, not {type(limits).__name__}.")
+    return limits or DEFAULT_LIMITS

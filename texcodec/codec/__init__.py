@@ -4,7 +4,8 @@ encode   cropping -> layout -> analysis -> coders (quantise, write) -> container
 decode   container -> requirements -> coders (read) -> reconstruction
 """
 
+from .arrays import imread, imwrite
 from .encode import encode
 from .file import TcxFile, decode, open
 
-__all__ = ["TcxFile", "decode", "encode", "open"]
+__all__ = ["TcxFile", "decode", "encode", "imread", "imwrite", "open"]

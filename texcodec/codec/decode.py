@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..container import EXIF, ICCP, PSUM, XMPD, Reader, pixels_crc, symbols_crc,
 from ..errors import ChecksumError, CorruptError, FormatError
 from ..images import Picture, decompress_alpha
 from ..limits import DEFAULT_LIMITS, Limits
+from ..notices import Warn, issue
 from .coders import decoders_for
 from .cropping import region_box
 from .reconstruction import Plan, paste, plan, render
@@ -18,7 +19,6 @@ from .requirements import Models, check_supported, models_for
 from .tile import CodedTile, DecodedTile
 from .workers import Counter, Progress, Workers
 
-Warn = Callable[[str], None]
 CANVAS_BYTES = 24
 """Memory per pixel that decoding needs at most: latents, unrounded and rounded pixels."""
 
@@ -46,7 +46,7 @@ class Decoder:
         warn: Warn | None = None,
     ) -> Picture:
         """The picture, or a region of it; see ``texcodec.decode``."""
-        header, grid, warn = self._header, self._grid, warn or (lambda sentence: None)
+        header, grid, warn = self._header, self._grid, warn or issue
         box = grid.picture if region is None else region_box(region, grid.width, grid.height)
         wanted = plan(grid, box, fusion=header.fusion, halo=header.halo)
         self._limits.check_memory(len(wanted.decoded) * grid.side**2 * CANVAS_BYTES, "decoding")

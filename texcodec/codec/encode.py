@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,9 +23,10 @@ from ..container import (
     write,
 )
 from ..errors import ParameterError
-from ..images import Picture, compress_alpha, from_array, from_image, with_hidden_filled
-from ..limits import DEFAULT_LIMITS, Limits
+from ..images import Picture, compress_alpha, with_hidden_filled
+from ..limits import Limits, limits_or_default
 from ..lossless import available
+from ..notices import Warn, issue
 from ..registry import ModelSet, load_set
 from .analysis import AnalysedPicture, analyse
 from .coders import coders_of
@@ -49,11 +48,9 @@ from .rate_control import (
 )
 from .rdoq import error_worth
 from .reconstruction import plan, render, rounded, synthesise
+from .sources import PictureSource, picture_of
 from .tile import CodedTile
 from .workers import Counter, Progress, Workers
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 CONTAINER_BYTES = 60
 TILE_BYTES = 10
@@ -75,7 +72,7 @@ MOST_BELOW = 128
 
 
 def encode(
-    image: Image.Image | np.ndarray | Picture,
+    image: PictureSource,
     *,
     quality: float | None = None,
     bpp: float | None = None,
@@ -90,7 +87,7 @@ def encode(
     metadata: bool = True,
     limits: Limits | None = None,
     progress: Progress | None = None,
-    warn: Callable[[str], None] | None = None,
+    warn: Warn | None = None,
 ) -> bytes:
     """Encode a picture.
 
@@ -99,8 +96,9 @@ def encode(
     network where that costs less, often without loss.
 
     Args:
-        image: a Pillow image (its ICC profile, EXIF and XMP are kept), a uint8 array H x W or H x W x 1 (grey),
-            H x W x 2 (grey and alpha), H x W x 3 (RGB) or H x W x 4 (RGBA), or a ``texcodec.images.Picture``.
+        image: a path of a picture in a format that Pillow reads, the bytes of such a file, a binary file object or a
+            Pillow image (ICC profile, EXIF and XMP are kept); a uint8 array H x W or H x W x 1 (grey), H x W x 2 (grey
+            and alpha), H x W x 3 (RGB) or H x W x 4 (RGBA); a ``texcodec.Picture`` or ``TcxFile``.
         quality: 1 (smallest) to 100 (best).
         bpp: bits of the whole file per pixel of the whole picture, met within 2 % where set and picture allow it.
         size: bytes of the whole file, never exceeded unless the picture cannot be made so small.
@@ -117,12 +115,15 @@ def encode(
         metadata: whether ICC profile, EXIF and XMP go into the file.
         limits: largest picture accepted.
         progress: called with (tiles done, tiles in all).
-        warn: called with sentences for the user, as when a target is out of reach.
+        warn: called with sentences for the user, as when a target is out of reach; by default each one is a
+            ``TexcodecWarning``.
     Returns:
         the bytes of a ``.tcx`` file.
     Raises:
         ParameterError: an argument is out of range; the crop is empty or larger than the picture.
-        ImageError: the image has a kind of pixels that texcodec does not code.
+        ParameterTypeError: an argument is of a type that is not accepted; a TypeError, too.
+        StreamError: the path cannot be opened or read.
+        ImageError: the file is no picture or damaged, or its pixels are of a kind that texcodec does not code.
         LimitError: the picture or its metadata is larger than ``limits`` allows.
         ModelError: the model set is missing or damaged.
         LibraryError: ``lossless`` with a Pillow that was built without WebP.
@@ -132,13 +133,13 @@ def encode(
     _check_lossless(lossless, target, outside)
     if tile not in (None, 128, 256):
         raise ParameterError(f"The tile side must be 128 or 256 pixels, not {tile!r}.")
-    picture = _as_picture(image, limits)
+    limits = limits_or_default(limits)
+    picture = picture_of(image, limits)
     if not lossless:
         picture = with_hidden_filled(picture)
-    warn = warn or (lambda sentence: None)
+    warn = warn or issue
     for sentence in picture.notices:
         warn(sentence)
-    limits = limits or DEFAULT_LIMITS
     limits.check_picture(picture.width, picture.height, picture.channels)
     if metadata:  # what a reader would refuse is not written
         limits.check_metadata(sum(len(data) for data in (picture.icc, picture.exif, picture.xmp) if data))
@@ -162,14 +163,6 @@ def _check_lossless(lossless: bool, target: Target, outside: str | None) -> None
         raise ParameterError("What is coded without loss has no quality, bpp, size or psnr; give lossless alone.")
     if lossless and outside not in (None, DROP):
         raise ParameterError("Tiles outside a crop cannot be coarse in a file without loss; drop them.")
-
-
-def _as_picture(image: Image.Image | np.ndarray | Picture, limits: Limits | None) -> Picture:
-    if isinstance(image, Picture):
-        return image
-    if isinstance(image, np.ndarray):
-        return from_array(image)
-    return from_image(image, limits)
 
 
 def _ancillary(picture: Picture, crop: Crop | None, metadata: bool) -> list[tuple[bytes, bytes]]:
@@ -211,7 +204,7 @@ class _Encoding:
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
 
-    def run(self, target: Target, warn: Callable[[str], None]) -> bytes:
+    def run(self, target: Target, warn: Warn) -> bytes:
         """Find the rates of the region's tiles and write the file."""
         rates, reached = self._search(target)
         if not reached and max(rates) == COARSEST and self.drawn:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
+
+import numpy as np
 
 from ..container import EXIF, ICCP, TEXT, XMPD, Crop, Header, Reader, TileEntry
 from ..errors import ParameterError, StreamError
-from ..images import Picture, to_image
-from ..limits import Limits
-from .decode import Decoder, Warn
+from ..images import Picture, to_array, to_image
+from ..limits import Limits, limits_or_default
+from ..notices import Warn
+from .decode import Decoder
 from .requirements import Models
 from .workers import Progress
 
@@ -19,12 +22,46 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+Output = Literal["pillow", "numpy"]
 _METADATA = {"icc": ICCP, "exif": EXIF, "xmp": XMPD, "text": TEXT}
+
+
+@overload
+def decode(
+    data: Source,
+    *,
+    output: Literal["pillow"] = ...,
+    region: Sequence[int] | None = ...,
+    crop_only: bool = ...,
+    models: Models = ...,
+    threads: int | None = ...,
+    salvage: bool = ...,
+    limits: Limits | None = ...,
+    progress: Progress | None = ...,
+    warn: Warn | None = ...,
+) -> Image.Image: ...
+
+
+@overload
+def decode(
+    data: Source,
+    *,
+    output: Literal["numpy"],
+    region: Sequence[int] | None = ...,
+    crop_only: bool = ...,
+    models: Models = ...,
+    threads: int | None = ...,
+    salvage: bool = ...,
+    limits: Limits | None = ...,
+    progress: Progress | None = ...,
+    warn: Warn | None = ...,
+) -> np.ndarray: ...
 
 
 def decode(
     data: Source,
     *,
+    output: Output = "pillow",
     region: Sequence[int] | None = None,
     crop_only: bool = False,
     models: Models = None,
@@ -33,11 +70,14 @@ def decode(
     limits: Limits | None = None,
     progress: Progress | None = None,
     warn: Warn | None = None,
-) -> Image.Image:
-    """Decode a ``.tcx`` file to a Pillow image (L, LA, RGB or RGBA; ICC profile, EXIF and XMP in ``info``).
+) -> Image.Image | np.ndarray:
+    """Decode a ``.tcx`` file to a Pillow image (L, LA, RGB or RGBA; ICC profile, EXIF and XMP in ``info``) or to an
+    array.
 
     Args:
         data: the file: its bytes, its path, or a binary file object.
+        output: "pillow", or "numpy" for uint8, H x W (grey), H x W x 2 (grey and alpha), H x W x 3 (RGB) or
+            H x W x 4 (RGBA).
         region: (x, y, width, height) in displayed pixels; only the tiles it needs are decoded, and the result
             equals the same crop of the whole picture.
         crop_only: decode the region that the file was cropped to when it was encoded.
@@ -46,20 +86,33 @@ def decode(
         salvage: decode the sound tiles of a damaged file; ``warn`` names the others, which stay grey.
         limits: largest sizes accepted.
         progress: called with (tiles done, tiles in all).
-        warn: called with sentences for the user.
+        warn: called with sentences for the user, such as those of salvage; by default each one is a
+            ``TexcodecWarning``.
     Raises:
         FormatError: the file is damaged or not a ``.tcx`` file.
         UnsupportedError: it needs a newer texcodec.
         LimitError: it declares more than ``limits`` allows.
         ModelError: its model set is missing or damaged.
         ParameterError: the region is empty or outside the picture, or the file has no crop.
+        ParameterTypeError: an argument is of a type that is not accepted; a TypeError, too.
     """
+    _check_output(output)
     with TcxFile(data, limits=limits, salvage=salvage) as file:
         if crop_only:
             if region is not None:
                 raise ParameterError("A region and the file's crop exclude each other; ask for one of them.")
             region = file.crop_region()
-        return file.decode(region, models=models, threads=threads, progress=progress, warn=warn)
+        picture = file.decode_picture(region, models=models, threads=threads, progress=progress, warn=warn)
+    return _as_output(picture, output)
+
+
+def _check_output(output: Output) -> None:
+    if output not in ("pillow", "numpy"):
+        raise ParameterError(f"The output is 'pillow' or 'numpy', not {output!r}.")
+
+
+def _as_output(picture: Picture, output: Output) -> Image.Image | np.ndarray:
+    return to_image(picture) if output == "pillow" else to_array(picture)
 
 
 def open(source: Source, *, limits: Limits | None = None, salvage: bool = False) -> TcxFile:  # noqa: A001  as PIL's
@@ -74,7 +127,7 @@ def open(source: Source, *, limits: Limits | None = None, salvage: bool = False)
 
 
 class TcxFile:
-    """An open ``.tcx`` file. Use it as a context manager, or call ``close``.
+    """An open ``.tcx`` file. Use it as a context manager, or call ``close``. ``numpy.asarray`` decodes it.
 
     Attributes:
         header: the container's header.
@@ -83,10 +136,11 @@ class TcxFile:
     """
 
     def __init__(self, source: Source, *, limits: Limits | None = None, salvage: bool = False) -> None:
-        self._limits = limits
+        self._limits = limits_or_default(limits)
         self._owned: BinaryIO | None = None
+        self._name = getattr(source, "name", None)
         if isinstance(source, (str, os.PathLike)):
-            path = os.fspath(source)
+            self._name = path = os.fspath(source)
             try:
                 source = self._owned = io.open(path, "rb")
             except (OSError, ValueError) as error:  # ValueError: a null character in the name
@@ -95,7 +149,7 @@ class TcxFile:
                     f"{path!r} cannot be opened ({reason}); check its name and permissions."
                 ) from None
         try:
-            self._reader = Reader(source, limits, salvage=salvage)
+            self._reader = Reader(source, self._limits, salvage=salvage)
         except BaseException:
             self.close()
             raise
@@ -177,6 +231,17 @@ class TcxFile:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        name = f" {self._name!r}" if isinstance(self._name, str) else ""
+        what = self.mode if self.header.has_pixels else "features only"
+        return f"<texcodec.TcxFile{name} {self.width} x {self.height} {what}, {self.file_bytes} bytes>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The decoded pixels, for ``numpy.asarray``; see ``texcodec.imread``."""
+        if copy is False:
+            raise ValueError("Decoding makes a new array; ask for copy=None or True.")
+        return to_array(self.decode_picture()).astype(dtype or np.uint8, copy=False)
+
     def verify(self) -> None:
         """Check every byte against the checksums; needs no model set.
 
@@ -185,19 +250,44 @@ class TcxFile:
         """
         self._reader.verify()
 
+    @overload
+    def decode(
+        self,
+        region: Sequence[int] | None = ...,
+        *,
+        output: Literal["pillow"] = ...,
+        models: Models = ...,
+        threads: int | None = ...,
+        progress: Progress | None = ...,
+        warn: Warn | None = ...,
+    ) -> Image.Image: ...
+
+    @overload
+    def decode(
+        self,
+        region: Sequence[int] | None = ...,
+        *,
+        output: Literal["numpy"],
+        models: Models = ...,
+        threads: int | None = ...,
+        progress: Progress | None = ...,
+        warn: Warn | None = ...,
+    ) -> np.ndarray: ...
+
     def decode(
         self,
         region: Sequence[int] | None = None,
         *,
+        output: Output = "pillow",
         models: Models = None,
         threads: int | None = None,
         progress: Progress | None = None,
         warn: Warn | None = None,
-    ) -> Image.Image:
-        """Decode to a Pillow image; see ``texcodec.decode``."""
-        return to_image(
-            self.decode_picture(region, models=models, threads=threads, progress=progress, warn=warn)
-        )
+    ) -> Image.Image | np.ndarray:
+        """Decode to a Pillow image or an array; see ``texcodec.decode``."""
+        _check_output(output)
+        picture = self.decode_picture(region, models=models, threads=threads, progress=progress, warn=warn)
+        return _as_output(picture, output)
 
     def decode_picture(
         self,
@@ -208,7 +298,7 @@ class TcxFile:
         progress: Progress | None = None,
         warn: Warn | None = None,
     ) -> Picture:
-        """Decode to a ``texcodec.images.Picture``; see ``texcodec.decode``."""
+        """Decode to a ``texcodec.Picture``; see ``texcodec.decode``."""
         decoder = Decoder(self._reader, models, self._limits)
         self.damaged = decoder.damaged
         return decoder.picture(region, threads, progress, warn)

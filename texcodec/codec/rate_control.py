@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..constants import RATE_INDICES
-from ..errors import ParameterError
+from ..errors import ParameterError, ParameterTypeError
 
 LAST = RATE_INDICES - 1
 BYTES_TOLERANCE = 0.02
@@ -45,9 +45,9 @@ class Target:
                 f"Give at most one of quality, bpp, size and psnr, not {' and '.join(given)}."
             )
         for name, value in given.items():
-            if not isinstance(value, (int, float, np.integer, np.floating)) or not (
-                math.isfinite(value) and value > 0
-            ):
+            if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
+                raise ParameterTypeError(f"The {name} must be a positive number, not {value!r}.")
+            if not (math.isfinite(value) and value > 0):
                 raise ParameterError(f"The {name} must be a positive number, not {value!r}.")
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise ParameterError(f"The quality must be from 1 to 100, not {self.quality:g}.")

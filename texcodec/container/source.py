@@ -10,7 +10,7 @@ import io
 import threading
 from typing import BinaryIO, Protocol
 
-from ..errors import LimitError, ParameterError, StreamError, TruncatedError
+from ..errors import LimitError, ParameterTypeError, StreamError, TruncatedError
 from ..limits import Limits
 
 _PIECE = 1 << 20
@@ -69,15 +69,16 @@ def open_source(source: bytes | bytearray | memoryview | BinaryIO, limits: Limit
     """A Source for bytes or a binary file object.
 
     Raises:
-        ParameterError: it is anything else.
+        ParameterTypeError: it is anything else.
         StreamError: reading failed.
         LimitError: a pipe delivers more than ``limits.memory`` bytes.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(source)
     if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
-        raise ParameterError(
-            f"A .tcx file is read from bytes or a binary file object, not {type(source).__name__}."
+        raise ParameterTypeError(
+            "A .tcx file is read from a path, its bytes or a binary file object, "
+            f"not {type(source).__name__}."
         )
     try:
         seekable = source.seekable() if hasattr(source, "seekable") else False
@@ -104,7 +105,7 @@ def _read_up_to(file: BinaryIO, count: int) -> bytes:
         if not piece:
             break
         if not isinstance(piece, bytes):
-            raise ParameterError("A .tcx file is read from a file opened in binary mode, not in text mode.")
+            raise ParameterTypeError("A .tcx file is read from a file opened in binary mode, not in text mode.")
         pieces.append(piece)
         count -= len(piece)
     return b"".join(pieces)

@@ -10,7 +10,7 @@ from texcodec.images.alpha import compress_alpha, decompress_alpha
 from texcodec.images.formats import format_for
 from texcodec.images.hidden import with_hidden_filled
 from texcodec.images.library_output import hold_back_library_output
-from texcodec.images.picture import Picture, from_array
+from texcodec.images.picture import Picture, from_array, to_array
 from texcodec.images.reading import from_image, read_picture
 from texcodec.images.saving import save_picture, to_image
 
@@ -24,6 +24,7 @@ __all__ = [
     "hold_back_library_output",
     "read_picture",
     "save_picture",
+    "to_array",
     "to_image",
     "with_hidden_filled",
 ]

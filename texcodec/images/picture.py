@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from texcodec.errors import ParameterError
+from texcodec.errors import ParameterError, ParameterTypeError
 from texcodec.images.depth import to_8_bits
 
 
@@ -103,11 +103,20 @@ def from_array(array: Any) -> Picture:
     return Picture(np.ascontiguousarray(colours), alpha=np.ascontiguousarray(alpha), notices=notices)
 
 
+def to_array(picture: Picture) -> NDArray[np.uint8]:
+    """The samples as one array: uint8, height x width (grey), or height x width x 2 (grey, alpha), 3 (RGB), 4 (RGB,
+    alpha), as ``numpy.asarray`` has them of a Pillow image.
+    """
+    if picture.alpha is None:
+        return picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
+    return np.dstack([picture.pixels, picture.alpha])
+
+
 def _require_uint8(what: str, array: Any) -> None:
     if not isinstance(array, np.ndarray):
-        raise ParameterError(f"{what} must be a numpy array of uint8, not {type(array).__name__}.")
+        raise ParameterTypeError(f"{what} must be a numpy array of uint8, not {type(array).__name__}.")
     if array.dtype != np.uint8:
-        raise ParameterError(
+        raise ParameterTypeError(
             f"{what} must hold uint8 samples (0 to 255), not {array.dtype}; scale and convert them first."
         )
 

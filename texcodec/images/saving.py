@@ -21,7 +21,7 @@ from texcodec.images.capabilities import (
     written,
 )
 from texcodec.images.formats import recorded_warnings, require_writable
-from texcodec.images.picture import Picture
+from texcodec.images.picture import Picture, to_array
 from texcodec.images.profiles import colour_space, describes_srgb, to_srgb
 
 # Formats of fewer colours, under Pillow's name of the family.
@@ -98,11 +98,7 @@ def save_picture(
 
 
 def _image_of(picture: Picture) -> Image.Image:
-    if picture.alpha is None:
-        samples = picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels
-    else:
-        samples = np.dstack([picture.pixels, picture.alpha])
-    return Image.fromarray(np.ascontiguousarray(samples))
+    return Image.fromarray(np.ascontiguousarray(to_array(picture)))
 
 
 def _with_possible_alpha(

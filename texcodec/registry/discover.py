@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ModelError, ModelNotFoundError
+from ..errors import ModelError, ModelNotFoundError, ParameterTypeError
 from .feature_manifest import read_feature_manifest
 from .manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
 from .picture_manifest import read_manifest
@@ -117,6 +117,10 @@ def find_set(name: str | os.PathLike[str] | None = None, kind: str = PICTURES) -
     Raises:
         ModelNotFoundError: no such set.
     """
+    if name is not None and not isinstance(name, (str, os.PathLike)):
+        raise ParameterTypeError(
+            f"A model set is given by its name, its folder, or as a ModelSet, not {type(name).__name__}."
+        )
     given = os.fspath(name) if name is not None else os.environ.get(ENVIRONMENT_VARIABLE, "")
     default = DEFAULT_FEATURE_SET if kind == FEATURES else DEFAULT_SET
     wanted = given or default

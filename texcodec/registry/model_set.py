@@ -35,6 +35,9 @@ class ModelSet(LoadedSet[PictureManifest]):
 
     manifest_type = PictureManifest
 
+    def __repr__(self) -> str:
+        return f"<texcodec.ModelSet {self.name}, {self.classes} classes, identity {self.manifest.identity}>"
+
     @property
     def classes(self) -> int:
         return len(self.manifest.classes)
