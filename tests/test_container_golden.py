@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_samples import IDENTITY, full_file, lean_file
+from container_samples import IDENTITY, lean_file
 
 from texcodec.container import (
     ABSENT,
@@ -143,10 +143,6 @@ def test_absent_tiles_cost_one_byte() -> None:
     reader = Reader(write(header, [b"", b"abc", b""], entries))
     assert list(reader.tiles) == entries
     assert [reader.tile_bytes(i) for i in range(3)] == [b"", b"abc", b""]
-
-
-def test_same_arguments_give_the_same_bytes() -> None:
-    assert full_file() == full_file()
 
 
 @pytest.mark.parametrize(

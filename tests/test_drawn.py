@@ -217,7 +217,8 @@ def test_lossless_keeps_metadata_and_the_symbols_checksum() -> None:
     with texcodec.open(data) as file:
         assert set(file.metadata) == {"icc", "exif"}
         file.verify()
-        assert len(file.symbols_hash()) == 64
+        other = texcodec.encode(window(60, 50)[::-1], lossless=True)
+        assert file.symbols_hash() != texcodec.open(other).symbols_hash()
 
 
 def test_lossless_in_regions() -> None:

@@ -4,24 +4,24 @@ the bound.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import photograph
 
 import texcodec
-from texcodec.codec.latent_coder import LatentCoder
-from texcodec.container import Reader
+from texcodec.container import Reader, write
 from texcodec.errors import ModelDamagedError
 from texcodec.networks import check_bound
-from texcodec.registry import ModelSet, find_set, load_set
-from texcodec.tiles import Grid
+from texcodec.registry import FEATURES, PICTURES, ModelSet, list_sets, load_feature_set, load_set
 
 SET = "tiny-1"
+RELEASED = [info.name for info in list_sets(PICTURES) if info.released]
+RELEASED_FEATURES = [info.name for info in list_sets(FEATURES) if info.released]
 
 RUN = """
 import hashlib, io, sys, numpy as np
@@ -30,11 +30,12 @@ sessions.optimisation_level = sys.argv[2]
 import texcodec
 threads = int(sys.argv[1])
 pixels = np.load(io.BytesIO(sys.stdin.buffer.read()))
-data = texcodec.encode(pixels, quality=40, models="tiny-1", threads=threads)
-file = texcodec.open(data)
-decoded = np.asarray(file.decode(threads=threads))
-print(hashlib.sha256(data).hexdigest(), file.symbols_hash(threads=threads),
-hashlib.sha256(decoded).hexdigest())
+for models in sys.argv[3:]:
+    data = texcodec.encode(pixels, quality=40, models=models, threads=threads)
+    file = texcodec.open(data)
+    decoded = np.asarray(file.decode(threads=threads))
+    print(models, hashlib.sha256(data).hexdigest(), file.symbols_hash(threads=threads),
+    hashlib.sha256(decoded).hexdigest())
 """
 
 
@@ -42,29 +43,34 @@ def run_in_process(pixels: np.ndarray, threads: int, level: str) -> list[str]:
     buffer = io.BytesIO()
     np.save(buffer, pixels)
     done = subprocess.run(
-        [sys.executable, "-c", RUN, str(threads), level],
+        [sys.executable, "-c", RUN, str(threads), level, *RELEASED],
         input=buffer.getvalue(),
         capture_output=True,
         check=True,
     )
-    return done.stdout.decode().split()
+    return done.stdout.decode().splitlines()
 
 
 def test_threads_do_not_change_bytes_symbols_or_pixels() -> None:
     pixels = photograph(520, 300)
-    assert run_in_process(pixels, 1, "all") == run_in_process(pixels, 2, "all")
+    lines = run_in_process(pixels, 1, "all")
+    assert [line.split()[0] for line in lines] == RELEASED
+    assert lines == run_in_process(pixels, 2, "all")
 
 
 @pytest.mark.parametrize("level", ["none", "basic", "extended"])
-def test_optimisation_levels_do_not_change_symbols_of_a_file(level: str) -> None:
+def test_optimisation_levels_do_not_change_symbols_of_a_file(level: str, tmp_path: Path) -> None:
     pixels = photograph(300, 270)
-    data = texcodec.encode(pixels, quality=40, models=SET)
+    files = [texcodec.encode(pixels, quality=40, models=name) for name in RELEASED]
+    paths = [tmp_path / f"{name}.tcx" for name in RELEASED]
+    for path, data in zip(paths, files, strict=True):
+        path.write_bytes(data)
     code = (
         "import sys; from texcodec.networks import sessions; sessions.optimisation_level = sys.argv[1]\n"
-        "import texcodec; print(texcodec.open(sys.stdin.buffer.read()).symbols_hash())"
+        "import texcodec; print(*(texcodec.open(path).symbols_hash() for path in sys.argv[2:]))"
     )
-    done = subprocess.run([sys.executable, "-c", code, level], input=data, capture_output=True, check=True)
-    assert done.stdout.decode().strip() == texcodec.open(data).symbols_hash()
+    done = subprocess.run([sys.executable, "-c", code, level, *paths], capture_output=True, check=True)
+    assert done.stdout.decode().split() == [texcodec.open(data).symbols_hash() for data in files]
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -103,8 +109,9 @@ def shifts_of(models: ModelSet, name: str, layers: list[str]) -> dict[str, int]:
     return dict(zip(layers, constants, strict=True))
 
 
-def test_context_network_equals_an_integer_oracle_on_adversarial_inputs() -> None:
-    models = load_set(SET)
+@pytest.mark.parametrize("name", RELEASED)
+def test_context_network_equals_an_integer_oracle_on_adversarial_inputs(name: str) -> None:
+    models = load_set(name)
     arrays = {
         k.removeprefix("context_2."): v for k, v in models._arrays.items() if k.startswith("context_2.")
     }
@@ -125,8 +132,9 @@ def test_context_network_equals_an_integer_oracle_on_adversarial_inputs() -> Non
         np.testing.assert_array_equal(ours, context_oracle(arrays, shifts, features, context))
 
 
-def test_batches_equal_single_runs() -> None:
-    models = load_set(SET)
+@pytest.mark.parametrize("name", RELEASED)
+def test_batches_equal_single_runs(name: str) -> None:
+    models = load_set(name)
     random = np.random.default_rng(1)
     count = models.manifest.hyper_channels + 1 + models.classes
     planes = random.integers(-124, 256, (5, count, 4, 4)).astype(np.float32)
@@ -143,27 +151,27 @@ def test_layer_that_could_pass_the_exact_range_is_refused() -> None:
     check_bound(weight[:, :32], np.zeros(1, np.int32), 255, "narrow")
 
 
-def test_every_integer_layer_of_the_released_sets_meets_the_bound() -> None:
-    for name in (SET, "std-1", "std-2"):
-        models = ModelSet(find_set(name))
-        layers = [k for k in models._arrays if k.endswith(".weight") and models._arrays[k].dtype == np.int16]
-        assert layers
-        for layer in layers:
-            check_bound(models._arrays[layer], models._arrays[layer.replace(".weight", ".bias")], 255, layer)
+@pytest.mark.parametrize("name", [*RELEASED, *RELEASED_FEATURES])
+def test_every_integer_layer_of_the_released_sets_meets_the_bound(name: str) -> None:
+    models = load_set(name) if name in RELEASED else load_feature_set(name)
+    layers = [k for k in models._arrays if k.endswith(".weight") and models._arrays[k].dtype == np.int16]
+    assert layers
+    for layer in layers:
+        check_bound(models._arrays[layer], models._arrays[layer.replace(".weight", ".bias")], 255, layer)
 
 
-def test_symbols_hash_is_over_all_tiles() -> None:
+def test_the_released_sets_are_those_of_the_list() -> None:
+    # an empty list would leave the tests above without cases
+    assert {SET, "std-1", "std-2", "std-2-w8"} <= set(RELEASED) and "shapes-1" in RELEASED_FEATURES
+
+
+def test_symbols_hash_depends_on_every_tile() -> None:
     pixels = photograph(300, 270)
-    file = texcodec.open(texcodec.encode(pixels, quality=40, models=SET))
-    models = load_set(SET)
-    grid, coder, reader = (
-        Grid(300, 270, 8),
-        LatentCoder(models),
-        Reader(texcodec.encode(pixels, quality=40, models=SET)),
-    )
-    digest = hashlib.sha256()
-    for i, entry in enumerate(reader.tiles):
-        symbols = coder.read(reader.tile_bytes(i), entry.class_index, reader.header.rate_index, grid, i)
-        digest.update(symbols.canonical_bytes())
-    assert len(reader.tiles) == 4
-    assert file.symbols_hash() == digest.hexdigest()
+    one, other = (Reader(texcodec.encode(p, quality=40, models=SET)) for p in (pixels, pixels[::-1]))
+    tiles = [list(zip(map(r.tile_bytes, range(4)), r.tiles, strict=True)) for r in (one, other)]
+    hashes = set()
+    for changed in (None, *range(4)):
+        mixed = [tiles[i == changed][i] for i in range(4)]
+        file = texcodec.open(write(one.header, [data for data, _ in mixed], [entry for _, entry in mixed]))
+        hashes.add(file.symbols_hash())
+    assert len(hashes) == 5

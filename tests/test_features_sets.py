@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,14 @@ from texcodec.registry.picture_manifest import read_manifest
 
 def test_a_sound_set_is_verified() -> None:
     tiny().verify()
-    assert tiny().file_bytes == sum(path.stat().st_size for path in SET.rglob("*") if path.is_file())
+
+
+def test_every_file_of_the_folder_counts_for_its_size(tmp_path: Path) -> None:
+    folder = shutil.copytree(SET, tmp_path / "set")
+    before = load_feature_set(folder).file_bytes
+    (folder / "tasks" / "notes.txt").write_bytes(bytes(1000))
+    assert before > (SET / "decoder.safetensors").stat().st_size
+    assert load_feature_set(folder).file_bytes == before + 1000
 
 
 def first_task(**changes: Any) -> Callable[[dict[str, Any]], object]:
@@ -219,7 +227,9 @@ def test_networks_are_built_once_and_shared(monkeypatch: pytest.MonkeyPatch) -> 
 def test_networks_that_do_not_take_a_picture_are_named(tmp_path: Path) -> None:
     folder = copied_set(tmp_path / "set")
     change_manifest(folder, first_task(pixel_stride=8))
-    with pytest.raises(ModelDamagedError, match="before the features of the task kind fails on a picture of 70 x 50"):
+    with pytest.raises(
+        ModelDamagedError, match="before the features of the task kind fails on a picture of 70 x 50"
+    ):
         encode_picture(picture(), folder)
     change_manifest(folder, first_task(pixel_stride=4, channels=7, tail=True))
     with pytest.raises(ModelDamagedError, match="after the features of the task kind fails on 7 x 2 x 2"):

@@ -59,7 +59,7 @@ def use(folder: Path) -> None:
     models = ModelSet(folder)
     models.verify()
     data = texcodec.encode(photograph(280, 60), models=models)
-    texcodec.open(data).decode(models=models)
+    assert texcodec.open(data).decode(models=models).size == (280, 60)
     models.macs()
 
 
