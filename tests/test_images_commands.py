@@ -66,4 +66,4 @@ def test_lines_of_libraries_stay_out_of_standard_error(tmp_path: Path) -> None:
     data = source.read_bytes()
     source.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
     lines = process("encode", source, "--models", SET).stderr.decode().splitlines()
-    assert all(line.startswith("texcodec: ") for line in lines)
+    assert lines and all(line.startswith("texcodec: ") for line in lines)
