@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -215,6 +215,8 @@ class CropSampler:
         balance: "texture": equally often from every bin of texture that the pictures have; "classes": equally
             many crops of every class that they have, sorted by class, and in a class equally often from its
             bins.
+        drawn: drawn pages (``drawn``), uint8 H x W x 3, which belong to no bin.
+        drawn_share: share of the crops that are cut from them.
     """
 
     def __init__(
@@ -225,8 +227,12 @@ class CropSampler:
         seed: int,
         thresholds: tuple[float, ...] = (8.0, 18.0),
         balance: str = "texture",
+        drawn: Sequence[np.ndarray] = (),
+        drawn_share: float = 0.0,
     ) -> None:
+        photographs, arrays = len(arrays), [*arrays, *drawn]
         self.arrays, self.crop, self.seed, self.balance = arrays, crop, seed, balance
+        self.drawn_share = drawn_share if drawn else 0.0
         random = np.random.default_rng(seed)
         pixels = sum(a.shape[0] * a.shape[1] for a in arrays)
         stride = max(PLACE_STRIDE, int((pixels / MOST_PLACES) ** 0.5))
@@ -246,7 +252,9 @@ class CropSampler:
         bins = np.searchsorted(BIN_EDGES, measure)
         count = len(thresholds) + 1
         keys = bins if balance == "texture" else bins + 100 * self.classes
-        self.cells = [np.flatnonzero(keys == key) for key in np.unique(keys)]
+        is_drawn = self.places[:, 0] >= photographs
+        self.cells = [np.flatnonzero((keys == key) & ~is_drawn) for key in np.unique(keys[~is_drawn])]
+        self.drawn = [np.flatnonzero(is_drawn & (self.classes == k)) for k in range(count)]
         present = sorted({int(self.classes[c[0]]) for c in self.cells})
         self.by_class = [[c for c in self.cells if self.classes[c[0]] == k] for k in range(count)]
         self._present = present
@@ -269,7 +277,17 @@ class CropSampler:
             ]
         else:
             cells = [self.cells[i] for i in random.integers(len(self.cells), size=size)]
-        return self._places(random, cells, groups)
+        return self._places(random, self._with_drawn(random, cells), groups)
+
+    def _with_drawn(self, random: np.random.Generator, cells: list[np.ndarray]) -> list[np.ndarray]:
+        """Some of the cells replaced by drawn crops, of the same class where batches are sorted by class."""
+        if not self.drawn_share:
+            return cells
+        everything = np.concatenate(self.drawn)
+        for place in np.flatnonzero(random.random(len(cells)) < self.drawn_share):
+            known = self.drawn[self.classes[cells[place][0]]] if self.balance == "classes" else everything
+            cells[place] = known if len(known) else cells[place]
+        return cells
 
     def draw_evenly(self, random: np.random.Generator, size: int) -> Places:
         """Draw ``size`` crops, as equally many as may be from every bin instead of by chance."""

@@ -38,6 +38,7 @@ from .checkpoints import read_checkpoint
 from .codec import Codec
 from .crops import CropTask
 from .data import CropSampler, DevicePictures, Pictures, fits_on, list_pictures, split_held_out
+from .drawn import PAGE_SIDE, drawn_pages
 from .fixed_point import compute_as_exported
 from .fusion import PICTURE_SIDE, Fusion, collect_seams
 from .half_precision import choose_precision, precision
@@ -361,8 +362,8 @@ class Pipeline:
                 PictureCodec(codec, known, s.classes.thresholds), sampler, settings, mode="joint"
             )
         resident = None
-        if fits_on(self.device, arrays):
-            resident = DevicePictures(arrays, settings.crop, self.device)
+        if fits_on(self.device, sampler.arrays):
+            resident = DevicePictures(sampler.arrays, settings.crop, self.device)
         if stage == "entropy" and s.quantise.helpers:
             torch.manual_seed(settings.seed)  # of what the helpers start from
             return JoinedCropTask(codec, sampler, settings, resident=resident, quantise=s.quantise)
@@ -373,12 +374,15 @@ class Pipeline:
         return self.settings.quantise.entropy and stage in ("entropy", "end-to-end")
 
     def _sampler(self, settings: StageSettings) -> CropSampler:
+        data, side = self.settings.data, max(PAGE_SIDE, settings.crop)
         return CropSampler(
             self.loaded.arrays,
             crop=settings.crop,
             seed=settings.seed,
             thresholds=self.settings.classes.thresholds,
             balance=settings.balance,
+            drawn=drawn_pages(data.drawn_pages, self.settings.seed, side) if data.drawn_share else (),
+            drawn_share=data.drawn_share,
         )
 
     def _before(self, stage: str) -> tuple[Codec | None, str]:

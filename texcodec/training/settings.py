@@ -47,12 +47,16 @@ class DataSettings:
         held_out: one file in so many is not trained on; 0 trains on all of them.
         memory_share: share of the machine's memory that decoded pictures may take; more of them go to a memory
             map in the work folder.
+        drawn_share: share of the crops that show drawn pages (``drawn``): text, windows, charts and icons.
+        drawn_pages: how many pages are drawn for them.
     """
 
     scales: tuple[float, ...] = (1.0, 0.7, 0.5)
     spread: float = 0.1
     held_out: int = 10
     memory_share: float = 0.4
+    drawn_share: float = 0.0
+    drawn_pages: int = 100
 
     def __post_init__(self) -> None:
         check(
@@ -62,6 +66,8 @@ class DataSettings:
         check(0 <= self.spread < 1, "data.spread must be at least 0 and below 1.")
         check(self.held_out != 1 and self.held_out >= 0, "data.held_out must be 0, or 2 or more.")
         check(0 <= self.memory_share <= 1, "data.memory_share must be between 0 and 1.")
+        check(0 <= self.drawn_share <= 1, "data.drawn_share must be between 0 and 1.")
+        check(self.drawn_pages >= 1, "data.drawn_pages must be at least 1.")
 
 
 @dataclass(frozen=True)
