@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,11 +16,14 @@ from ..limits import DEFAULT_LIMITS, Limits
 from ..notices import Warn, issue
 from .coders import decoders_for
 from .cropping import region_box
+from .preview import PreviewCanvas, averaged, mean_levels, reduced, reduced_plane
+from .pyramid_coder import PyramidCoder
 from .reconstruction import Plan, paste, plan, render
 from .requirements import Models, check_supported, models_for
-from .tile import CodedTile, DecodedTile
+from .tile import CodedTile, DecodedTile, TileSamples
 from .workers import Counter, Progress, Workers
 
+T = TypeVar("T")
 CANVAS_BYTES = 24
 """Memory per pixel that decoding needs at most: latents, unrounded and rounded pixels."""
 
@@ -60,6 +65,41 @@ class Decoder:
         plane = None if alpha is None else np.ascontiguousarray(box.cut(alpha))
         icc, exif, xmp = (self._reader.chunks.get(kind) for kind in (ICCP, EXIF, XMPD))
         return Picture(pixels, plane, icc, exif, xmp)
+
+    def preview(
+        self, threads: int | None = None, progress: Progress | None = None, warn: Warn | None = None
+    ) -> Picture:
+        """A picture of one pixel per lattice square; see ``TcxFile.preview``."""
+        coders = {k: c for k, c in self._coders.items() if isinstance(c, PyramidCoder)}
+        if self._models is None or not coders:
+            whole = self.picture(None, threads, progress, warn)
+            return replace(
+                whole, pixels=reduced(whole.pixels, self._grid), alpha=reduced_plane(whole.alpha, self._grid)
+            )
+        header, grid, models, warn = self._header, self._grid, self._models, warn or issue
+        canvas, alpha = PreviewCanvas(grid), reduced_plane(self._alpha(warn), grid)
+
+        def levels(index: int) -> np.ndarray | None:
+            entry = self._reader.tiles[index]
+            if entry.absent:
+                return None
+            if entry.drawn:
+                samples = self._tile(index).decoded()
+                assert isinstance(samples, TileSamples)
+                return averaged(samples.values.transpose(2, 0, 1), grid.box(index), grid)
+            rate, payload = header.rate_index + entry.offset, self._reader.tile_bytes(index)
+            try:
+                means = coders[entry.class_index].read_means(payload, entry.class_index, rate, grid, index)
+            except CorruptError as error:
+                raise CorruptError(f"Tile {index} is damaged: {error}") from None
+            return mean_levels(means, rate, models)
+
+        with Workers(threads) as workers:
+            counter = Counter(len(grid), progress)
+            for index, found in self._sound(range(len(grid)), levels, workers, counter, warn).items():
+                canvas.put(index, found)
+        icc, exif, xmp = (self._reader.chunks.get(kind) for kind in (ICCP, EXIF, XMPD))
+        return Picture(canvas.pixels(grey=header.channels == 1), alpha, icc, exif, xmp)
 
     def _pixels(
         self, wanted: Plan, tiles: dict[int, DecodedTile], workers: Workers, counter: Counter
@@ -111,23 +151,38 @@ class Decoder:
         self, wanted: Plan, workers: Workers, counter: Counter, warn: Warn
     ) -> dict[int, DecodedTile]:
         """The sound tiles among those wanted, by number; salvage leaves out the damaged ones."""
-        salvage, present = self._reader.salvage, self._reader.tiles
-        shown = set(wanted.synthesised)
-        self.damaged.clear()
+        present, shown = self._reader.tiles, set(wanted.synthesised)
 
-        def run(index: int) -> DecodedTile | FormatError | None:
+        def decode(index: int) -> DecodedTile | None:
             # a drawn tile has no latents for its neighbours
             if present[index].absent or (present[index].drawn and index not in shown):
                 return None
+            return self._tile(index).decoded()
+
+        return self._sound(wanted.decoded, decode, workers, counter, warn)
+
+    def _sound(
+        self,
+        numbers: Sequence[int],
+        decode: Callable[[int], T | None],
+        workers: Workers,
+        counter: Counter,
+        warn: Warn,
+    ) -> dict[int, T]:
+        """What ``decode`` gives for tiles, by number, None left out; salvage leaves out the damaged ones too."""
+        salvage = self._reader.salvage
+        self.damaged.clear()
+
+        def run(index: int) -> T | FormatError | None:
             try:
-                return self._tile(index).decoded()
+                return decode(index)
             except FormatError as error:
                 if not salvage:
                     raise
                 return error
 
-        tiles = {}
-        for index, result in zip(wanted.decoded, workers.map(run, wanted.decoded, counter)):
+        tiles: dict[int, T] = {}
+        for index, result in zip(numbers, workers.map(run, numbers, counter)):
             if isinstance(result, FormatError):
                 self.damaged.append(index)
                 warn(f"Tile {index} is left grey: {result}")

@@ -303,6 +303,38 @@ class TcxFile:
         self.damaged = decoder.damaged
         return decoder.picture(region, threads, progress, warn)
 
+    def preview(
+        self,
+        *,
+        models: Models = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        warn: Warn | None = None,
+    ) -> Image.Image:
+        """A picture of 1/16 the width and height, as a Pillow image: a pixel for each lattice square of 16 x 16 pixels.
+
+        Of tiles coded with entropy profile 2 only the first slice is decoded, which holds the block means, and no
+        network makes pixels of it; the symbols' checksum is not verified. Other files are decoded whole and averaged.
+
+        Args:
+            models, threads, progress, warn: as for ``texcodec.decode``.
+        Raises: as ``texcodec.decode``.
+        """
+        return to_image(self.preview_picture(models=models, threads=threads, progress=progress, warn=warn))
+
+    def preview_picture(
+        self,
+        *,
+        models: Models = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        warn: Warn | None = None,
+    ) -> Picture:
+        """The preview as a ``texcodec.Picture``; see ``preview``."""
+        decoder = Decoder(self._reader, models, self._limits)
+        self.damaged = decoder.damaged
+        return decoder.preview(threads, progress, warn)
+
     def symbols_hash(self, *, models: Models = None, threads: int | None = None) -> str:
         """SHA-256, hexadecimal, of all tiles' decoded symbols: the same on every machine.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..constants import ACTIVATION_ONE, CHECKSUM_BITS, GAIN_ZERO, MEAN_CHANNELS
+from ..constants import ACTIVATION_ONE, CHECKSUM_BITS, GAIN_ZERO, MEAN_CHANNELS, MEAN_ONE
 from ..entropy import SymbolReader, SymbolWriter, lifting
 from ..entropy.pyramid import PASSES, predict
 from ..errors import CorruptError
@@ -107,10 +107,28 @@ class PyramidCoder(LatentCoder):
         return super().bits(tile) + float(tables.costs[place])
 
     def read(self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int) -> TileSymbols:
-        models, reader = self.models, SymbolReader(payload)
-        slices = int(reader.rows(1, 1, models.slice_tables, models.slice_row(rate_index))[0, 0])
-        if not 1 <= slices < len(self.bounds):
-            raise CorruptError(f"The tile claims {slices} slices.")
+        reader = SymbolReader(payload)
+        slices = self._slices(reader, rate_index)
         tile = self._read(reader, class_index, rate_index, grid.latent_shape(index), slices)
         reader.finish(checksum(tile))
         return tile
+
+    def read_means(
+        self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int
+    ) -> np.ndarray:
+        """The block means of a tile, float32 3 x h x w in symbols; arguments as for ``read``.
+
+        No slice but the first is decoded, so the checksum of the symbols is not reached and not verified.
+        """
+        reader = SymbolReader(payload)
+        self._slices(reader, rate_index)
+        tile = self._read(reader, class_index, rate_index, grid.latent_shape(index), 1)
+        return tile.values[_MEANS].astype(np.float32) / np.float32(MEAN_ONE)
+
+    def _slices(self, reader: SymbolReader, rate_index: int) -> int:
+        """The number of slices that a stream says it holds."""
+        models = self.models
+        slices = int(reader.rows(1, 1, models.slice_tables, models.slice_row(rate_index))[0, 0])
+        if not 1 <= slices < len(self.bounds):
+            raise CorruptError(f"The tile claims {slices} slices.")
+        return slices

@@ -154,6 +154,12 @@ class ModelSet(LoadedSet[PictureManifest]):
         """uint8 C: 0 for channels without gain, 1 for luminance, 2 for chrominance."""
         return self._array("tables.gain_planes")
 
+    @cached_property
+    def mean_colours(self) -> np.ndarray:
+        """float32 3 x 3: grey levels of R, G, B (rows) per grey level of each block mean; entropy profile 2."""
+        weights = self._array("linear.synthesis").astype(np.float32).reshape(3, LATENT_STRIDE**2, -1)
+        return weights.mean(1)[:, list(MEAN_CHANNELS)]
+
     def gain_network(self) -> IntegerNetwork:
         """The integer network from features of hyper synthesis to two gain indices per block, less 32."""
         return self._integer("gains")

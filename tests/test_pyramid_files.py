@@ -1,0 +1,153 @@
+"""Files of entropy profile 2: any size, tiles, regions, crops, gains, slices left out, and what damage ends in."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import photograph
+
+import texcodec
+from texcodec.codec.pyramid_coder import PyramidCoder, checksum
+from texcodec.codec.rate_control import psnr
+from texcodec.codec.tile import AnalysedTile
+from texcodec.container import Reader, write
+from texcodec.entropy import SymbolWriter
+from texcodec.registry import ModelSet
+from texcodec.tiles import Grid
+
+SET = Path(__file__).parent / "data" / "tiny-2"
+
+
+@pytest.fixture(scope="module")
+def models() -> ModelSet:
+    return ModelSet(SET)
+
+
+@pytest.fixture(scope="module")
+def coder(models: ModelSet) -> PyramidCoder:
+    return PyramidCoder(models)
+
+
+def latents(models: ModelSet, h: int, w: int, *, seed: int = 0, spread: float = 60.0) -> AnalysedTile:
+    random = np.random.default_rng(seed)
+    falling = spread / (1 + np.arange(models.manifest.latent_channels)) ** 0.5
+    values = random.normal(0, 1, (len(falling), h, w)) * falling[:, None, None]
+    return AnalysedTile(seed % models.classes, values.astype(np.float32))
+
+
+def grid(h: int, w: int) -> Grid:
+    return Grid(16 * w, 16 * h, 8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 16), (16, 1), (2, 3), (16, 16)], ids=str)
+def test_bits_are_those_of_the_payload(shape: tuple[int, int], models: ModelSet, coder: PyramidCoder) -> None:
+    for rate in (20, 120, 240):
+        tile = coder.quantise(latents(models, *shape), rate)
+        # the stream starts from 24 bits of checksum, and ends in whole bytes
+        assert coder.bits(tile) + 24 == pytest.approx(8 * len(coder.write(tile)), rel=0.01, abs=10)
+
+
+@pytest.mark.parametrize("claimed", ["none", "negative"])
+def test_number_of_slices_out_of_range_is_refused(claimed: str, models: ModelSet, coder: PyramidCoder) -> None:
+    tile = coder.quantise(latents(models, 4, 4), 100)
+    wrong = dataclasses.replace(tile, slices={"none": 0, "negative": -2}[claimed])
+    writer = SymbolWriter()
+    writer.rows(np.full((1, 1), wrong.slices), models.slice_tables, models.slice_row(100))
+    coder._write(writer, tile)
+    with pytest.raises(texcodec.CorruptError, match=f"{wrong.slices} slices"):
+        coder.read(writer.finish(checksum(tile)), tile.class_index, 100, grid(4, 4), 0)
+
+
+@pytest.mark.parametrize("start", ["other", "none"])
+def test_stream_that_starts_from_another_checksum_is_refused(
+    start: str, models: ModelSet, coder: PyramidCoder
+) -> None:
+    tile = coder.quantise(latents(models, 4, 4), 100)
+    writer = SymbolWriter()
+    writer.rows(np.full((1, 1), tile.slices), models.slice_tables, models.slice_row(100))
+    coder._write(writer, tile)
+    wrong = writer.finish(checksum(tile) ^ 1 if start == "other" else 0)
+    with pytest.raises(texcodec.CorruptError, match="end"):
+        coder.read(wrong, tile.class_index, 100, grid(4, 4), 0)
+
+
+def test_symbols_whose_checksum_is_zero_are_coded_too(
+    models: ModelSet, coder: PyramidCoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from texcodec.codec import pyramid_coder
+
+    tile = coder.quantise(latents(models, 4, 4), 100)
+    for value in (0, 1, (1 << 24) - 1):
+        monkeypatch.setattr(pyramid_coder, "checksum", lambda _, value=value: value)
+        back = coder.read(coder.write(tile), tile.class_index, 100, grid(4, 4), 0)
+        np.testing.assert_array_equal(back.symbols, tile.symbols)
+
+
+def test_random_payloads_are_refused(coder: PyramidCoder) -> None:
+    random = np.random.default_rng(3)
+    for length in (0, 1, 5, 64, 3000):
+        payload = random.bytes(length - 1) + b"\1" if length else b""
+        with pytest.raises(texcodec.CorruptError):
+            coder.read(payload, 0, 255, grid(16, 16), 0)
+
+
+@given(h=st.integers(1, 40), w=st.integers(1, 40), quality=st.integers(1, 100), channels=st.sampled_from([1, 3, 4]))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_pictures_of_any_small_size_come_back(h: int, w: int, quality: int, channels: int) -> None:
+    pixels = np.dstack([photograph(w, h), np.full((h, w), 99, np.uint8)])[..., :channels]
+    data = texcodec.encode(pixels, models=SET, quality=quality, threads=1)
+    decoded = np.atleast_3d(np.asarray(texcodec.decode(data, models=SET, threads=1)))
+    assert decoded.shape == pixels.shape
+    assert psnr(pixels[..., :3], decoded[..., :3]) > 12
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[bytes, np.ndarray]:
+    data = texcodec.encode(photograph(300, 280), quality=60, models=SET, tile=128)
+    return data, np.asarray(texcodec.decode(data, models=SET))
+
+
+def test_tiles_of_128_are_as_good_as_those_of_256(whole: tuple[bytes, np.ndarray]) -> None:
+    pixels = photograph(300, 280)
+    large = np.asarray(texcodec.decode(texcodec.encode(pixels, quality=60, models=SET), models=SET))
+    assert len(texcodec.open(whole[0]).tiles) == 9
+    assert psnr(pixels, whole[1]) == pytest.approx(psnr(pixels, large), abs=0.5)
+
+
+@given(x=st.integers(0, 299), y=st.integers(0, 279), w=st.integers(1, 90), h=st.integers(1, 90))
+@settings(max_examples=12, deadline=None, derandomize=True)
+def test_any_region_equals_the_crop(whole: tuple[bytes, np.ndarray], x: int, y: int, w: int, h: int) -> None:
+    data, picture = whole
+    w, h = min(w, 300 - x), min(h, 280 - y)
+    part = np.asarray(texcodec.decode(data, models=SET, region=(x, y, w, h)))
+    np.testing.assert_array_equal(part, picture[y : y + h, x : x + w])
+
+
+@pytest.mark.parametrize("outside", ["drop", "coarse"])
+def test_cropped_files_show_their_region(outside: str) -> None:
+    pixels = photograph(300, 280)
+    data = texcodec.encode(pixels, quality=80, models=SET, tile=128, crop=(37, 21, 150, 90), outside=outside)
+    header = texcodec.open(data).header
+    assert (header.origin_x, header.origin_y) == (37, 21)
+    part = np.asarray(texcodec.decode(data, models=SET, crop_only=True))
+    assert part.shape == (90, 150, 3)
+    assert psnr(pixels[21:111, 37:187], part) > 25
+
+
+def test_seams_between_tiles_are_no_steps(models: ModelSet) -> None:
+    """The lapped transform reaches across tiles: a smooth picture has no seam even without fusion."""
+    y, x = np.mgrid[:250, :250]
+    grain = np.random.default_rng(0).integers(0, 5, (250, 250, 3))
+    smooth = (grain + ((x + y) // 4 + 40)[..., None]).astype(np.uint8)
+    reader = Reader(texcodec.encode(smooth, quality=60, models=SET, tile=128))
+    data = write(
+        dataclasses.replace(reader.header, fusion=False), [reader.tile_bytes(i) for i in range(4)], reader.tiles
+    )
+    decoded = np.asarray(texcodec.decode(data, models=SET)).astype(int)
+    steps = np.abs(np.diff(decoded[..., 1], axis=1)).mean(0)
+    assert steps[127] < 2 * steps.mean() + 0.5
