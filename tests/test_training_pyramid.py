@@ -1,0 +1,114 @@
+"""Entropy profile 2 in training and in the exported set: the same symbols, at the same price. Needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pictures import photograph
+
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
+
+from training_samples import SMALLEST, sampler, stage  # noqa: E402
+
+import texcodec  # noqa: E402
+from texcodec.codec.pyramid_coder import PyramidCoder  # noqa: E402
+from texcodec.constants import CHECKSUM_BITS, MEAN_CHANNELS  # noqa: E402
+from texcodec.registry import ModelSet  # noqa: E402
+from texcodec.training.architecture import SCALE_MIN  # noqa: E402
+from texcodec.training.codec import Codec  # noqa: E402
+from texcodec.training.entropy_model import SCALE_STEP  # noqa: E402
+from texcodec.training.export import Statistics, export_set  # noqa: E402
+from texcodec.training.fixed_point import SCALE_OUTPUT  # noqa: E402
+from texcodec.training.transforms import start_coefficients  # noqa: E402
+
+ARCHITECTURE = replace(SMALLEST, profile=2, gains=True)
+SIZES = [(256, 256), (208, 144)]
+
+
+RATE = 0.6
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    """Untrained, with scales that fit the test picture's latents, and with predictions and gains at random."""
+    torch.manual_seed(0)
+    codec = Codec(ARCHITECTURE)
+    codec.half_precision = False
+    means = [0, 512, 256]
+    rows = start_coefficients(sampler(stage(1)).batches(4), ARCHITECTURE.latent_channels + 3)
+    others = [int(row) for row in rows if row not in means]
+    codec.linear.start_from(np.array(means + others[: ARCHITECTURE.latent_channels - 3]))
+    entropy = codec.entropy
+    entropy.gains.set_planes(codec.linear.analysis)
+    with torch.no_grad():
+        x = torch.from_numpy(photograph(*SIZES[0], seed=4)).permute(2, 0, 1)[None].float()
+        rate = torch.tensor([RATE])
+        symbols = codec.analyse(x, torch.tensor([0])) / codec.steps(rate)[:, :, None, None]
+        spread = torch.log(2 * symbols.std((0, 2, 3)).clamp(min=0.3) / SCALE_MIN) / SCALE_STEP / SCALE_OUTPUT
+        first, *rest = spread.split(ARCHITECTURE.slices)
+        networks = [*((network, first) for network in entropy.first.passes), *zip(entropy.steps, rest)]
+        for network, scales in networks:
+            network.leave.weight.normal_(0, 0.02)
+            network.leave.bias[len(scales) :] = scales
+        for network in list(entropy.first.passes)[1:]:
+            network.prediction.normal_(0, 0.02)
+        entropy.gains.network.weight.normal_(0, 0.5)
+    return codec
+
+
+@pytest.fixture(scope="module")
+def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+    folder = tmp_path_factory.mktemp("set")
+    # tables that nothing was counted for are those of the distribution that training assumes
+    export_set(
+        codec,
+        Statistics(ARCHITECTURE),
+        folder,
+        name="twin",
+        class_names=("smooth", "medium", "busy"),
+        thresholds=(8.0, 18.0),
+        fusion=None,
+        card={},
+    )
+    found = ModelSet(folder)
+    found.verify()
+    return found
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("quality", [40, 55, 70])
+def test_runtime_codes_as_the_training_codec_does(
+    quality: int, size: tuple[int, int], codec: Codec, models: ModelSet
+) -> None:
+    pixels = photograph(*size, seed=4)
+    data = texcodec.encode(pixels, quality=quality, models=models, threads=1)
+    with texcodec.open(data) as file:
+        index, entry = file.header.rate_index, file.tiles[0]
+        ours = np.asarray(file.decode(models=models)).astype(float)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    with torch.no_grad():
+        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.class_index]), halo=True, rounding="hard")
+    theirs = coded.pixels[0].permute(1, 2, 0).numpy()
+    assert np.square(ours - pixels).mean() == pytest.approx(np.square(theirs.round() - pixels).mean(), rel=0.03)
+    # the stream starts from the checksum; the number of slices is free while training
+    slices = np.log2(len(ARCHITECTURE.slices))
+    payload = len(data) - file.container_bytes
+    assert 8 * payload - CHECKSUM_BITS - slices == pytest.approx(coded.bits.item(), rel=0.03, abs=16)
+
+
+def test_gains_of_the_runtime_are_those_of_training(codec: Codec, models: ModelSet) -> None:
+    coder = PyramidCoder(models)
+    random = np.random.default_rng(1)
+    hyper = random.integers(-4, 5, (ARCHITECTURE.hyper_channels, 2, 2)).astype(np.int32)
+    features = coder._hyper_features(hyper, 1, 120, (8, 8))
+    gains = coder._gains(features)
+    assert gains is not None
+    with torch.no_grad():
+        twin = codec.entropy.gains(torch.from_numpy(features) / 32)[0].numpy()
+    assert len(np.unique(gains)) > 3
+    assert (gains[list(MEAN_CHANNELS)] == 1).all()
+    # an index may round the other way where the integers of a layer do
+    assert np.abs(np.log(gains) - np.log(twin)).max() < 1.01 / 16
