@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import os
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +156,31 @@ def test_seams_between_tiles_are_no_steps(models: ModelSet) -> None:
     decoded = np.asarray(texcodec.decode(data, models=SET)).astype(int)
     steps = np.abs(np.diff(decoded[..., 1], axis=1)).mean(0)
     assert steps[127] < 2 * steps.mean() + 0.5
+
+
+def test_release_0_3_0_refuses_the_entropy_profile_as_unsupported(tmp_path: Path) -> None:
+    """Its own code, where the history is at hand: the check of the profile fires before a model set is looked for."""
+    root = Path(__file__).resolve().parents[1]
+    try:
+        command = ["git", "-C", str(root), "archive", "98ebe0a", "texcodec"]
+        archive = subprocess.run(command, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("the history of the repository is not here")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(tmp_path)
+    code = (
+        "import sys, texcodec\n"
+        "try: texcodec.decode(sys.stdin.buffer.read())\n"
+        "except texcodec.UnsupportedError as error: print(texcodec.__version__, error)"
+    )
+    data = texcodec.encode(photograph(60, 50), models=SET)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=data, capture_output=True, env=environment, cwd=tmp_path, check=True)
+    assert done.stdout.decode().startswith("0.3.0 The file uses entropy profile 2, but this version")
+
+
+def test_files_of_profile_2_have_minor_version_3() -> None:
+    for options in ({}, {"tile": 128, "crop": (37, 21, 150, 90)}):
+        data = texcodec.encode(photograph(300, 280), models=SET, **options)  # type: ignore[arg-type]
+        assert texcodec.open(data).header.minor == 3

@@ -57,6 +57,8 @@ TILE_BYTES = 10
 """Rough sizes of a file's fixed part and of a tile's index entry, for estimates that writing corrects."""
 CROP_MINOR = 1
 """Minor version of the format in files with a crop."""
+PYRAMID_MINOR = 3
+"""Of files of entropy profile 2."""
 MOSTLY_DRAWN = 1 / 3
 """Share of a picture's pixels in drawn tiles from which on it is tried without any network."""
 LOSSLESS_BITS = 1.0
@@ -295,8 +297,16 @@ class _Encoding:
             origin_y=grid.origin_y,
             alpha_mode=0 if self.alpha is None else 1,
             drawn=drawn,
-            minor=DRAWN_MINOR if drawn else 0 if self.crop is None else CROP_MINOR,
+            minor=self._minor(drawn),
         )
+
+    def _minor(self, drawn: bool) -> int:
+        """The version of the format that first has what this file has."""
+        if drawn:
+            return DRAWN_MINOR
+        if self.models.manifest.entropy_profile > 1:
+            return PYRAMID_MINOR
+        return 0 if self.crop is None else CROP_MINOR
 
     def _code(self, index: int, rate: int) -> CodedTile:
         """What the payload of a tile is to hold at a rate index: symbols, or samples where those cost less."""
