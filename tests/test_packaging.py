@@ -157,8 +157,12 @@ def test_released_sets_are_the_ones_listed() -> None:
 
 def test_sets_are_small_enough_to_download() -> None:
     for folder in (ROOT / "models").iterdir():
-        if folder.is_dir():
+        if (folder / "manifest.json").is_file():
             assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) <= 12_000_000
+
+
+def test_checkpoint_of_the_open_training_is_small_enough_for_the_repository() -> None:
+    assert sum(p.stat().st_size for p in (ROOT / "models" / "next").iterdir()) <= 24_000_000
 
 
 def test_only_training_imports_torch_with_its_modules() -> None:

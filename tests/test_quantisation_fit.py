@@ -160,7 +160,7 @@ def test_batches_of_unknown_number_are_refused() -> None:
 
 
 def test_example_of_the_guide_runs() -> None:
-    guide = (ROOT / "docs" / "quantisation.md").read_text("utf-8")
+    guide = (ROOT / "docs" / "guides" / "quantise.md").read_text("utf-8")
     code = guide.split("```python\n")[1].split("```")[0]
     torch.manual_seed(0)
     names = {"float_network": chain(4), "batches": samples, "batch_of_inputs": pictures()}
