@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from texcodec.training.integer_export import export_conv  # noqa: E402
 from texcodec.training.presets import TINY  # noqa: E402
 from texcodec.training.restore import restore_codec, restore_fusion  # noqa: E402
 from texcodec.training.rounding import logistic_bits  # noqa: E402
+from texcodec.training.settings import ClassSettings  # noqa: E402
 from texcodec.training.transforms import dct_basis, start_coefficients  # noqa: E402
 
 SET = "tiny-1"
@@ -233,3 +235,10 @@ def test_parts_that_were_trained_apart_stay_apart() -> None:
     codec.share(SHARED)
     assert codec.transforms[1].synthesis.blocks is not codec.transforms[0].synthesis.blocks
     assert codec.transforms[1].analysis.enter is codec.transforms[0].analysis.enter
+
+
+def test_classes_of_a_profile_without_analysis_share_the_rest() -> None:
+    codec = Codec(replace(TINY, profile=2)).specialise(ClassSettings().shared)
+    first, second, _ = codec.transforms
+    assert first.synthesis.blocks is second.synthesis.blocks
+    assert first.synthesis.leave is not second.synthesis.leave
