@@ -315,9 +315,8 @@ class TcxFile:
 
         Of tiles coded with entropy profile 2 only the first slice is decoded, which holds the block means, and no
         network makes pixels of it; the symbols' checksum is not verified. Other files are decoded whole and averaged.
+        The arguments are those of ``texcodec.decode``.
 
-        Args:
-            models, threads, progress, warn: as for ``texcodec.decode``.
         Raises: as ``texcodec.decode``.
         """
         return to_image(self.preview_picture(models=models, threads=threads, progress=progress, warn=warn))
