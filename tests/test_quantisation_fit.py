@@ -177,4 +177,4 @@ def test_needs_torch_and_numpy_only() -> None:
         "print(sorted(m.split('.')[1] for m in sys.modules if m.startswith('texcodec.') and m.count('.') == 1))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "['errors', 'limits', 'networks', 'quantisation']"
+    assert done.stdout.strip() == "['constants', 'errors', 'limits', 'networks', 'quantisation']"
