@@ -2,6 +2,7 @@
 
     TexcodecError                     exit code 1
       StreamError                     1   reading or writing bytes failed (the machine)
+        OutputExistsError             1   the output is there already
       FormatError                     1   the .tcx file is at fault
         NotTcxError                   1   wrong signature, or one that a text-mode transfer damaged
         TruncatedError                1   the file ends too early
@@ -10,6 +11,7 @@
         UnsupportedError              4   a version, critical chunk or profile this version does not know
       ParameterError (ValueError)     2   the caller is at fault
         ParameterTypeError (TypeError) 2  an argument is of a kind that is not accepted
+      TargetError (ValueError)        1   the size, rate or PSNR that was asked for cannot be had of this picture
       LimitError                      4   a declared size is over a limit (texcodec.limits)
       ModelError                      3   the model set is at fault
         ModelNotFoundError            3   no such set, or not the one that the file names
@@ -34,9 +36,11 @@ __all__ = [
     "ModelError",
     "ModelNotFoundError",
     "NotTcxError",
+    "OutputExistsError",
     "ParameterError",
     "ParameterTypeError",
     "StreamError",
+    "TargetError",
     "TensorError",
     "TexcodecError",
     "TexcodecWarning",
@@ -76,6 +80,12 @@ class TexcodecWarning(UserWarning):
 
 class StreamError(TexcodecError):
     """Reading or writing bytes failed: a closed pipe, a full disk, a permission."""
+
+
+class OutputExistsError(StreamError):
+    """The output is there already, and replacing it was not asked for."""
+
+    advice = "Replace it with --force."
 
 
 class FormatError(TexcodecError):
@@ -119,6 +129,12 @@ class ParameterError(TexcodecError, ValueError):
 
 class ParameterTypeError(ParameterError, TypeError):
     """An argument is of a type that is not accepted; the message names those that are."""
+
+
+class TargetError(TexcodecError, ValueError):
+    """The size, rate or PSNR that was asked for is out of reach for this picture and model set."""
+
+    advice = "Ask for another one, or take the nearest with --nearest."
 
 
 class LimitError(TexcodecError):

@@ -46,34 +46,31 @@ class Limits:
     def check_picture(self, width: int, height: int, channels: int) -> None:
         """Raise LimitError unless a uint8 picture of height x width x channels is within the limits."""
         if width > self.side or height > self.side:
-            raise LimitError(
-                f"The picture declares {width} x {height} pixels but the limit 'side' is {self.side}."
-            )
+            raise _over("side", f"The picture declares {width} x {height} pixels but a side may have {self.side}.")
         if width * height > self.pixels:
-            raise LimitError(
-                f"The picture declares {width} x {height} pixels but the limit 'pixels' is {self.pixels}."
-            )
+            raise _over("pixels", f"The picture declares {width} x {height} pixels but {self.pixels} are allowed.")
         self.check_memory(width * height * channels, "the decoded picture")
 
     def check_tiles(self, count: int) -> None:
         """Raise LimitError unless a file of ``count`` tiles is within the limits."""
         if count > self.tiles:
-            raise LimitError(f"The file declares {count} tiles but the limit 'tiles' is {self.tiles}.")
+            raise _over("tiles", f"The file declares {count} tiles but {self.tiles} are allowed.")
 
     def check_memory(self, count: int, what: str) -> None:
         """Raise LimitError unless ``count`` bytes for ``what`` (a noun phrase) are within the limits."""
         if count > self.memory:
-            raise LimitError(
-                f"{what[:1].upper()}{what[1:]} needs {count} bytes of memory but the limit 'memory' is {self.memory}."
-            )
+            name = f"{what[:1].upper()}{what[1:]}"
+            raise _over("memory", f"{name} needs {count} bytes of memory but {self.memory} are allowed.")
 
     def check_metadata(self, count: int) -> None:
         """Raise LimitError unless ``count`` bytes of ancillary chunks are within the limits."""
         if count > self.metadata:
-            raise LimitError(
-                f"The file declares at least {count} bytes of metadata but the limit 'metadata' is "
-                f"{self.metadata}."
-            )
+            sentence = f"The file declares at least {count} bytes of metadata but {self.metadata} are allowed."
+            raise _over("metadata", sentence)
+
+
+def _over(name: str, sentence: str) -> LimitError:
+    return LimitError(sentence, advice=f"If it can be trusted, raise the limit with --limit-{name}.")
 
 
 DEFAULT_LIMITS = Limits()

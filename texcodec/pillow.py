@@ -35,7 +35,7 @@ _EXIF_PREFIX = b"Exif\x00\x00"
 _UNLIMITED = 1 << 62
 _MOST_DPI = 1e6
 _OPTIONS = (
-    *("quality", "bpp", "size", "psnr", "lossless", "models", "threads", "tile"),
+    *("quality", "bpp", "size", "psnr", "nearest", "lossless", "models", "threads", "tile"),
     *("crop", "outside", "limits", "progress", "warn"),
 )
 """Options of ``save`` that go to ``texcodec.encode``; others are ignored, as by Pillow's own writers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -80,18 +80,21 @@ class Console:
         finally:
             self._close()
 
-    def files(self, names: list[str]) -> Iterable[str]:
-        """The names, with a progress bar over them if there are several."""
-        if len(names) < 2 or not self._visible():
-            yield from names
+    @contextmanager
+    def files(self, count: int) -> Iterator[Callable[[], None]]:
+        """A function to call after each file, which moves a progress bar if there are several."""
+        if count < 2 or not self._visible():
+            yield lambda: None
             return
-        self._bar = _new_bar(len(names), "file")
+        self._bar = _new_bar(count, "file")
         try:
-            for name in names:
-                yield name
-                self._bar.update()
+            yield self._advance
         finally:
             self._close()
+
+    def _advance(self) -> None:
+        if self._bar is not None:
+            self._bar.update()
 
     def _visible(self) -> bool:
         return not self.quiet and sys.stderr is not None and sys.stderr.isatty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import click
 from texcodec.cli import options
 from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console
-from texcodec.cli.outputs import plan
+from texcodec.cli.plan import make_folders, plan
 from texcodec.errors import ParameterError
 from texcodec.files import check_output, write_output
 from texcodec.limits import Limits
@@ -263,17 +264,19 @@ def _each(job: _Job, word: str, change: Callable[[Any, Any], Any]) -> int:
 
     learned = read_profile(job.profile)
 
-    def default_name(source: str) -> Path:
-        path = Path(source)
-        return Path(job.out_dir) / path.name if job.out_dir is not None else path.with_suffix(f".{word}{path.suffix}")
+    def named(name: str) -> str:
+        stem, extension = os.path.splitext(name)
+        return name if job.out_dir is not None else f"{stem}.{word}{extension}"
 
-    places = plan(
+    todo = plan(
         job.inputs,
         output=job.output,
         out_dir=job.out_dir,
         is_output=lambda name: not Path(name).exists(),
-        default_name=default_name,
+        named=named,
     )
+    make_folders(todo)
+    places = todo.places()
     formats = {target: format_for(".png" if target == "-" else target) for target in places.values()}
 
     def one(source: str) -> None:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import opened, process
-from texcodec.cli.console import Console
-from texcodec.cli.outputs import plan
+from texcodec.cli.arguments import holds_another_picture, no_output
+from texcodec.cli.batch import opened
+from texcodec.cli.console import Console, Progress
+from texcodec.cli.outcomes import Reporter, Result
+from texcodec.cli.plan import Job, plan
+from texcodec.cli.runner import Settings, run
 from texcodec.errors import ParameterError
-from texcodec.files import STANDARD_STREAM, check_output, decoded_name, write_output
+from texcodec.files import STANDARD_STREAM, decoded_name, full_decoded_name, write_output
 from texcodec.limits import Limits
 
 
 @click.command("decode", short_help="Decode .tcx files into pictures.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT... [OUTPUT]")
 @options.outputs
+@options.batch
 @click.option(
     "--format",
     "extension",
@@ -63,7 +69,9 @@ def command(
     inputs: tuple[str, ...],
     output: str | None,
     out_dir: str | None,
-    force: bool,
+    batch: Settings,
+    as_json: bool,
+    full_names: bool,
     extension: str | None,
     region: tuple[int, int, int, int] | None,
     crop_only: bool,
@@ -79,8 +87,9 @@ def command(
     """Decode .tcx files into pictures of any format that Pillow writes.
 
     With two arguments, the second one is the output unless it ends in .tcx. Otherwise all arguments are
-    inputs, and photo.tcx becomes photo.png beside it, or in the folder given with --out-dir. An input "-" is
-    standard input, and an output "-" standard output.
+    inputs, and photo.tcx becomes photo.png beside it, or in the folder given with --out-dir. Of a folder, all .tcx
+    files in it and below it are inputs, and keep their places below --out-dir. An input "-" is standard input, and an
+    output "-" standard output.
 
     A file names the model set that it needs, which is found by itself if it is installed.
     """
@@ -89,54 +98,99 @@ def command(
     if preview and (crop_only or region is not None):
         raise click.UsageError("--preview shows the whole picture; leave out --region and --crop-only.")
     suffix = _suffix(extension)
-    places = plan(
+    todo = plan(
         inputs,
         output=output,
         out_dir=out_dir,
-        is_output=lambda name: not name.lower().endswith(".tcx"),
-        default_name=lambda source: decoded_name(source, out_dir, suffix or ".png"),
+        is_output=lambda name: _is_output(inputs[0], name),
+        named=lambda name: (full_decoded_name if full_names else decoded_name)(name, suffix or ".png"),
+        members=lambda name: name.lower().endswith(".tcx"),
     )
-    formats = {target: _format(target, suffix) for target in places.values()}
+    if as_json and any(job.target == STANDARD_STREAM for job in todo.jobs):
+        raise click.UsageError("--json and the picture cannot both go to standard output.")
+    for extension_of in {os.path.splitext(job.target)[1]: job.target for job in todo.jobs}.values():
+        _format(extension_of, suffix)  # fails once instead of once a file
     if models is not None:
         from texcodec.registry import find_set
 
-        find_set(models)  # fails once instead of once a file
+        find_set(models)  # likewise
+    threads = threads if threads is not None or batch.processes == 1 else 1
+    what = _What(region, crop_only, preview, salvage, strict, not no_metadata)
+    work = _Decode(what, suffix, models, threads, limits, batch.force)
+    return run(todo, work, batch, console, Reporter(console, as_json=as_json))
 
-    def decode_one(source: str) -> None:
+
+@dataclass(frozen=True)
+class _What:
+    """What is decoded of a file."""
+
+    region: tuple[int, int, int, int] | None
+    crop_only: bool
+    preview: bool
+    salvage: bool
+    strict: bool
+    metadata: bool
+
+
+@dataclass(frozen=True)
+class _Decode:
+    """Decodes one file."""
+
+    what: _What
+    suffix: str | None
+    models: str | None
+    threads: int | None
+    limits: Limits
+    force: bool
+
+    def __call__(
+        self, job: Job, *, sync: bool, warn: Callable[[str], None], progress: Progress | None
+    ) -> Result:
         import texcodec
         from texcodec.images import save_picture
 
-        target = places[source]
-        start = time.perf_counter()
-        check_output(target, force=force)
-        warn = console.notices(source)
-        with opened(source) as file, texcodec.open(file, limits=limits, salvage=salvage) as tcx:
-            with console.tiles() as progress:
-                if preview:
-                    picture = tcx.preview_picture(models=models, threads=threads, progress=progress, warn=warn)
-                else:
-                    picture = tcx.decode_picture(
-                        region=tcx.crop_region() if crop_only else region,
-                        models=models,
-                        threads=threads,
-                        progress=progress,
-                        warn=warn,
-                    )
-            size, pixels = tcx.file_bytes, tcx.width * tcx.height
-        if no_metadata:
+        what = self.what
+        with opened(job.source) as file, texcodec.open(file, limits=self.limits, salvage=what.salvage) as tcx:
+            if what.preview:
+                picture = tcx.preview_picture(
+                    models=self.models, threads=self.threads, progress=progress, warn=warn
+                )
+            else:
+                picture = tcx.decode_picture(
+                    region=tcx.crop_region() if what.crop_only else what.region,
+                    models=self.models,
+                    threads=self.threads,
+                    progress=progress,
+                    warn=warn,
+                )
+            size, width, height = tcx.file_bytes, tcx.width, tcx.height
+        if not what.metadata:
             picture = dataclasses.replace(picture, icc=None, exif=None, xmp=None)
         left_out: list[str] = []
+        image_format = _format(job.target, self.suffix)
         write_output(
-            target,
-            lambda to: left_out.extend(save_picture(picture, to, formats[target], strict=strict)),
-            force=force,
+            job.target,
+            lambda to: left_out.extend(save_picture(picture, to, image_format, strict=what.strict)),
+            force=self.force,
+            sync=sync,
         )
         for sentence in left_out:
             warn(sentence)
-        seconds = time.perf_counter() - start
-        console.done(source, target, size=size, pixels=pixels, seconds=seconds)
+        bytes_out = os.path.getsize(job.target) if os.path.isfile(job.target) else None
+        return Result(size, bytes_out, size, width, height)
 
-    return process(console, list(places), decode_one)
+
+def _is_output(source: str, name: str) -> bool:
+    """Whether the second of two arguments is the output: whatever is no .tcx file.
+
+    Raises:
+        click.UsageError: it exists and holds another picture than the first.
+    """
+    if name.lower().endswith(".tcx") or os.path.isdir(name):
+        return False
+    if holds_another_picture(source, name):
+        raise no_output(source, name)
+    return True
 
 
 def _suffix(extension: str | None) -> str | None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import stat
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import opened, process, require_models
-from texcodec.cli.console import Console
-from texcodec.cli.outputs import plan
+from texcodec.cli.arguments import holds_another_picture, no_output
+from texcodec.cli.batch import opened, require_models
+from texcodec.cli.console import Console, Progress
+from texcodec.cli.outcomes import Reporter, Result
+from texcodec.cli.plan import Job, plan
+from texcodec.cli.runner import Settings, run
 from texcodec.errors import ParameterError
-from texcodec.files import STANDARD_STREAM, check_output, encoded_name, write_output
+from texcodec.files import STANDARD_STREAM, encoded_name, full_encoded_name, write_output
 from texcodec.limits import Limits
+
+if TYPE_CHECKING:
+    from texcodec.crop import Profile
 
 _TARGETS = ("quality", "bpp", "size", "psnr")
 
@@ -22,6 +30,10 @@ _TARGETS = ("quality", "bpp", "size", "psnr")
 @click.command("encode", short_help="Code pictures into .tcx files.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT... [OUTPUT.tcx]")
 @options.outputs
+@options.batch
+@click.option(
+    "--only-if-smaller", is_flag=True, help="Write no file that would be as large as its picture, or larger."
+)
 @click.option(
     "--quality",
     type=options.FiniteRange(1, 100),
@@ -45,6 +57,11 @@ _TARGETS = ("quality", "bpp", "size", "psnr")
     type=options.FiniteRange(0, min_open=True),
     metavar="DECIBELS",
     help="Aim at this peak signal-to-noise ratio, within 0.1 dB.",
+)
+@click.option(
+    "--nearest",
+    is_flag=True,
+    help="Where --bpp, --size or --psnr is out of reach, take the nearest that the picture allows instead of failing.",
 )
 @click.option(
     "--lossless",
@@ -81,11 +98,15 @@ def command(
     inputs: tuple[str, ...],
     output: str | None,
     out_dir: str | None,
-    force: bool,
+    batch: Settings,
+    as_json: bool,
+    full_names: bool,
+    only_if_smaller: bool,
     quality: float | None,
     bpp: float | None,
     size: int | None,
     psnr: float | None,
+    nearest: bool,
     lossless: bool,
     tile: str | None,
     crop: str | None,
@@ -100,11 +121,12 @@ def command(
     """Code pictures of any format that Pillow reads into .tcx files.
 
     With two arguments, the second one is the output if it ends in .tcx or is "-". Otherwise all arguments
-    are inputs, and photo.png becomes photo.tcx beside it, or in the folder given with --out-dir. An input "-"
-    is standard input, and an output "-" standard output.
+    are inputs, and photo.png becomes photo.tcx beside it, or in the folder given with --out-dir. Of a folder, all
+    pictures in it and below it are inputs, and keep their places below --out-dir. An input "-" is standard input, and
+    an output "-" standard output.
 
-    At most one of --quality, --bpp, --size, --psnr and --lossless can be given. Where the target cannot be reached, the
-    nearest end of the range is used, and a warning says so.
+    At most one of --quality, --bpp, --size, --psnr and --lossless can be given. A target that is out of reach is an
+    error, and nothing is written, unless --nearest is given.
 
     With --crop, --size and --bpp are those of the whole file and picture, --psnr that of the region.
     """
@@ -113,13 +135,16 @@ def command(
         raise click.UsageError(f"At most one of {names} can be given.")
     if outside is not None and crop is None:
         raise click.UsageError("--outside needs --crop, the profile of what is inside.")
-    places = plan(
+    todo = plan(
         inputs,
         output=output,
         out_dir=out_dir,
-        is_output=_is_output,
-        default_name=lambda source: encoded_name(source, out_dir),
+        is_output=lambda name: _is_output(inputs[0], name),
+        named=full_encoded_name if full_names else encoded_name,
+        members=_is_picture,
     )
+    if as_json and any(job.target == STANDARD_STREAM for job in todo.jobs):
+        raise click.UsageError("--json and the file cannot both go to standard output.")
     if lossless and outside == "coarse":
         raise click.UsageError("--lossless has no coarse tiles; leave --outside coarse away.")
     if not lossless:
@@ -129,52 +154,80 @@ def command(
         from texcodec.crop import read_profile
 
         profile = read_profile(crop)  # fails once instead of once a file
+    arguments = {
+        "quality": quality,
+        "bpp": bpp,
+        "size": size,
+        "psnr": psnr,
+        "nearest": nearest,
+        "lossless": lossless,
+        "models": models,
+        "threads": threads if threads is not None or batch.processes == 1 else 1,
+        "tile": int(tile) if tile else None,
+        "outside": outside,
+        "metadata": not no_metadata,
+    }
+    work = _Encode(arguments, profile, limits, strict, batch.force, only_if_smaller)
+    return run(todo, work, batch, console, Reporter(console, as_json=as_json))
 
-    def encode_one(source: str) -> None:
+
+@dataclass(frozen=True)
+class _Encode:
+    """Codes one picture.
+
+    Attributes:
+        arguments: of ``texcodec.encode``.
+    """
+
+    arguments: dict[str, Any]
+    profile: Profile | None
+    limits: Limits
+    strict: bool
+    force: bool
+    only_if_smaller: bool
+
+    def __call__(
+        self, job: Job, *, sync: bool, warn: Callable[[str], None], progress: Progress | None
+    ) -> Result:
         import texcodec
         from texcodec.images import hold_back_library_output, read_picture
 
         hold_back_library_output()  # this process writes to standard error from one thread
-
-        target = places[source]
-        start = time.perf_counter()
-        check_output(target, force=force)
-        warn = console.notices(source)
-        with opened(source) as file:
-            picture = read_picture(file, limits, name="The picture", strict=strict)
-        with console.tiles() as progress:
-            data = texcodec.encode(
-                picture,
-                quality=quality,
-                bpp=bpp,
-                size=size,
-                psnr=psnr,
-                lossless=lossless,
-                models=models,
-                threads=threads,
-                tile=int(tile) if tile else None,
-                crop=profile,
-                outside=outside,
-                metadata=not no_metadata,
-                limits=limits,
-                progress=progress,
-                warn=warn,
-            )
-        write_output(target, data, force=force)
-        pixels = picture.width * picture.height
-        seconds = time.perf_counter() - start
-        console.done(source, target, size=len(data), pixels=pixels, seconds=seconds)
-
-    return process(console, list(places), encode_one)
+        with opened(job.source) as file:
+            bytes_in = _size(file.fileno()) if job.source != STANDARD_STREAM else None
+            picture = read_picture(file, self.limits, name="The picture", strict=self.strict)
+        data = texcodec.encode(
+            picture, crop=self.profile, limits=self.limits, progress=progress, warn=warn, **self.arguments
+        )
+        written = not (self.only_if_smaller and bytes_in is not None and len(data) >= bytes_in)
+        if written:
+            write_output(job.target, data, force=self.force, sync=sync)
+        else:
+            warn(f"Not written: {len(data)} bytes would not be fewer than the {bytes_in} of the picture.")
+        return Result(bytes_in, len(data), len(data), picture.width, picture.height, written)
 
 
-def _is_output(name: str) -> bool:
+def _size(descriptor: int) -> int | None:
+    found = os.fstat(descriptor)
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _is_picture(name: str) -> bool:
+    from texcodec.images import names_readable_picture
+
+    return names_readable_picture(name)
+
+
+def _is_output(source: str, name: str) -> bool:
     """Whether the second of two arguments is the output: a .tcx file, a device or a pipe.
 
     Raises:
-        click.UsageError: it is no name that an output has, and as an input it does not exist.
+        click.UsageError: it is no name that an output has, and as an input it does not exist; or it exists and
+            holds another picture than the first.
     """
     if name == STANDARD_STREAM or name.lower().endswith(".tcx"):
+        if holds_another_picture(source, name):
+            raise no_output(source, name)
         return True
     try:
         mode = os.stat(name).st_mode

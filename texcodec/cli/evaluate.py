@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import FILE_FAILED
 from texcodec.cli.console import Console, emit
+from texcodec.cli.failures import FILE_FAILED
 
 if TYPE_CHECKING:
     from texcodec.evaluation.adapters import Codec

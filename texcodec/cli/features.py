@@ -6,7 +6,6 @@ import json
 import os
 import time
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ import click
 from texcodec.cli import options
 from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console, display_name, emit, in_columns
-from texcodec.cli.outputs import plan
+from texcodec.cli.plan import make_folders, plan
 from texcodec.errors import ModelError, ParameterError
 from texcodec.files import STANDARD_STREAM, check_output, decoded_name, encoded_name, write_output
 from texcodec.limits import Limits
@@ -96,13 +95,15 @@ def encode(
     """
     if not with_picture and (quality is not None or picture_models is not None):
         raise click.UsageError("--quality and --picture-models are of pixels; they need --with-picture.")
-    places = plan(
+    todo = plan(
         inputs,
         output=output,
         out_dir=out_dir,
         is_output=lambda name: name == STANDARD_STREAM or name.lower().endswith(".tcx"),
-        default_name=lambda source: encoded_name(source, out_dir),
+        named=encoded_name,
     )
+    make_folders(todo)
+    places = todo.places()
     features = loaded(models)
     features.level(level)  # fails once instead of once a file
     if with_picture:
@@ -185,13 +186,15 @@ def decode(
     photo.safetensors beside it, or in the folder given with --out-dir.
     """
     suffix = f".{extension or 'safetensors'}"
-    places = plan(
+    todo = plan(
         inputs,
         output=output,
         out_dir=out_dir,
         is_output=lambda name: not name.lower().endswith(".tcx"),
-        default_name=lambda source: decoded_name(source, out_dir, suffix),
+        named=lambda name: decoded_name(name, suffix),
     )
+    make_folders(todo)
+    places = todo.places()
     suffixes = {target: _suffix(target, extension, suffix, _TENSOR_FORMATS) for target in places.values()}
     if models is not None:
         loaded(models)
@@ -280,7 +283,7 @@ def infer(
             if output is not None and len(found) > 1:
                 raise ParameterError(f"There are answers of {', '.join(found)}; choose one with --task.")
             for name, answer in found.items():
-                target = output or str(_answer_name(source, out_dir, name, extension, infos[name], answer))
+                target = output or _answer_name(source, out_dir, name, extension, infos[name], answer)
                 suffix = _suffix(target, extension, ".json", _ANSWER_FORMATS)
                 write_output(target, answers.writer_of(infos[name], answer, suffix), force=force)
             return
@@ -296,12 +299,13 @@ def infer(
 
 def _answer_name(
     source: str, out_dir: str | None, task: str, extension: str | None, info: Any, answer: Any
-) -> Path:
+) -> str:
     from texcodec.features.answers import default_suffix
 
     suffix = f".{extension}" if extension else default_suffix(info, answer)
     name = "answer" if source == STANDARD_STREAM else source
-    return decoded_name(name, out_dir, f".{task}{suffix}")
+    folder = out_dir if out_dir is not None else os.path.dirname(name)
+    return os.path.join(folder, decoded_name(os.path.basename(name), f".{task}{suffix}"))
 
 
 def _suffix(target: str, extension: str | None, default: str, known: tuple[str, ...]) -> str:

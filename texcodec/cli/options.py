@@ -69,6 +69,57 @@ threads = click.option(
 )
 
 
+def batch(command: Command) -> Command:
+    """Options for many files; the command gets ``batch``, its ``runner.Settings``, and ``as_json``."""
+
+    @functools.wraps(command)
+    def with_batch(
+        *args: Any,
+        force: bool,
+        skip_existing: bool,
+        dry_run: bool,
+        keep_times: bool,
+        jobs: int,
+        as_json: bool,
+        verbose: bool,
+        **kwargs: Any,
+    ) -> Any:
+        from texcodec.cli.runner import Settings
+
+        if force and skip_existing:
+            raise click.UsageError("--force and --skip-existing exclude each other.")
+        settings = Settings(force, skip_existing, dry_run, keep_times, jobs, verbose, as_json)
+        return command(*args, batch=settings, as_json=as_json, verbose=verbose, **kwargs)
+
+    wrapped: Any = with_batch
+    for option in (
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print a line of JSON per file: names, status, bytes, seconds, notices, error.",
+        ),
+        click.option("--dry-run", is_flag=True, help="Print which file would become which, and write nothing."),
+        click.option("--keep-times", is_flag=True, help="Give every output the times of its input."),
+        click.option(
+            "--full-names", is_flag=True, help="Keep the extension in the output's name, as in photo.png.tcx."
+        ),
+        click.option(
+            "--skip-existing", is_flag=True, help="Leave out inputs whose output is there, as after an interruption."
+        ),
+        click.option(
+            "-j",
+            "--jobs",
+            type=click.IntRange(1, 512),
+            default=1,
+            metavar="N",
+            help="Work on N files at a time, each in a process of its own with one thread.",
+        ),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]
+
+
 def outputs(command: Command) -> Command:
     """--output, --out-dir and --force."""
     for option in (

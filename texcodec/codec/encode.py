@@ -22,7 +22,7 @@ from ..container import (
     tile_entry,
     write,
 )
-from ..errors import ParameterError
+from ..errors import ParameterError, TargetError
 from ..images import Picture, compress_alpha, with_hidden_filled
 from ..limits import Limits, limits_or_default
 from ..lossless import available
@@ -80,6 +80,7 @@ def encode(
     bpp: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
+    nearest: bool = False,
     lossless: bool = False,
     models: str | os.PathLike[str] | ModelSet | None = None,
     threads: int | None = None,
@@ -102,9 +103,12 @@ def encode(
             Pillow image (ICC profile, EXIF and XMP are kept); a uint8 array H x W or H x W x 1 (grey), H x W x 2 (grey
             and alpha), H x W x 3 (RGB) or H x W x 4 (RGBA); a ``texcodec.Picture`` or ``TcxFile``.
         quality: 1 (smallest) to 100 (best).
-        bpp: bits of the whole file per pixel of the whole picture, met within 2 % where set and picture allow it.
-        size: bytes of the whole file, never exceeded unless the picture cannot be made so small.
-        psnr: dB over the colour samples (of the crop's region), met within 0.1 dB where set and picture allow it.
+        bpp: bits of the whole file per pixel of the whole picture, met within 2 %; fewer, with a warning, where the
+            best quality needs no more.
+        size: bytes of the whole file, never exceeded.
+        psnr: dB over the colour samples (of the crop's region), met within 0.1 dB; more, with a warning, where the
+            smallest file has more.
+        nearest: where ``bpp``, ``size`` or ``psnr`` is out of reach, take the nearest and warn, instead of failing.
         lossless: give every sample back as it is, hidden colours of transparent pixels included; needs no model set.
             Of a picture with notices (more than 8 bits per channel, CMYK), the samples after the change that they name.
         models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with texcodec.
@@ -117,13 +121,14 @@ def encode(
         metadata: whether ICC profile, EXIF and XMP go into the file.
         limits: largest picture accepted.
         progress: called with (tiles done, tiles in all).
-        warn: called with sentences for the user, as when a target is out of reach; by default each one is a
+        warn: called with sentences for the user, as when a picture is converted; by default each one is a
             ``TexcodecWarning``.
     Returns:
         the bytes of a ``.tcx`` file.
     Raises:
         ParameterError: an argument is out of range; the crop is empty or larger than the picture.
         ParameterTypeError: an argument is of a type that is not accepted; a TypeError, too.
+        TargetError: ``bpp``, ``size`` or ``psnr`` is out of reach for this picture and set; a ValueError, too.
         StreamError: the path cannot be opened or read.
         ImageError: the file is no picture or damaged, or its pixels are of a kind that texcodec does not code.
         LimitError: the picture or its metadata is larger than ``limits`` allows.
@@ -157,7 +162,7 @@ def encode(
         counter = Counter(2 * len(layout.coded), progress)
         analysed = analyse(picture, layout, models, workers, counter)
         chunks = _ancillary(picture, found, metadata)
-        return _Encoding(picture, analysed, models, workers, chunks, found, counter).run(target, warn)
+        return _Encoding(picture, analysed, models, workers, chunks, found, counter).run(target, warn, nearest=nearest)
 
 
 def _check_lossless(lossless: bool, target: Target, outside: str | None) -> None:
@@ -206,8 +211,12 @@ class _Encoding:
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
 
-    def run(self, target: Target, warn: Warn) -> bytes:
-        """Find the rates of the region's tiles and write the file."""
+    def run(self, target: Target, warn: Warn, *, nearest: bool) -> bytes:
+        """Find the rates of the region's tiles and write the file.
+
+        Raises:
+            TargetError: the target is out of reach and the nearest does not do.
+        """
         rates, reached = self._search(target)
         if not reached and max(rates) == COARSEST and self.drawn:
             # drawn tiles are worth their bytes, but there must be fewer
@@ -216,11 +225,14 @@ class _Encoding:
             rates, reached = self._search(target)
         data, instead = self._file(rates), self._without_network(rates, target)
         if instead is not None:
-            return instead.data
-        if not reached:
-            warn(
-                f"{target.asked} is out of reach of this model set for this picture; the nearest has {len(data)} bytes."
-            )
+            data, reached = instead.data, True
+        pixels = self.picture.width * self.picture.height
+        blurred = target.psnr is not None and not reached and max(rates) > COARSEST
+        worse = blurred or target.too_large(len(data), pixels)
+        if worse and not nearest:
+            raise TargetError(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
+        if worse or not (reached or target.size is not None):
+            warn(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
         return data
 
     def _search(self, target: Target) -> tuple[list[int], bool]:

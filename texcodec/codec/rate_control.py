@@ -57,6 +57,12 @@ class Target:
         # no file is longer than the last bound, which keeps the numbers finite
         return int(self.size) if self.size is not None else round(min(self.bpp or 0.0, 1e9) * pixels / 8)
 
+    def too_large(self, size: int, pixels: int) -> bool:
+        """Whether a file of this many bytes exceeds what was asked for."""
+        if self.size is not None:
+            return size > self.size
+        return self.bpp is not None and size > (1 + BYTES_TOLERANCE) * self.bytes(pixels) + 1
+
     @property
     def asked(self) -> str:
         """What was asked for, as the subject of a sentence."""

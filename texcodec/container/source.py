@@ -10,7 +10,7 @@ import io
 import threading
 from typing import BinaryIO, Protocol
 
-from ..errors import LimitError, ParameterTypeError, StreamError, TruncatedError
+from ..errors import ParameterTypeError, StreamError, TruncatedError
 from ..limits import Limits
 
 _PIECE = 1 << 20
@@ -93,7 +93,7 @@ def _read_pipe(file: BinaryIO, limits: Limits) -> bytes:
     except (OSError, ValueError) as error:
         raise _unreadable(error) from error
     if len(data) > limits.memory:
-        raise LimitError(f"The stream delivers more than {limits.memory} bytes (the limit 'memory').")
+        limits.check_memory(len(data), "the stream")
     return data
 
 

@@ -3,8 +3,8 @@
 ``-`` stands for standard input or output wherever a path is taken.
 """
 
-from .atomic import TEMPORARY_SUFFIX, check_output, write_atomically
-from .names import STANDARD_STREAM, decoded_name, encoded_name, pair_outputs
+from .atomic import TEMPORARY_SUFFIX, check_output, is_special, sync_all, write_atomically
+from .names import STANDARD_STREAM, decoded_name, encoded_name, full_decoded_name, full_encoded_name
 from .streams import read_input, write_output
 
 __all__ = [
@@ -13,8 +13,11 @@ __all__ = [
     "check_output",
     "decoded_name",
     "encoded_name",
-    "pair_outputs",
+    "full_decoded_name",
+    "full_encoded_name",
+    "is_special",
     "read_input",
+    "sync_all",
     "write_atomically",
     "write_output",
 ]

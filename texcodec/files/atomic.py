@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-from ..errors import StreamError
+from ..errors import OutputExistsError, StreamError
 from .names import PathLike, is_stream
 from .signals import removed_on_failure
 
@@ -23,7 +23,7 @@ Content = bytes | Callable[[BinaryIO], object]
 _LONGEST_NAME = 255
 
 
-def write_atomically(path: PathLike, content: Content, *, force: bool = False) -> None:
+def write_atomically(path: PathLike, content: Content, *, force: bool = False, sync: bool = True) -> None:
     """Make the file appear complete, or not at all.
 
     The content goes to a temporary file beside the target, is forced to the disk, and only then gets the
@@ -34,22 +34,24 @@ def write_atomically(path: PathLike, content: Content, *, force: bool = False) -
     Args:
         content: bytes, or a function that writes to the binary file it is given.
         force: replace an existing file. Without it, of two processes that write the same new file one fails.
+        sync: force the content to the disk before it gets its name. Without it a power cut may leave an empty
+            file, unless ``sync_all`` has been called since; an end of the process may not.
 
     Raises:
-        StreamError: the target exists and ``force`` is not given, is a directory, or cannot be written (disk full,
-            no permission). What else the function raises is passed on.
+        OutputExistsError: the target exists and ``force`` is not given.
+        StreamError: the target is a directory, or cannot be written (disk full, no permission). What else the
+            function raises is passed on.
     """
     name = os.fspath(path)
     try:
-        target = os.path.realpath(name)
-        if _is_special(target):
-            with open(target, "wb") as file:
+        if is_special(name):
+            with open(name, "wb") as file:
                 fill(file, content)
             return
         check_output(name, force=force)
-        _write_beside(target, content, force)
+        _write_beside(os.path.realpath(name), content, force, sync)
     except FileExistsError as error:
-        raise StreamError(_exists(name)) from error
+        raise OutputExistsError(f"{name} exists already.") from error
     except OSError as error:
         raise StreamError(f"Cannot write {name}: {reason(error)}.") from error
 
@@ -58,20 +60,42 @@ def check_output(path: PathLike, *, force: bool = False) -> None:
     """Fail early, before the work, where ``write_output`` would fail for what can be seen now.
 
     Raises:
-        StreamError: the file exists and ``force`` is not given, or it is a directory, or its folder does not
-            exist.
+        OutputExistsError: the file exists and ``force`` is not given.
+        StreamError: it is a directory, or its folder does not exist.
     """
-    if is_stream(path):
-        return
     name = os.fspath(path)
+    if is_stream(path) or is_special(name):
+        return
     target = os.path.realpath(name)
     if os.path.isdir(target):
         raise StreamError(f"Cannot write {name}: it is a directory; name a file in it.")
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise StreamError(f"Cannot write {name}: there is no directory {folder}; create it first.")
-    if not force and os.path.lexists(target) and not _is_special(target):
-        raise StreamError(_exists(name))
+    if not force and os.path.lexists(target):
+        raise OutputExistsError(f"{name} exists already.")
+
+
+def sync_all() -> None:
+    """Force everything that was written without ``sync`` to the disk, once for many files."""
+    if hasattr(os, "sync"):  # not on Windows, which writes behind within seconds
+        os.sync()
+
+
+def is_special(name: str) -> bool:
+    """Whether a name is that of a device, pipe or socket, which renaming a file over it would destroy; it is
+    written directly.
+
+    Names below /dev and /proc belong to it whatever they lead to: ``/dev/stdout`` may be a file that the shell has
+    opened, and ``/dev/fd/63`` a pipe whose own name leads nowhere.
+    """
+    if os.name == "posix" and os.path.abspath(name).startswith(("/dev/", "/proc/")):
+        return os.path.exists(name) and not os.path.isdir(name)
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def fill(file: BinaryIO, content: Content) -> None:
@@ -92,7 +116,7 @@ def reason(error: BaseException) -> str:
     return str(error)
 
 
-def _write_beside(target: str, content: Content, force: bool) -> None:
+def _write_beside(target: str, content: Content, force: bool, sync: bool) -> None:
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, _temporary_name(name))
     with removed_on_failure(temporary):
@@ -103,14 +127,16 @@ def _write_beside(target: str, content: Content, force: bool) -> None:
         with os.fdopen(descriptor, "wb") as file:
             fill(file, content)
             file.flush()
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         if force:
             with suppress(FileNotFoundError):
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode) & 0o777)
             os.replace(temporary, target)
         else:
             _rename_to_new(temporary, target)
-        _sync_folder(folder)
+        if sync:
+            _sync_folder(folder)
 
 
 def _rename_to_new(temporary: str, target: str) -> None:
@@ -148,16 +174,3 @@ def _temporary_name(name: str) -> str:
     tail = f".{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
     room = _LONGEST_NAME - len(tail) - 1
     return "." + os.fsdecode(os.fsencode(name)[:room]) + tail
-
-
-def _is_special(target: str) -> bool:
-    """A device, pipe or socket: renaming over it would destroy it."""
-    try:
-        mode = os.stat(target).st_mode
-    except OSError:
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def _exists(name: str) -> str:
-    return f"{name} exists already; use --force (force=True) to replace it."

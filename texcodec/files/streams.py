@@ -34,7 +34,7 @@ def read_input(source: PathLike, max_bytes: int | None = None) -> bytes:
     return data
 
 
-def write_output(target: PathLike, content: Content, *, force: bool = False) -> None:
+def write_output(target: PathLike, content: Content, *, force: bool = False, sync: bool = True) -> None:
     """Write to a file as ``write_atomically`` does, or to standard output for ``-``.
 
     Raises:
@@ -42,7 +42,7 @@ def write_output(target: PathLike, content: Content, *, force: bool = False) -> 
         StreamError: as for ``write_atomically``, or the reader of the pipe is gone.
     """
     if not is_stream(target):
-        write_atomically(target, content, force=force)
+        write_atomically(target, content, force=force, sync=sync)
         return
     stream = _binary(sys.stdout)
     if stream.isatty():

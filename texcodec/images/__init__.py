@@ -7,7 +7,7 @@ to sRGB, with a notice.
 """
 
 from texcodec.images.alpha import compress_alpha, decompress_alpha
-from texcodec.images.formats import format_for
+from texcodec.images.formats import format_for, names_readable_picture, picture_size
 from texcodec.images.hidden import with_hidden_filled
 from texcodec.images.library_output import hold_back_library_output
 from texcodec.images.picture import Picture, from_array, to_array
@@ -22,6 +22,8 @@ __all__ = [
     "from_array",
     "from_image",
     "hold_back_library_output",
+    "names_readable_picture",
+    "picture_size",
     "read_picture",
     "save_picture",
     "to_array",

@@ -107,6 +107,28 @@ def format_for(path: str | os.PathLike[str]) -> str:
     return name
 
 
+# Read by other programs that Pillow calls, or only recognised.
+_NOT_IN_FOLDERS = {"EPS", "PDF", "WMF", "MPEG", "BUFR", "GRIB", "HDF5", "FITS"}
+
+
+def names_readable_picture(name: str) -> bool:
+    """Whether a file's extension is that of a format whose pictures can be read, plugins included."""
+    extension = os.path.splitext(name)[1].lower()
+    if extension in _COMMON_FORMATS or extension in _NARROW_FORMATS or extension in _PLUGIN_FORMATS:
+        return True
+    found = Image.registered_extensions().get(extension)
+    return found in Image.OPEN and found not in _NOT_IN_FOLDERS and found != "TCX"
+
+
+def picture_size(file: IO[bytes]) -> tuple[int, int] | None:
+    """Width and height that a picture's header declares, or None where it is not one that Pillow reads."""
+    try:
+        with open_image(file) as image:
+            return image.size
+    except Exception:
+        return None
+
+
 def require_writable(name: str) -> None:
     """Loads the plugin that writes a format.
 
