@@ -135,9 +135,16 @@ def test_imwrite_replaces_files_and_returns_their_size(tmp_path: Path, coded: by
     assert path.read_bytes() == coded and list(tmp_path.iterdir()) == [path]
 
 
-def test_missed_target_is_a_warning_at_the_callers_line() -> None:
-    with pytest.warns(texcodec.TexcodecWarning, match="out of reach") as caught:
+def test_missed_target_is_an_error() -> None:
+    with pytest.raises(texcodec.TargetError, match="out of reach"):
         texcodec.encode(PIXELS, psnr=90, models=SET)
+    with pytest.raises(ValueError, match="10 bytes"):
+        texcodec.encode(PIXELS, size=10, models=SET)
+
+
+def test_nearest_target_is_a_warning_at_the_callers_line() -> None:
+    with pytest.warns(texcodec.TexcodecWarning, match="out of reach") as caught:
+        texcodec.encode(PIXELS, psnr=90, nearest=True, models=SET)
     assert caught[0].filename == __file__
 
 
@@ -165,7 +172,7 @@ def test_salvage_is_a_warning_for_every_way_of_decoding() -> None:
 
 def test_callback_gets_the_sentences_in_place_of_warnings() -> None:
     said: list[str] = []
-    texcodec.encode(PIXELS, psnr=90, models=SET, warn=said.append)
+    texcodec.encode(PIXELS, psnr=90, nearest=True, models=SET, warn=said.append)
     assert len(said) == 1
 
 

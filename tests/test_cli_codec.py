@@ -71,11 +71,15 @@ def test_size_is_not_exceeded(coded: Path, tmp_path: Path, limit: int) -> None:
     assert 0.7 * limit < out.stat().st_size <= limit
 
 
-def test_a_size_out_of_reach_gives_the_nearest_end_with_a_notice(
+def test_a_size_out_of_reach_needs_nearest(
     coded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.tcx"
-    assert texcodec("encode", coded.with_suffix(".png"), out, "--size", 20, "--models", SET) == 0
+    arguments = ("encode", coded.with_suffix(".png"), out, "--size", 20, "--models", SET)
+    assert texcodec(*arguments) == 1
+    assert "--nearest" in capsys.readouterr().err
+    assert not out.exists()
+    assert texcodec(*arguments, "--nearest") == 0
     assert "20 bytes" in capsys.readouterr().err
     assert out.stat().st_size > 20
 

@@ -146,11 +146,23 @@ def test_psnr_is_met_within_a_tenth_of_a_decibel(target: float) -> None:
 def test_targets_out_of_reach_use_the_nearest_end_and_say_so() -> None:
     said: list[str] = []
     pixels = photograph(64, 64)
-    smallest = texcodec.encode(pixels, size=10, models=SET, warn=said.append)
-    best = texcodec.encode(pixels, psnr=99.0, models=SET, warn=said.append)
+    smallest = texcodec.encode(pixels, size=10, nearest=True, models=SET, warn=said.append)
+    best = texcodec.encode(pixels, psnr=99.0, nearest=True, models=SET, warn=said.append)
     assert len(said) == 2 and all("out of reach" in s for s in said)
     assert f"{len(smallest)} bytes" in said[0]
     assert len(smallest) < len(best)
+
+
+@pytest.mark.parametrize("target", [{"size": 10}, {"bpp": 0.001}, {"psnr": 99.0}])
+def test_targets_out_of_reach_are_errors_that_name_the_nearest(target: dict[str, float]) -> None:
+    with pytest.raises(texcodec.TargetError, match=r"the nearest has \d+ bytes"):
+        texcodec.encode(photograph(64, 64), models=SET, **target)
+
+
+def test_size_that_no_quality_needs_is_no_fault() -> None:
+    said: list[str] = []
+    assert len(texcodec.encode(photograph(64, 64), size=10**6, models=SET, warn=said.append)) <= 10**6
+    assert not said
 
 
 def test_endless_rate_takes_the_finest_steps_with_a_notice() -> None:

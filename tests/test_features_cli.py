@@ -55,7 +55,7 @@ class TestEncode:
 
     def test_existing_files_stay_without_force(self, folder: Path, capsys: Captured) -> None:
         assert texcodec("features", "encode", "a.png", "--level", "2") == 1
-        assert "a.tcx exists already; use --force" in capsys.readouterr().err
+        assert "a.tcx exists already. Replace it with --force" in capsys.readouterr().err
         assert (folder / "a.tcx").read_bytes() == encode_picture(picture(), SET)
         assert texcodec("features", "encode", "a.png", "--level", "2", "--force") == 0
         assert (folder / "a.tcx").read_bytes() == encode_picture(picture(), SET, level=2)

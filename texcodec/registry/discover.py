@@ -49,6 +49,9 @@ def list_sets(kind: str | None = None) -> list[SetInfo]:
 
     Damaged ones are left out. Two sets of one name are both listed, if their decoders differ; the first is
     found by name.
+
+    Raises:
+        ModelNotFoundError: ``TEXCODEC_MODELS`` names neither a folder nor one of them.
     """
     found: dict[tuple[str, str], SetInfo] = {}
     for root in [*_extra_roots(), *_roots()]:
@@ -58,6 +61,12 @@ def list_sets(kind: str | None = None) -> list[SetInfo]:
             if info is not None and kind in (None, info.kind):
                 info = replace(info, released=info.name in released)
                 found.setdefault((info.name, info.identity), info)
+    value = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    if value and not Path(value).is_dir() and value not in {name for name, _ in found}:
+        raise ModelNotFoundError(
+            f"{ENVIRONMENT_VARIABLE} is {value!r}, which is neither a folder nor the name of an installed set; "
+            "correct it, or unset it."
+        )
     return list(found.values())
 
 
