@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -166,18 +167,11 @@ class _Decode:
             size, width, height = tcx.file_bytes, tcx.width, tcx.height
         if not what.metadata:
             picture = dataclasses.replace(picture, icc=None, exif=None, xmp=None)
-        left_out: list[str] = []
-        image_format = _format(job.target, self.suffix)
-        write_output(
-            job.target,
-            lambda to: left_out.extend(save_picture(picture, to, image_format, strict=what.strict)),
-            force=self.force,
-            sync=sync,
-        )
-        for sentence in left_out:
+        content = io.BytesIO()
+        for sentence in save_picture(picture, content, _format(job.target, self.suffix), strict=what.strict):
             warn(sentence)
-        bytes_out = os.path.getsize(job.target) if os.path.isfile(job.target) else None
-        return Result(size, bytes_out, size, width, height)
+        write_output(job.target, content.getvalue(), force=self.force, sync=sync)
+        return Result(size, content.tell(), size, width, height)
 
 
 def _is_output(source: str, name: str) -> bool:
