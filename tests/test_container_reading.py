@@ -44,7 +44,7 @@ def headers(draw: Callable[..., Any]) -> Header:
         identity=draw(st.binary(min_size=16, max_size=16)),
         rate_index=draw(st.integers(0, 65_535)),
         classes=draw(st.integers(1, 254)),
-        entropy_profile=draw(st.integers(0, 255)),
+        entropy_profile=draw(st.integers(0, 255).filter(lambda profile: profile != 2)),  # that is compact
         tile_log2=tile_log2,
         latent_log2=latent_log2,
         halo=draw(st.integers(0, min(15, (1 << tile_log2) >> latent_log2))),

@@ -24,7 +24,8 @@ from feature_samples import (
     tiny,
 )
 from safetensors.numpy import load_file
-from second_decoder.container import Refused, read_file
+from second_decoder.container import read_file
+from second_decoder.fields import Refused
 
 import texcodec
 from texcodec.container import Reader, unpack_stream

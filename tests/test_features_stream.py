@@ -126,7 +126,9 @@ class TestForms:
     def test_the_entropy_profile_of_pixels_does_not_matter_to_a_stream_beside_them(self) -> None:
         data = attach(texcodec.encode(picture(), models="tiny-1", quality=30), picture_stream(picture(), tiny()))
         reader = Reader(data)
-        header = dataclasses.replace(reader.header, entropy_profile=2)
+        header = dataclasses.replace(
+            reader.header, entropy_profile=2, identity=reader.header.identity[:8], halo=1, lean=False
+        )
         other = write(header, [reader.tile_bytes(0)], reader.tiles, reader.ancillary)
         expected, found = decode_tensors(data, SET), decode_tensors(other, SET)
         assert expected.keys() == found.keys() and expected

@@ -40,7 +40,7 @@ def tile_grid(height: int, width: int) -> Grid:
 def test_tiles_of_every_shape_come_back(models: ModelSet, shape: tuple[int, int], rate: int) -> None:
     coder = PyramidCoder(models)
     tile = coder.quantise(latents(models, *shape), rate)
-    payload = coder.write(tile)
+    payload = coder.write(tile, 0)
     found = coder.read(payload, 1, rate, tile_grid(*shape), 0)
     for name in ("hyper", "symbols", "values", "scales", "gains"):
         np.testing.assert_array_equal(getattr(found, name), getattr(tile, name), err_msg=name)
@@ -73,12 +73,12 @@ def test_another_number_of_slices_is_refused(models: ModelSet) -> None:
     tile = coder.quantise(latents(models, 4, 4), 128)
     object.__setattr__(tile, "slices", 0)
     with pytest.raises(CorruptError, match="slices"):
-        coder.read(coder.write(tile), 1, 128, tile_grid(4, 4), 0)
+        coder.read(coder.write(tile, 0), 1, 128, tile_grid(4, 4), 0)
 
 
 def test_every_changed_byte_is_noticed(models: ModelSet) -> None:
     coder = PyramidCoder(models)
-    payload = coder.write(coder.quantise(latents(models, 2, 3), 90))
+    payload = coder.write(coder.quantise(latents(models, 2, 3), 90), 0)
     for place in range(len(payload)):
         changed = bytearray(payload)
         changed[place] ^= 0x24

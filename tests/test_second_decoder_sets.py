@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import second_decoder
 from golden.make import noise, scene
-from second_decoder.container import Refused
 from second_decoder.entropy import TileSymbols
+from second_decoder.fields import Refused
 from second_decoder.pyramid import PASSES, join_block_means
 from second_decoder.pyramid import predict as predict_everywhere
 
@@ -163,7 +163,7 @@ def test_stream_that_does_not_end_in_its_checksum_is_refused(
     picture = scene(64, 80)
     agreed(encode(name, picture, quality=60), name)
     with monkeypatch.context() as patch:
-        patch.setattr(pyramid_coder, "checksum", lambda tile: state)
+        patch.setattr(pyramid_coder, "checksum", lambda tile, index: state)
         data = encode(name, picture, quality=60)
     with pytest.raises(Refused, match="the state is"):
         second_decoder.decode(data, second_set(name))
@@ -174,7 +174,9 @@ def test_stream_that_does_not_end_in_its_checksum_is_refused(
 @pytest.mark.parametrize("name", PROFILE_2)
 def test_profile_that_is_not_that_of_the_set_is_refused(name: str) -> None:
     reader = Reader(encode(name, scene(20, 30), quality=60))
-    data = write(replace(reader.header, entropy_profile=1), [reader.tile_bytes(0)], reader.tiles)
+    header = replace(reader.header, entropy_profile=1, identity=second_set(name).identity)
+    payload = reader.tile_bytes(0)
+    data = write(header, [payload], [tile_entry(0, payload, class_index=0, symbols_crc=0)])
     with pytest.raises(Refused, match="the entropy profile is that of the model set"):
         second_decoder.decode(data, second_set(name))
     with pytest.raises(texcodec.FormatError, match="entropy profile"):

@@ -89,7 +89,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
         # training rounds to the nearest symbol, so the encoder must not look at bits here
         symbols = coder.quantise(tile, RATE_INDEX, distortion_scale=0.0)
         tiles[i] = symbols.decoded()
-        bits.append(8 * len(coder.write(symbols)))
+        bits.append(8 * len(coder.write(symbols, 0)))
     with torch.no_grad():
         coded = module(tensor(pixels), torch.tensor([RATE_INDEX / 255]), tile_log2=7, rounding="nearest")
     return Both(models, module, pixels, analysed, tiles, bits, coded)

@@ -45,6 +45,9 @@ ENTROPY_PROFILES = (1, 2)
 FEATURE_PROFILE = 1
 """That of feature sets."""
 
+COMPACT_PROFILE = 2
+"""That of files in the compact form."""
+
 ACTIVATION_FRACTION_BITS = 5
 ACTIVATION_ONE = 1 << ACTIVATION_FRACTION_BITS
 """Activations of the integer networks are integers that stand for multiples of 1 / ACTIVATION_ONE."""
@@ -87,6 +90,9 @@ CHECKSUM_BITS = 24
 
 IDENTITY_BYTES = 16
 """Length of the identity of a set's decoder."""
+
+SHORT_IDENTITY_BYTES = 8
+"""Bytes of it, the first ones, that compact files name."""
 
 MOST_CLASSES = 254
 """Texture classes that a file or a set may have; two more numbers of a tile say that it is drawn, or absent."""

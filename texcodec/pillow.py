@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from .container import EXIF, ICCP, SIGNATURE, XMPD, Reader, read_header
+from .container import EXIF, ICCP, MAGIC, XMPD, Reader, read_header
 from .errors import FormatError, LimitError, ParameterError, TexcodecError, UnsupportedError
 from .limits import Limits
 
@@ -158,7 +158,7 @@ class TcxImageFile(ImageFile.ImageFile):
 
 
 def _accept(prefix: bytes) -> bool:
-    return prefix.startswith(SIGNATURE)
+    return prefix.startswith(MAGIC)
 
 
 def _limits() -> Limits:

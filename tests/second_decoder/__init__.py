@@ -8,8 +8,9 @@ Speed does not matter here; being easy to compare with the document does.
                                  -> features.FeatureSet -> features.decode_features
 """
 
-from .container import File, Header, Refused, TileRecord, read_file
+from .container import File, Header, TileRecord, read_file
 from .features import FeatureSet, FeatureSymbols, decode_features, streams_hash
+from .fields import Refused
 from .model_set import ModelSet
 from .pixels import Decoded, decode
 

@@ -11,53 +11,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .fields import Fields, Refused, require
+
 SIGNATURE = b"\x89TCX\r\n\x1a\n"
 ABSENT = 255
 DRAWN = 254
 LARGEST_PICTURE = 178_956_970
 ONCE = (b"TIDX", b"TDAT", b"ALPH", b"TEND", b"iccp", b"exif", b"xmpd", b"text", b"prev", b"psum", b"crop")
 CRITICAL = (b"THDR", b"TIDX", b"TDAT", b"ALPH", b"FEAT", b"TEND")
-
-
-class Refused(Exception):
-    """A file or model set that the document tells a decoder to refuse; the text is the rule it breaks."""
-
-
-def require(holds: bool, rule: str) -> None:
-    """Raise `Refused` with the rule unless it holds."""
-    if not holds:
-        raise Refused(rule)
-
-
-class Fields:
-    """Takes numbers from the front of some bytes; running out of them is a reason to refuse."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.position = data, 0
-
-    def take(self, size: int) -> bytes:
-        require(self.position + size <= len(self.data), "fields fit into their chunk")
-        self.position += size
-        return self.data[self.position - size : self.position]
-
-    def number(self, code: str) -> int:
-        """One integer, `code` as in struct: B, b, H, I."""
-        return int(struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))[0])
-
-    def varint(self) -> int:
-        value = 0
-        for index in range(5):
-            byte = self.number("B")
-            value |= (byte & 0x7F) << 7 * index
-            if byte < 0x80:
-                require(byte > 0 or index == 0, "a varint has its shortest form")
-                require(value < 2**32, "a varint is below 2^32")
-                return value
-        raise Refused("a varint has at most 5 bytes")
-
-    @property
-    def rest(self) -> int:
-        return len(self.data) - self.position
 
 
 @dataclass(frozen=True)
@@ -93,11 +54,13 @@ class Header:
 
 @dataclass(frozen=True)
 class TileRecord:
-    """What index or lean header say about a tile, with its payload; `texture` 255 is an absent one."""
+    """What index or lean header say about a tile, with its payload; `texture` 255 is an absent one. Tiles of compact
+    files have no checksums here.
+    """
 
     texture: int
     rate: int = 0
-    symbol_checksum: int = 0
+    symbol_checksum: int | None = 0
     payload_checksum: int | None = None
     payload: bytes = b""
 
@@ -117,37 +80,22 @@ class File:
 
 def read_file(data: bytes) -> File:
     """Check everything that can be checked without a model set, in the order of "Reading"."""
+    if data[:5] == b"\x89TCX\2":
+        from .compact import read_compact
+
+        return read_compact(data)
     require(data[:8] == SIGNATURE, "the signature")
     name, payload, position = _chunk(data, 8)
     require(name == b"THDR", "THDR is the first chunk")
     fields = Fields(payload)
     header = _header(fields)
-    require(header.width * header.height <= LARGEST_PICTURE, "the picture is within the limits")
     if header.lean:
         require(position == len(data), "a lean file ends with THDR")
         if header.no_pixels:
             return File(header, [], streams=[header.identity + fields.take(fields.rest)])
         return File(header, [_lean_tile(header, fields)])
     require(fields.rest == 0, "nothing follows the last field of THDR")
-    chunks: dict[bytes, bytes] = {}
-    streams: list[bytes] = []
-    while b"TEND" not in chunks:
-        if header.alpha and data[position : position + 4] == b"ALPH":
-            length = int.from_bytes(data[position + 4 : position + 8], "little")
-            require(length <= 2 * header.width * header.height + 1024, "the size of ALPH")
-        name, payload, position = _chunk(data, position)
-        require(name not in chunks or name not in ONCE, f"{name!r} stands once")
-        require(name != b"THDR", "THDR stands once")
-        if name[0] < 0x60:
-            require(name in CRITICAL, f"the critical chunk {name!r} is known")
-        if name == b"TDAT":
-            require(b"TIDX" in chunks, "TIDX stands before TDAT")
-        chunks[name] = payload
-        if name in (b"FEAT", b"feat"):
-            streams.append(payload)
-    require(position == len(data), "the file ends behind TEND")
-    require(chunks[b"TEND"] == b"", "TEND is empty")
-    require((b"ALPH" in chunks) == header.alpha, "ALPH is there if the header says so")
+    chunks, streams = read_chunks(data, position, header)
     ancillary = {key: value for key, value in chunks.items() if key[0] >= 0x60}
     if header.no_pixels:
         require(b"FEAT" in chunks, "a file without pixels has FEAT")
@@ -159,8 +107,32 @@ def read_file(data: bytes) -> File:
     require(b"FEAT" not in chunks, "FEAT is for files without pixels")
     require(b"TIDX" in chunks and b"TDAT" in chunks, "TIDX and TDAT are there")
     tiles = _index(header, chunks[b"TIDX"], chunks[b"TDAT"])
-    alpha = _alpha(chunks[b"ALPH"], header.height, header.width) if header.alpha else None
+    alpha = decode_alpha(chunks[b"ALPH"], header.height, header.width) if header.alpha else None
     return File(header, tiles, ancillary, alpha, streams)
+
+
+def read_chunks(data: bytes, position: int, header: Header) -> tuple[dict[bytes, bytes], list[bytes]]:
+    """All chunks from `position` to the end of the file by their types, and the feature streams among them."""
+    chunks: dict[bytes, bytes] = {}
+    streams: list[bytes] = []
+    while b"TEND" not in chunks:
+        if header.alpha and data[position : position + 4] == b"ALPH":
+            length = int.from_bytes(data[position + 4 : position + 8], "little")
+            require(length <= 2 * header.width * header.height + 1024, "the size of ALPH")
+        name, payload, position = _chunk(data, position)
+        require(name not in chunks or name not in ONCE, f"{name!r} stands once")
+        require(name != b"THDR", "THDR stands once")
+        if name[0] < 0x60:
+            require(name in CRITICAL, f"the critical chunk {name!r} is known")
+        if name == b"TDAT" and header.profile != 2:
+            require(b"TIDX" in chunks, "TIDX stands before TDAT")
+        chunks[name] = payload
+        if name in (b"FEAT", b"feat"):
+            streams.append(payload)
+    require(position == len(data), "the file ends behind TEND")
+    require(chunks[b"TEND"] == b"", "TEND is empty")
+    require((b"ALPH" in chunks) == header.alpha, "ALPH is there if the header says so")
+    return chunks, streams
 
 
 def _chunk(data: bytes, position: int) -> tuple[bytes, bytes, int]:
@@ -190,7 +162,6 @@ def _header(fields: Fields) -> Header:
     cicp = struct.unpack("4B", fields.take(4)) if has_cicp else (1, 13, 0, 1)
     origin = struct.unpack("2B", fields.take(2)) if has_origin else (0, 0)
     tile, stride, halo = 1 << (grid & 15), 1 << (grid >> 4), border & 15
-    require(width > 0 and height > 0, "the picture has pixels")
     require(pixel & 3 in (0, 2), "a picture has 1 or 3 channels")
     require(pixel >> 2 & 3 <= 1, "the alpha mode is 0 or 1")
     require(pixel >> 4 == 7, "a channel has 8 bits")
@@ -200,30 +171,39 @@ def _header(fields: Fields) -> Header:
         require(named == (bytes(16), False, 0, 0, 1, 16), "such a header names no model set")
     else:
         require(tile in (128, 256), "the tile's side is 128 or 256")
-        require(profile in ((1,) if no_pixels else (1, 2)), "the entropy profile is known")
+        require(profile == 1, "the entropy profile is known")
     require(stride <= tile and halo * stride <= tile, "stride and halo are within the tile's side")
     require(border < 16, "orientation is 1, and bit 7 of border is 0")
-    require(1 <= classes <= 254, "there are 1 to 254 classes")
-    require(rate <= 65535, "the rate index is at most 65535")
-    require(not has_cicp or (cicp != (1, 13, 0, 1) and cicp[3] <= 1), "CICP is sound and not its default")
-    require(not has_origin or origin != (0, 0), "the origin is not its default")
-    require(max(origin) < tile, "the origin is below the tile's side")
     alpha = bool(pixel >> 2 & 3)
     if no_pixels:
         require(not (alpha or fusion or drawn), "a file without pixels has no settings of pixels")
         require(lean or not any(identity), "the header of a file without pixels has an identity if it is lean only")
     require(not (lean and alpha), "a lean file has no alpha plane")
-    return Header(no_pixels, lean, fusion, drawn, width, height, (pixel & 3) + 1, alpha, tile, stride, halo,
-                  classes, profile, rate, identity, cicp, origin)  # fmt: skip
+    header = Header(no_pixels, lean, fusion, drawn, width, height, (pixel & 3) + 1, alpha, tile, stride, halo,
+                    classes, profile, rate, identity, cicp, origin)  # fmt: skip
+    check_header(header, has_cicp, has_origin)
+    return header
 
 
-def _tile_count(header: Header) -> int:
+def check_header(header: Header, has_cicp: bool, has_origin: bool) -> None:
+    """Refuse values that both forms of the header refuse."""
+    require(header.width > 0 and header.height > 0, "the picture has pixels")
+    require(header.width * header.height <= LARGEST_PICTURE, "the picture is within the limits")
+    require(1 <= header.classes <= 254, "there are 1 to 254 classes")
+    require(header.rate <= 65535, "the rate index is at most 65535")
+    sound = header.cicp != (1, 13, 0, 1) and header.cicp[3] <= 1
+    require(not has_cicp or sound, "CICP is sound and not its default")
+    require(not has_origin or header.origin != (0, 0), "the origin is not its default")
+    require(max(header.origin) < header.tile, "the origin is below the tile's side")
+
+
+def tile_count(header: Header) -> int:
     rows, columns = header.edges()
     return (len(rows) - 1) * (len(columns) - 1)
 
 
 def _lean_tile(header: Header, fields: Fields) -> TileRecord:
-    require(_tile_count(header) == 1, "a lean file has one tile")
+    require(tile_count(header) == 1, "a lean file has one tile")
     texture, offset, checksum = fields.number("B"), fields.number("b"), fields.number("H")
     _check_class(header, texture, offset)
     return TileRecord(texture, header.rate + offset, checksum, None, fields.take(fields.rest))
@@ -238,7 +218,7 @@ def _check_class(header: Header, texture: int, offset: int) -> None:
 
 
 def _index(header: Header, index: bytes, data: bytes) -> list[TileRecord]:
-    count = _tile_count(header)
+    count = tile_count(header)
     require(count <= len(index) <= 13 * count, "TIDX has 1 to 13 bytes a tile")
     fields, position, tiles = Fields(index), 0, []
     for number in range(count):
@@ -262,7 +242,7 @@ def _index(header: Header, index: bytes, data: bytes) -> list[TileRecord]:
     return tiles
 
 
-def _alpha(payload: bytes, height: int, width: int) -> np.ndarray:
+def decode_alpha(payload: bytes, height: int, width: int) -> np.ndarray:
     """The alpha plane, u8, height x width."""
     require(len(payload) >= 2, "ALPH has a method and something more")
     if payload[0] == 0:

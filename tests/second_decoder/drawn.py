@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .container import TileRecord, require
+from .container import TileRecord
+from .fields import require
 
 
 @dataclass(frozen=True)

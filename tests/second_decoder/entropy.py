@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .container import TileRecord, require
+from .container import TileRecord
+from .fields import require
 from .model_set import TOTAL, ModelSet
 from .pyramid import PASSES, join_block_means, predict
 
@@ -76,8 +77,8 @@ class TileSymbols:
         return self.hyper.astype("<i1").tobytes() + self.latents.astype("<i2").tobytes()
 
 
-def decode_tile(models: ModelSet, tile: TileRecord, height: int, width: int) -> TileSymbols:
-    """Decode a tile of `height` x `width` pixels; refuse it if its symbols do not match their checksum."""
+def decode_tile(models: ModelSet, tile: TileRecord, index: int, height: int, width: int) -> TileSymbols:
+    """Decode tile `index` of `height` x `width` pixels; refuse it if its symbols do not match their checksum."""
     require(0 <= tile.rate <= 255, "a tile's rate index is from 0 to 255")
     h, w = -(-height // 16), -(-width // 16)
     stream = Stream(tile.payload)
@@ -103,9 +104,12 @@ def decode_tile(models: ModelSet, tile: TileRecord, height: int, width: int) -> 
         first = part.stop
     gains = _gains(models, features) if models.gains else np.ones((1, 1, 1), np.float32)
     symbols = TileSymbols(hyper, latents, values, gains, stream.escapes, slices)
-    checksum = zlib.crc32(symbols.serialised())
-    stream.finish(0 if models.profile == 1 else checksum & 0xFFFFFF)
-    require(checksum & 0xFFFF == tile.symbol_checksum, "the symbols match their checksum")
+    if models.profile == 2:
+        stream.finish(zlib.crc32(struct.pack("<I", index) + symbols.serialised()) & 0xFFFFFF)
+        return symbols
+    stream.finish()
+    checksum = zlib.crc32(symbols.serialised()) & 0xFFFF
+    require(checksum == tile.symbol_checksum, "the symbols match their checksum")
     return symbols
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from .container import Fields, File, require
+from .container import File
 from .entropy import Stream, clamped, layer, step_symbols
+from .fields import Fields, require
 from .model_set import check_bound, feature_identity, shift_of, starts_of, symbol_starts_of
 
 INTEGER_LAYERS = {

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from .container import require
+from .fields import require
 
 TOTAL = 1 << 24
 LARGEST_INPUT = 255

@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from .container import ABSENT, DRAWN, File, Header, read_file, require
+from .container import ABSENT, DRAWN, File, Header, read_file
 from .drawn import DrawnSamples, decode_drawn
 from .entropy import TileSymbols, decode_tile, depth_to_space
+from .fields import require
 from .model_set import ModelSet
 
 STRIDE = 16
@@ -80,7 +81,7 @@ def _decode_coded(
     """Decode the tiles of texture classes, show all tiles on `picture`, and repair the seams."""
     header = file.header
     require(
-        header.identity == models.identity,
+        header.identity == models.identity[: len(header.identity)],
         f"the model set is the one that the file needs, {header.identity.hex()}",
     )
     require(header.stride == STRIDE, "the latent stride is 16")
@@ -93,8 +94,8 @@ def _decode_coded(
     symbols = [
         None
         if tile.texture in (ABSENT, DRAWN)
-        else decode_tile(models, tile, STRIDE * (bottom - top), STRIDE * (right - left))
-        for tile, (top, left, bottom, right) in zip(file.tiles, squares, strict=True)
+        else decode_tile(models, tile, number, STRIDE * (bottom - top), STRIDE * (right - left))
+        for number, (tile, (top, left, bottom, right)) in enumerate(zip(file.tiles, squares, strict=True))
     ]
     latents = _Latents(models, file, symbols)
     for number, (top, left, bottom, right) in enumerate(boxes):

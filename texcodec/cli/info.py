@@ -148,7 +148,7 @@ def _manifest_of(identity: bytes, models: str | None) -> PictureManifest | None:
             manifest = read_manifest(folder)
         except ModelError:
             continue
-        if manifest.identity == identity.hex():
+        if manifest.identity.startswith(identity.hex()):  # compact files name its first bytes
             return manifest
     return None
 

@@ -59,6 +59,8 @@ class Decoder:
         with Workers(threads) as workers:
             counter = Counter(len(wanted.decoded) + len(wanted.synthesised), progress)
             tiles = self._tiles(wanted, workers, counter, warn)
+            if box == grid.picture and not self.damaged:
+                self._check_data(warn)
             pixels = self._pixels(wanted, tiles, workers, counter)
         if box == grid.picture:
             self._check_sum(pixels, warn)
@@ -78,6 +80,7 @@ class Decoder:
             )
         header, grid, models, warn = self._header, self._grid, self._models, warn or issue
         canvas, alpha = PreviewCanvas(grid), reduced_plane(self._alpha(warn), grid)
+        sound = self._data_is_sound()
 
         def levels(index: int) -> np.ndarray | None:
             entry = self._reader.tiles[index]
@@ -87,6 +90,8 @@ class Decoder:
                 samples = self._tile(index).decoded()
                 assert isinstance(samples, TileSamples)
                 return averaged(samples.values.transpose(2, 0, 1), grid.box(index), grid)
+            if not sound:
+                self._tile(index)  # its checksum is at the end of the stream, beyond the means
             rate, payload = header.rate_index + entry.offset, self._reader.tile_bytes(index)
             try:
                 means = coders[entry.class_index].read_means(payload, entry.class_index, rate, grid, index)
@@ -98,6 +103,8 @@ class Decoder:
             counter = Counter(len(grid), progress)
             for index, found in self._sound(range(len(grid)), levels, workers, counter, warn).items():
                 canvas.put(index, found)
+        if not sound and not self.damaged:
+            self._check_data(warn)
         icc, exif, xmp = (self._reader.chunks.get(kind) for kind in (ICCP, EXIF, XMPD))
         return Picture(canvas.pixels(grey=header.channels == 1), alpha, icc, exif, xmp)
 
@@ -111,6 +118,32 @@ class Decoder:
         return render(
             wanted, tiles, self._models, workers, rate_index=header.rate_index, grey=grey, counter=counter
         )
+
+    def _data_is_sound(self) -> bool:
+        """Whether the checksum of all tiles' bytes matches, if the file has one."""
+        try:
+            self._reader.check_data()
+        except FormatError:
+            return False
+        return True
+
+    def _check_data(self, warn: Warn) -> None:
+        """Hold all tiles' bytes against their checksum, where each tile has passed its own."""
+        try:
+            self._reader.check_data()
+        except FormatError as error:
+            if not self._reader.salvage:
+                raise
+            warn(str(error))
+
+    def name_damage(self, threads: int | None = None) -> None:
+        """Decode the symbols of all tiles; raises FormatError naming a damaged one."""
+        with Workers(threads) as workers:
+            for _ in workers.map(self._tile_if_present, range(len(self._grid))):
+                pass
+
+    def _tile_if_present(self, index: int) -> CodedTile | None:
+        return None if self._reader.tiles[index].absent else self._tile(index)
 
     def _check_sum(self, pixels: np.ndarray, warn: Warn) -> None:
         """Compare the whole picture with the checksum of its pixels, if the file has one."""
@@ -140,7 +173,7 @@ class Decoder:
             coded: CodedTile = coder.read(payload, entry.class_index, rate, self._grid, index)
         except CorruptError as error:
             raise CorruptError(f"Tile {index} is damaged: {error}") from None
-        if symbols_crc(coded.canonical_bytes()) != entry.symbols_crc:
+        if entry.symbols_crc is not None and symbols_crc(coded.canonical_bytes()) != entry.symbols_crc:
             raise ChecksumError(
                 f"The symbols of tile {index} do not match their checksum: the file is damaged, or this "
                 "machine computes differently (please report that)."

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from ..constants import COMPACT_PROFILE, IDENTITY_BYTES, SHORT_IDENTITY_BYTES
 from ..container import (
     ABSENT_ENTRY,
     CROP,
@@ -39,11 +40,13 @@ from .rate_control import (
     DEFAULT_QUALITY,
     PSNR_TOLERANCE,
     Target,
+    gather,
     index_of_quality,
     psnr,
     psnr_of_error,
     search_bytes,
     search_psnr,
+    spread,
     squared_error,
 )
 from .rdoq import error_worth
@@ -52,13 +55,13 @@ from .sources import PictureSource, picture_of
 from .tile import CodedTile
 from .workers import Counter, Progress, Workers
 
-CONTAINER_BYTES = 60
-TILE_BYTES = 10
+CONTAINER_BYTES, COMPACT_BYTES = 60, 30
+TILE_BYTES, COMPACT_TILE_BYTES = 10, 2
 """Rough sizes of a file's fixed part and of a tile's index entry, for estimates that writing corrects."""
 CROP_MINOR = 1
 """Minor version of the format in files with a crop."""
-PYRAMID_MINOR = 3
-"""Of files of entropy profile 2."""
+COMPACT_MINOR = 3
+"""Of compact files, which do not state it."""
 MOSTLY_DRAWN = 1 / 3
 """Share of a picture's pixels in drawn tiles from which on it is tried without any network."""
 LOSSLESS_BITS = 1.0
@@ -243,7 +246,14 @@ class _Encoding:
             return [index] * tiles, reached
         if target.bpp is not None or target.size is not None:
             wanted, strict = target.bytes(self.picture.width * self.picture.height), target.size is not None
-            return search_bytes(self._estimate, wanted, tiles, exact=lambda r: len(self._file(r)), strict=strict)
+            return search_bytes(
+                self._estimate,
+                wanted,
+                tiles,
+                exact=lambda r: len(self._file(r)),
+                strict=strict,
+                arrange=gather if self._compact else spread,
+            )
         quality = target.quality if target.quality is not None else DEFAULT_QUALITY
         return [index_of_quality(quality, self.models.manifest.qualities)] * tiles, True
 
@@ -298,7 +308,8 @@ class _Encoding:
             width=grid.width,
             height=grid.height,
             channels=self.picture.channels,
-            identity=self.models.identity,
+            # in a compact file, its first bytes
+            identity=self.models.identity[: IDENTITY_BYTES if not self._compact else SHORT_IDENTITY_BYTES],
             rate_index=base,
             classes=self.models.classes,
             entropy_profile=manifest.entropy_profile,
@@ -312,12 +323,16 @@ class _Encoding:
             minor=self._minor(drawn),
         )
 
+    @property
+    def _compact(self) -> bool:
+        return self.models.manifest.entropy_profile == COMPACT_PROFILE
+
     def _minor(self, drawn: bool) -> int:
         """The version of the format that first has what this file has."""
         if drawn:
             return DRAWN_MINOR
-        if self.models.manifest.entropy_profile > 1:
-            return PYRAMID_MINOR
+        if self._compact:
+            return COMPACT_MINOR
         return 0 if self.crop is None else CROP_MINOR
 
     def _code(self, index: int, rate: int) -> CodedTile:
@@ -352,8 +367,9 @@ class _Encoding:
             if isinstance(coded, DrawnTile):
                 payload, offset = coded.payload, coded.offset
             else:
-                payload, offset = self.coders[coded.class_index].write(coded), rate - base
-            checksum = symbols_crc(coded.canonical_bytes())
+                payload, offset = self.coders[coded.class_index].write(coded, index), rate - base
+            own = self._compact and not isinstance(coded, DrawnTile)  # the payload ends in a checksum
+            checksum = None if own else symbols_crc(coded.canonical_bytes())
             return payload, tile_entry(
                 index, payload, class_index=coded.class_index, offset=offset, symbols_crc=checksum
             )
@@ -377,7 +393,8 @@ class _Encoding:
             pass
         chunks = [data for _, data in self.ancillary] + ([self.alpha] if self.alpha else [])
         tiles = sum(self._bits[place] for place in rate_of.items()) / 8
-        container = sum(len(data) + 12 for data in chunks) + CONTAINER_BYTES + TILE_BYTES * len(rate_of)
+        fixed, entry = (COMPACT_BYTES, COMPACT_TILE_BYTES) if self._compact else (CONTAINER_BYTES, TILE_BYTES)
+        container = sum(len(data) + 12 for data in chunks) + fixed + entry * len(rate_of)
         return round(tiles) + container
 
     def _psnr(self, rate_index: int) -> float:

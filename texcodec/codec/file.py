@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, overload
 import numpy as np
 
 from ..container import EXIF, ICCP, TEXT, XMPD, Crop, Header, Reader, TileEntry
-from ..errors import ParameterError, StreamError
+from ..errors import ChecksumError, ModelError, ParameterError, StreamError
 from ..images import Picture, to_array, to_image
 from ..limits import Limits, limits_or_default
 from ..notices import Warn
@@ -246,9 +247,16 @@ class TcxFile:
         """Check every byte against the checksums; needs no model set.
 
         Raises:
-            FormatError: naming what is damaged.
+            FormatError: naming what is damaged. In a file of entropy profile 2, which tile it is takes decoding: it is
+                named if the model set is at hand.
         """
-        self._reader.verify()
+        try:
+            self._reader.verify()
+        except ChecksumError:
+            if self.header.compact:
+                with contextlib.suppress(ModelError):
+                    Decoder(self._reader, None, self._limits).name_damage()
+            raise
 
     @overload
     def decode(

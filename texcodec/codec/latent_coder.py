@@ -185,8 +185,8 @@ class LatentCoder:
         """What the decoded values are to come near to, float32 C x h x w in symbols."""
         return latents
 
-    def write(self, tile: TileSymbols) -> bytes:
-        """The payload of a tile (docs/format.md, "The rANS stream")."""
+    def write(self, tile: TileSymbols, index: int) -> bytes:
+        """The payload of a tile (docs/format.md, "The rANS stream"), whatever its number in the grid."""
         writer = SymbolWriter()
         self._write(writer, tile)
         return writer.finish()

@@ -4,6 +4,7 @@ slices that a tile does not need left out.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import replace
 
@@ -18,11 +19,15 @@ from .latent_coder import LatentCoder, TileSymbols, Walk, flat
 from .tile import AnalysedTile
 
 _MEANS = list(MEAN_CHANNELS)
+START_BITS = CHECKSUM_BITS - 1.44 + 4.0
+"""What a stream has beside its symbols, on average: its checksum, which as a number is often small, and what fills its
+last byte.
+"""
 
 
-def checksum(tile: TileSymbols) -> int:
-    """24 bits over the symbols of a tile: the state that its rANS stream starts from."""
-    return zlib.crc32(tile.canonical_bytes()) & ((1 << CHECKSUM_BITS) - 1)
+def checksum(tile: TileSymbols, index: int) -> int:
+    """24 bits over the number of a tile in its grid and its symbols: the state that its rANS stream starts from."""
+    return zlib.crc32(tile.canonical_bytes(), zlib.crc32(struct.pack("<I", index))) & ((1 << CHECKSUM_BITS) - 1)
 
 
 class PyramidCoder(LatentCoder):
@@ -93,24 +98,24 @@ class PyramidCoder(LatentCoder):
         whole.scales[int(self.bounds[slices]) :] = 0
         return replace(whole, slices=slices)
 
-    def write(self, tile: TileSymbols) -> bytes:
+    def write(self, tile: TileSymbols, index: int) -> bytes:
         models, writer = self.models, SymbolWriter()
         count = np.full((1, 1), tile.slices)
         writer.rows(count, models.slice_tables, models.slice_row(tile.rate_index))
         self._write(writer, tile)
-        return writer.finish(checksum(tile))
+        return writer.finish(checksum(tile, index))
 
     def bits(self, tile: TileSymbols) -> float:
         tables = self.models.slice_tables
         row = self.models.slice_row(tile.rate_index)
         place = tables.offsets[row] + tables.support[row] + tile.slices
-        return super().bits(tile) + float(tables.costs[place])
+        return super().bits(tile) + float(tables.costs[place]) + START_BITS
 
     def read(self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int) -> TileSymbols:
         reader = SymbolReader(payload)
         slices = self._slices(reader, rate_index)
         tile = self._read(reader, class_index, rate_index, grid.latent_shape(index), slices)
-        reader.finish(checksum(tile))
+        reader.finish(checksum(tile, index))
         return tile
 
     def read_means(

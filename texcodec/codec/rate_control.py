@@ -84,6 +84,11 @@ def spread(index: int, finer: int, tiles: int) -> list[int]:
     return [index + ((i + 1) * finer // tiles - i * finer // tiles) for i in range(tiles)]
 
 
+def gather(index: int, finer: int, tiles: int) -> list[int]:
+    """The same with the finer tiles at the end, where naming them costs least in a compact file."""
+    return [index] * (tiles - finer) + [index + 1] * finer
+
+
 def search_bytes(
     estimate: Callable[[list[int]], int],
     target: int,
@@ -91,6 +96,7 @@ def search_bytes(
     *,
     exact: Callable[[list[int]], int],
     strict: bool,
+    arrange: Callable[[int, int, int], list[int]] = spread,
 ) -> tuple[list[int], bool]:
     """Rates whose file comes closest to ``target`` bytes.
 
@@ -100,6 +106,7 @@ def search_bytes(
         estimate: bytes of a file at these rates, without writing it.
         exact: the same by writing it.
         strict: never exceed the target where that is possible; otherwise the nearest size from either side.
+        arrange: which tiles are the finer ones, ``spread`` or ``gather``.
     Returns:
         rates, and whether they meet the target: within it (strict) or within 2 %.
     """
@@ -107,7 +114,7 @@ def search_bytes(
     sizes: dict[int, int] = {}
 
     def rates(position: int) -> list[int]:
-        return spread(*divmod(position, tiles), tiles)
+        return arrange(*divmod(position, tiles), tiles)
 
     def size(position: int) -> int:
         if position not in sizes:
@@ -115,10 +122,10 @@ def search_bytes(
         return sizes[position]
 
     # an estimate is off by nearly the same number of bytes everywhere near: what writing shows corrects it
-    aim, position = target, _place(estimate, target, tiles)
+    aim, position = target, _place(estimate, target, tiles, arrange)
     for _ in range(MOST_CORRECTIONS):
         aim = target - (size(position) - estimate(rates(position)))
-        position = _place(estimate, aim, tiles)
+        position = _place(estimate, aim, tiles, arrange)
         if position in sizes:
             break
     for near in (position, min(position + 1, top)):
@@ -137,7 +144,9 @@ def search_bytes(
     return rates(best), abs(sizes[best] - target) <= BYTES_TOLERANCE * target
 
 
-def _place(estimate: Callable[[list[int]], int], target: int, tiles: int) -> int:
+def _place(
+    estimate: Callable[[list[int]], int], target: int, tiles: int, arrange: Callable[[int, int, int], list[int]]
+) -> int:
     """The largest position that is estimated to fit in ``target`` bytes; 0 if none does."""
     if estimate([0] * tiles) > target:
         return 0
@@ -153,7 +162,7 @@ def _place(estimate: Callable[[list[int]], int], target: int, tiles: int) -> int
     few, many = 0, tiles
     while many - few > 1:
         middle = (few + many) // 2
-        if estimate(spread(low, middle, tiles)) <= target:
+        if estimate(arrange(low, middle, tiles)) <= target:
             few = middle
         else:
             many = middle

@@ -42,7 +42,7 @@ def models_for(header: Header, tiles: Sequence[TileEntry], models: Models) -> Mo
         return None
     if not isinstance(models, ModelSet):
         models = find_identity(header.identity, models)
-    elif models.identity != header.identity:
+    elif not models.identity.startswith(header.identity):
         models = find_identity(header.identity, models.folder)
     manifest = models.manifest
     named = 1 << header.latent_log2, header.halo, header.classes

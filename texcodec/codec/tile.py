@@ -81,8 +81,8 @@ class TileCoder(Protocol[T]):
         """About the bits of the payload, without writing it."""
         ...
 
-    def write(self, coded: T) -> bytes:
-        """The payload."""
+    def write(self, coded: T, index: int) -> bytes:
+        """The payload of the tile ``index`` of a grid."""
         ...
 
     def read(self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int) -> T:

@@ -12,6 +12,7 @@ from ..errors import NotTcxError, ParameterError, TruncatedError
 
 # Not ASCII first (seven-bit transfers), CR LF (newline conversion), Ctrl-Z (DOS text files), LF alone.
 SIGNATURE = b"\x89TCX\r\n\x1a\n"
+MAGIC = SIGNATURE[:4]  # of all files; compact ones go on otherwise
 
 THDR = b"THDR"  # header; the first chunk
 TIDX = b"TIDX"  # index of the tiles

@@ -37,13 +37,14 @@ def attach(data: Readable, stream: FeatureStream, limits: Limits | None = None) 
 
     Raises:
         ParameterError: the file has no pixels.
-        FormatError, LimitError, StreamError: as ``Reader``.
+        FormatError, LimitError, StreamError: as ``Reader`` and its ``verify``.
     """
     reader = Reader(data, limits)
     header = reader.header
     if not header.has_pixels:
         raise ParameterError("Features can be added to a file with pixels only; this one has none.")
     payloads = [reader.tile_bytes(index) for index in range(len(reader.tiles))]
+    reader.check_data()
     header = replace(header, lean=False, minor=max(header.minor, FEATURES_MINOR))
     chunks = [*reader.ancillary, (FEAT_ANCILLARY, pack_stream(stream))]
     return write(header, payloads, reader.tiles, chunks, reader.alpha)

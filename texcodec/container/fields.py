@@ -24,14 +24,15 @@ def varint(value: int) -> bytes:
 
 
 class FieldReader:
-    """Takes fields off the front of a payload; ``where`` names the payload in error messages.
+    """Takes fields off the front of a payload; ``where``, a chunk's type, names the payload in error messages.
 
     Every method raises CorruptError when the payload is too short for the field or holds it in an invalid form.
     """
 
-    def __init__(self, payload: bytes, where: str) -> None:
+    def __init__(self, payload: bytes, where: str, *, chunk: bool = True) -> None:
+        """``chunk`` is false where the payload is no chunk and ``where`` is a noun phrase that can begin a sentence."""
         self._payload = payload
-        self._where = where
+        self._where = f"Chunk {where}" if chunk else where
         self.position = 0
 
     @property
@@ -42,7 +43,7 @@ class FieldReader:
     def take(self, count: int, field: str) -> bytes:
         """The next ``count`` bytes."""
         if count > self.remaining:
-            raise CorruptError(f"Chunk {self._where} ends within its field '{field}'.")
+            raise CorruptError(f"{self._where} ends within its field '{field}'.")
         start = self.position
         self.position += count
         return self._payload[start : self.position]
@@ -65,9 +66,9 @@ class FieldReader:
                 if value > MAX_VARINT or (byte == 0 and count > 0):
                     break
                 return value
-        raise CorruptError(f"Chunk {self._where} holds a number in an invalid form in its field '{field}'.")
+        raise CorruptError(f"{self._where} holds a number in an invalid form in its field '{field}'.")
 
     def finish(self) -> None:
         """Raise CorruptError when bytes are left over."""
         if self.remaining:
-            raise CorruptError(f"Chunk {self._where} has {self.remaining} bytes after its last field.")
+            raise CorruptError(f"{self._where} has {self.remaining} bytes after its last field.")

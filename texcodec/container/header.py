@@ -1,13 +1,22 @@
-"""THDR: what a reader must know before it looks at a tile.
+"""What a reader must know before it looks at a tile, and its form as THDR.
 
-Source: docs/format.md, "THDR".
+Source: docs/format.md, "THDR". The form of compact files is in ``compact``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..constants import FEATURE_PROFILE, IDENTITY_BYTES, LATENT_LOG2, MOST_CLASSES, MOST_HALO
+from ..constants import (
+    COMPACT_PROFILE,
+    FEATURE_PROFILE,
+    IDENTITY_BYTES,
+    LATENT_LOG2,
+    MOST_CLASSES,
+    MOST_HALO,
+    RATE_INDICES,
+    SHORT_IDENTITY_BYTES,
+)
 from ..errors import CorruptError, ParameterError, UnsupportedError
 from ..tiles import Grid
 from .fields import MAX_VARINT, FieldReader, varint
@@ -17,7 +26,7 @@ MINOR = 0
 FEATURES_MINOR = 2
 """Of files with feature streams."""
 DRAWN_MINOR = 3
-"""Of files with drawn tiles."""
+"""Of files with drawn tiles, and of compact files."""
 NO_ENTROPY = 0
 """Entropy profile of files whose tiles are all drawn; they need no model set."""
 DRAWN_LOG2 = 11
@@ -37,14 +46,14 @@ _KNOWN_FLAGS = _NO_PIXELS | _LEAN | _FUSION | _CICP | _ORIGIN | _DRAWN
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """The fields of THDR.
+    """The fields of THDR, or of the head of a compact file.
 
     Attributes:
         width, height: pixels of the displayed picture, 1 to 2**32 - 1.
         channels: colour channels stored: 1 (grey) or 3 (RGB).
         identity: 16 bytes: of the decoder (model set) that the tiles need; without pixels, zeros, or in the lean
-            form that of the feature set.
-        rate_index: row of the set's step table, 0 to 65535; a tile adds its offset.
+            form that of the feature set. In a compact file its first 8 bytes alone.
+        rate_index: row of the set's step table, 0 to 65535, in a compact file to 255; a tile adds its offset.
         classes: texture classes that the tiles may name, 1 to 254.
         entropy_profile: the exact integer arithmetic of the entropy model, 0 to 255.
         tile_log2: log2 of the tile's side in pixels, 7 or 8; up to 11 if all tiles are drawn.
@@ -59,6 +68,7 @@ class Header:
         orientation: EXIF orientation still to be applied; 1, as the encoder applies it.
         has_pixels: false in a file that holds feature streams only and has no tiles.
         lean: one tile or one feature stream, nothing else: it lies within THDR (the writer sets this).
+        major, minor: version of the format. Compact files do not state it; it is read as 1.3.
 
     Raises:
         ParameterError: a field is out of its range or contradicts another.
@@ -109,8 +119,15 @@ class Header:
             raise ParameterError(f"The header's 'cicp' must have 4 values, not {len(self.cicp)}.")
         for name, value in zip(("primaries", "transfer", "matrix", "range"), self.cicp, strict=True):
             _check_range(f"cicp {name}", value, 0, 1 if name == "range" else 255)
-        if len(self.identity) != IDENTITY_BYTES:
-            raise ParameterError(f"The header's 'identity' must have 16 bytes, not {len(self.identity)}.")
+        wanted = SHORT_IDENTITY_BYTES if self.compact else IDENTITY_BYTES
+        if len(self.identity) != wanted:
+            raise ParameterError(f"The header's 'identity' must have {wanted} bytes, not {len(self.identity)}.")
+        if self.compact:
+            _check_range("rate_index", self.rate_index, 0, RATE_INDICES - 1)
+            _check_range("halo", self.halo, 1, 1)
+            _check_range("latent_log2", self.latent_log2, LATENT_LOG2, LATENT_LOG2)
+            if self.lean:
+                raise ParameterError("The header of a compact file must not be lean.")
         if not self.has_pixels and (self.alpha_mode or self.fusion or (any(self.identity) and not self.lean)):
             raise ParameterError(
                 "The header of a file without pixels must have no alpha and no fusion, and an identity in the lean "
@@ -134,6 +151,11 @@ class Header:
     def needs_no_set(self) -> bool:
         """Whether all tiles are drawn ones, which no model set is needed for."""
         return self.drawn and self.entropy_profile == NO_ENTROPY
+
+    @property
+    def compact(self) -> bool:
+        """Whether a file with this header has the compact form, which goes with its entropy profile."""
+        return self.has_pixels and self.entropy_profile == COMPACT_PROFILE
 
     @property
     def tile(self) -> int:
@@ -214,6 +236,8 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
     border = fields.unsigned(1, "border")
     classes = fields.unsigned(1, "classes")
     entropy_profile = fields.unsigned(1, "entropy profile")
+    if entropy_profile == COMPACT_PROFILE:
+        raise _unsupported(f"entropy profile {entropy_profile} in chunk THDR")
     drawn_only = bool(flags & _DRAWN) and entropy_profile == NO_ENTROPY
     _refuse_unsupported(pixel, grid, border, DRAWN_LOG2 if drawn_only else 8)
     rate_index = fields.varint("rate index")

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..constants import RATE_INDICES
 from ..errors import CorruptError, ParameterError
 from .fields import FieldReader, varint
 from .header import Header
@@ -30,16 +31,18 @@ class TileEntry:
     Attributes:
         length: bytes of its payload, 0 to 2**32 - 1.
         class_index: texture class, 0 to classes - 1, or ABSENT (then every other field is 0), or DRAWN.
-        offset: added to the header's rate index, -128 to 127; of a drawn tile EXACT or REDUCED.
-        crc: ``tile_crc`` of its index and payload, 32 bits.
-        symbols_crc: ``symbols_crc`` of its decoded symbols, 16 bits.
+        offset: added to the header's rate index, -128 to 127 (in a compact file as far as rate indices go); of a drawn
+            tile EXACT or REDUCED.
+        crc: ``tile_crc`` of its index and payload, 32 bits; None for a coded tile of a compact file, whose stream holds
+            a checksum of its own.
+        symbols_crc: ``symbols_crc`` of its decoded symbols, 16 bits; None likewise.
     """
 
     length: int
     class_index: int
     offset: int = 0
-    crc: int = 0
-    symbols_crc: int = 0
+    crc: int | None = 0
+    symbols_crc: int | None = 0
 
     @property
     def absent(self) -> bool:
@@ -66,10 +69,11 @@ def symbols_crc(symbols: bytes) -> int:
 
 
 def tile_entry(
-    index: int, payload: bytes, *, class_index: int, symbols_crc: int, offset: int = 0
+    index: int, payload: bytes, *, class_index: int, symbols_crc: int | None, offset: int = 0
 ) -> TileEntry:
-    """The entry of the tile at ``index`` (row-major) with this payload."""
-    return TileEntry(len(payload), class_index, offset, tile_crc(index, payload), symbols_crc)
+    """The entry of the tile at ``index`` (row-major); with ``symbols_crc`` None it has no checksums."""
+    crc = None if symbols_crc is None else tile_crc(index, payload)
+    return TileEntry(len(payload), class_index, offset, crc, symbols_crc)
 
 
 def check_entry(header: Header, index: int, entry: TileEntry) -> None:
@@ -87,7 +91,10 @@ def check_entry(header: Header, index: int, entry: TileEntry) -> None:
         ("crc", entry.crc, 0xFFFF_FFFF),
         ("symbols_crc", entry.symbols_crc, 0xFFFF),
     ):
-        if not 0 <= value <= top:
+        if value is None:
+            if entry.drawn or not header.compact:
+                raise ParameterError(f"Tile {index} has no {name}, which the file needs.")
+        elif not 0 <= value <= top:
             raise ParameterError(f"Tile {index} has {name} {value}, which is outside 0 .. {top}.")
 
 
@@ -107,11 +114,12 @@ def _check_coded(header: Header, index: int, entry: TileEntry) -> None:
         raise ParameterError(
             f"Tile {index} has class {entry.class_index} but the header declares {header.classes} classes."
         )
-    if not -128 <= entry.offset <= 127:
+    if not header.compact and not -128 <= entry.offset <= 127:
         raise ParameterError(f"Tile {index} has rate offset {entry.offset}, which is outside -128 .. 127.")
-    if not 0 <= header.rate_index + entry.offset <= 65_535:
+    highest = RATE_INDICES - 1 if header.compact else 65_535
+    if not 0 <= header.rate_index + entry.offset <= highest:
         raise ParameterError(
-            f"Tile {index} has rate index {header.rate_index} {entry.offset:+d}, which is outside 0 .. 65535."
+            f"Tile {index} has rate index {header.rate_index} {entry.offset:+d}, which is outside 0 .. {highest}."
         )
 
 
@@ -121,6 +129,7 @@ def pack_index(entries: Sequence[TileEntry]) -> bytes:
     for entry in entries:
         out.append(entry.class_index)
         if not entry.absent:
+            assert entry.crc is not None and entry.symbols_crc is not None
             out += varint(entry.length)
             out += struct.pack("<bIH", entry.offset, entry.crc, entry.symbols_crc)
     return bytes(out)
@@ -166,6 +175,7 @@ def check_read_entry(header: Header, index: int, entry: TileEntry) -> None:
 
 def pack_lean_tile(entry: TileEntry, payload: bytes) -> bytes:
     """What follows the header's fields in a lean THDR: class, rate offset, symbol checksum, payload."""
+    assert entry.symbols_crc is not None
     return struct.pack("<BbH", entry.class_index, entry.offset, entry.symbols_crc) + payload
 
 

@@ -40,6 +40,8 @@ from .chunks import (
     pack_head,
     unpack_head,
 )
+from .compact import Head, is_compact, read_frame, unpack_fields
+from .compact_index import unpack_entries
 from .crop import Crop, unpack_crop
 from .header import Header, unpack_header
 from .index import (
@@ -56,6 +58,7 @@ Readable = bytes | bytearray | memoryview | BinaryIO
 # A lossless alpha plane never needs more than this times its pixels, plus a little for the smallest pictures.
 _ALPHA_FACTOR = 2
 _ALPHA_SLACK = 1024
+_PIECE = 1 << 20
 
 
 def read_header(source: Readable, limits: Limits | None = None) -> Header:
@@ -67,8 +70,10 @@ def read_header(source: Readable, limits: Limits | None = None) -> Header:
         FormatError: the file has no sound header.
         StreamError: reading failed.
     """
-    opened = open_source(source, limits or DEFAULT_LIMITS)
-    return _read_thdr(opened, limits or DEFAULT_LIMITS)[0]
+    opened, limits = open_source(source, limits or DEFAULT_LIMITS), limits or DEFAULT_LIMITS
+    if _starts_compact(opened):
+        return unpack_fields(read_frame(opened, limits)[0])[0].header
+    return _read_thdr(opened, limits)[0]
 
 
 class Reader:
@@ -107,12 +112,26 @@ class Reader:
         self._data_offset: int | None = None
 
         self.header: Header
-        self.header, rest, end = _read_thdr(self._source, self._limits)
+        self._head: Head | None = None  # of a compact file
+        if _starts_compact(self._source):
+            packed, end = read_frame(self._source, self._limits)
+            self._head, rest = unpack_fields(packed)
+            self.header = self._head.header
+        else:
+            self.header, rest, end = _read_thdr(self._source, self._limits)
         channels = self.header.channels + (1 if self.header.alpha_mode else 0)
         self._limits.check_picture(self.header.width, self.header.height, channels)
         self._limits.check_tiles(self.header.tile_count)
         self.tiles: tuple[TileEntry, ...] = ()
-        if self.header.lean and not self.header.has_pixels:
+        if self._head is not None:
+            self._seen.add(TIDX)
+            self.tiles = unpack_entries(self.header, rest)
+            if self._head.chunks:
+                self._read_chunks(end)
+                self._check_complete()
+            else:
+                self._locate_bare_data(end)
+        elif self.header.lean and not self.header.has_pixels:
             # as it would stand in a chunk of its own
             self.ancillary.append((FEAT, self.header.identity + rest))
             self._check_end(end)
@@ -160,6 +179,9 @@ class Reader:
     def tile_bytes(self, index: int) -> bytes:
         """The payload of tile ``index`` (row-major), checked; empty for an absent tile. Threads may share it.
 
+        A coded tile of a compact file has no checksum of its payload: decoding it finds damage, and so does
+        ``check_data``.
+
         Raises:
             ChecksumError, TruncatedError: naming the tile.
             StreamError: reading failed.
@@ -172,14 +194,32 @@ class Reader:
             payload = self._source.read(offset, entry.length)
         except TruncatedError:
             raise TruncatedError(f"The file ends before tile {index} does.") from None
-        if tile_crc(index, payload) != entry.crc:
+        if entry.crc is not None and tile_crc(index, payload) != entry.crc:
             raise ChecksumError(f"Tile {index} is damaged: its bytes do not match their checksum.")
         return payload
 
+    def check_data(self) -> None:
+        """Check the checksum over all tiles' bytes, which compact files have; without one, do nothing.
+
+        Raises:
+            ChecksumError: it does not match; which tiles are damaged, decoding shows.
+            TruncatedError, StreamError: as tile_bytes.
+        """
+        if self._head is None:
+            return
+        offset, end, crc = self.tile_offset(0), self.tile_offset(0) + self._starts[-1], 0
+        while offset < end:
+            piece = self._source.read(offset, min(_PIECE, end - offset))
+            crc = zlib.crc32(piece, crc)
+            offset += len(piece)
+        if crc != self._head.data_crc:
+            raise ChecksumError("The tiles are damaged: their bytes do not match the file's checksum.")
+
     def verify(self) -> None:
-        """Check the bytes of every tile (all else was checked on opening); raises like tile_bytes."""
+        """Check the bytes of all tiles (all else was checked on opening); raises like tile_bytes and check_data."""
         for index in range(len(self.tiles)):
             self.tile_bytes(index)
+        self.check_data()
 
     # -- chunks after the header ---------------------------------------------------------------------------
 
@@ -265,6 +305,20 @@ class Reader:
             )
         return end
 
+    def _locate_bare_data(self, offset: int) -> None:
+        """The tiles of a compact file without chunks: all that is left of it."""
+        self._data_offset, total = offset, sum(entry.length for entry in self.tiles)
+        try:
+            if offset + total > self._source.size:
+                raise TruncatedError(
+                    f"The file ends within its tiles: {self._source.size - offset} of {total} bytes are there."
+                )
+            self._check_end(offset + total)
+        except FormatError as error:
+            if not self.salvage:
+                raise
+            self.problems.append(str(error))
+
     def _check_end(self, end: int) -> None:
         if end != self._source.size:
             raise CorruptError(
@@ -306,6 +360,10 @@ class Reader:
             end = self._data_offset + total
             return end if end <= source.size else None
         return data
+
+
+def _starts_compact(source: Source) -> bool:
+    return is_compact(source.read(0, min(source.size, len(SIGNATURE))))
 
 
 def _read_thdr(source: Source, limits: Limits) -> tuple[Header, bytes, int]:

@@ -223,21 +223,21 @@ def find_identity(identity: bytes, name: str | os.PathLike[str] | None = None) -
     """The set a file needs.
 
     Args:
-        identity: the file's decoder identity.
+        identity: the file's decoder identity, or the first bytes of it that the file names.
         name: a set to use; by default every known set is tried.
     Raises:
         ModelNotFoundError: the named set has another identity, or no known set has this one.
     """
     if name is not None:
         chosen = load_set(name)
-        if chosen.identity != identity:
+        if not chosen.identity.startswith(identity):
             raise ModelNotFoundError(
                 f"The file needs the model set with identity {identity.hex()}, but {chosen.name} has "
                 f"{chosen.identity.hex()}; name another set, or none to have it found."
             )
         return chosen
     for info in list_sets(PICTURES):
-        if info.identity == identity.hex():
+        if info.identity.startswith(identity.hex()):
             return load_set(info.path)
     raise ModelNotFoundError(
         f"The file needs the model set with identity {identity.hex()}, which is not installed; "

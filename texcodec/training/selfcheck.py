@@ -149,7 +149,7 @@ def _bits(
     payload = tables = 0.0
     for index, analysed_tile in analysed.tiles.items():
         tile = coder.quantise(analysed_tile, rate_index, distortion_scale=0)
-        data = coder.write(tile)
+        data = coder.write(tile, index)
         again = coder.read(data, tile.class_index, rate_index, layout.grid, index)
         if again.canonical_bytes() != tile.canonical_bytes():
             raise ValueError(
