@@ -57,7 +57,7 @@ def test_bits_are_those_of_the_payload(shape: tuple[int, int], models: ModelSet,
 
 
 def test_the_first_symbol_costs_what_its_table_says(models: ModelSet, coder: PyramidCoder) -> None:
-    """Beside what the tables make of its symbols, a stream has a number of 24 bits and fills half a byte, on average."""
+    """Beside what the tables make of its symbols, a stream has a number of 24 bits and half a byte, on average."""
     wasted = []
     for seed in range(60):
         tile = coder.quantise(latents(models, 3, 3, seed=seed), 100)
