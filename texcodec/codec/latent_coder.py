@@ -146,6 +146,8 @@ class LatentCoder:
 
     first_context = 2
     """Number of the network of the second slice."""
+    start_bits = 0.0
+    """What ``bits`` counts beside the symbols."""
 
     # Encoding
 

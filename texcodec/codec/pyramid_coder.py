@@ -34,6 +34,7 @@ class PyramidCoder(LatentCoder):
     """Codes the latents of tiles with one model set of entropy profile 2; a ``TileCoder``."""
 
     first_context = 1
+    start_bits = START_BITS
 
     def _first_passes(self, shape: tuple[int, int]) -> list[np.ndarray]:
         numbers = np.arange(shape[0] * shape[1]).reshape(shape)
@@ -109,7 +110,7 @@ class PyramidCoder(LatentCoder):
         tables = self.models.slice_tables
         row = self.models.slice_row(tile.rate_index)
         place = tables.offsets[row] + tables.support[row] + tile.slices
-        return super().bits(tile) + float(tables.costs[place]) + START_BITS
+        return super().bits(tile) + float(tables.costs[place]) + self.start_bits
 
     def read(self, payload: bytes, class_index: int, rate_index: int, grid: Grid, index: int) -> TileSymbols:
         reader = SymbolReader(payload)
