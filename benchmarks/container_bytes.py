@@ -52,7 +52,9 @@ def mean(rows: list[dict[str, Any]], key: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--models", action="append", required=True, help="name or folder of a set")
     parser.add_argument("--bpp", type=float, action="append", help="bits per pixel of whole files")
@@ -60,7 +62,9 @@ def main() -> None:
     options = parser.parse_args()
     pictures = sorted(path for path in options.pictures.iterdir() if path.suffix == ".png")
     runs = []
-    print("| set | bits per pixel | file | beside payloads | in payloads | together | share | largest share |")
+    print(
+        "| set | bits per pixel | file | beside payloads | in payloads | together | share | largest share |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in options.models:
         models = texcodec.load_models(name)
@@ -74,7 +78,9 @@ def main() -> None:
                 f"{means['overhead']:.1f} | {share:.2%} | {worst:.2%} |",
                 flush=True,
             )
-            runs.append({"models": models.name, "bpp": bpp, "share": share, "largest": worst, "pictures": rows})
+            runs.append(
+                {"models": models.name, "bpp": bpp, "share": share, "largest": worst, "pictures": rows}
+            )
     if options.out:
         result = {"runs": runs, "provenance": provenance([options.pictures])}
         options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import second_decoder
 from container_samples import flipped
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pictures import photograph
 from second_decoder.container import read_file
 from second_decoder.fields import Refused
@@ -163,7 +165,9 @@ def test_data_that_pass_all_tiles_and_not_the_checksum_are_refused(
 
 
 @pytest.mark.parametrize("tile", range(6))
-def test_salvage_decodes_the_sound_tiles_and_names_the_other(file: bytes, whole: np.ndarray, tile: int) -> None:
+def test_salvage_decodes_the_sound_tiles_and_names_the_other(
+    file: bytes, whole: np.ndarray, tile: int
+) -> None:
     damaged = flipped(file, 8 * (Reader(file).tile_offset(tile) + 2) + 1)
     said: list[str] = []
     salvaged = decoded(damaged, salvage=True, warn=said.append)
@@ -224,7 +228,8 @@ def test_file_names_its_set_by_eight_bytes(file: bytes, tmp_path: Path) -> None:
         texcodec.decode(file, models="tiny-1")
     shutil.copytree(SET, tmp_path / "here")
     np.testing.assert_array_equal(
-        np.asarray(texcodec.decode(file, models=tmp_path / "here")), np.asarray(texcodec.decode(file, models=models))
+        np.asarray(texcodec.decode(file, models=tmp_path / "here")),
+        np.asarray(texcodec.decode(file, models=models)),
     )
 
 
@@ -256,6 +261,37 @@ def test_crop_leaves_tiles_out_by_the_run() -> None:
     runs = sum(now and not before for before, now in pairwise([False, *absent]))
     # three bytes for a tile and two for a run are more than enough
     assert len(pack_entries(reader.header, reader.tiles)) <= 3 * absent.count(False) + 2 * runs < len(absent)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_no_mutation_shows_a_wrong_picture(
+    file: bytes, with_metadata: bytes, whole: np.ndarray, data: st.DataObject
+) -> None:
+    """Bytes overwritten, left out, put in, or moved, wherever; nothing but an error or the same picture comes out."""
+    sound = data.draw(st.sampled_from([file, with_metadata]))
+    changed = bytearray(sound)
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(changed) - 1))
+        end = min(len(changed), start + data.draw(st.integers(0, 40)))
+        action = data.draw(st.sampled_from(["overwrite", "leave out", "put in", "move"]))
+        part = bytes(changed[start:end])
+        if action == "overwrite":
+            changed[start:end] = data.draw(st.binary(min_size=end - start, max_size=end - start))
+        elif action == "put in":
+            changed[start:start] = data.draw(st.binary(min_size=1, max_size=9))
+        else:
+            del changed[start:end]
+            if action == "move":
+                place = data.draw(st.integers(0, len(changed)))
+                changed[place:place] = part
+    try:
+        pixels = decoded(bytes(changed))
+    except (texcodec.FormatError, texcodec.LimitError):
+        assert changed != sound
+    else:
+        np.testing.assert_array_equal(pixels, whole)
+        assert changed == sound
 
 
 # The same files are refused by both decoders

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import second_decoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import photograph
+from PIL import Image
 
 import texcodec
 from texcodec.codec.pyramid_coder import START_BITS, PyramidCoder, checksum
@@ -152,6 +154,53 @@ def test_cropped_files_show_their_region(outside: str) -> None:
     part = np.asarray(texcodec.decode(data, models=SET, crop_only=True))
     assert part.shape == (90, 150, 3)
     assert psnr(pixels[21:111, 37:187], part) > 25
+
+
+def test_metadata_alpha_and_grey_stand_in_compact_files_too() -> None:
+    alpha = np.full((90, 80), 77, np.uint8)
+    picture = texcodec.Picture(photograph(80, 90)[..., :1], alpha, icc=b"a profile", xmp=b"<x/>")
+    data = texcodec.encode(picture, quality=40, models=SET)
+    with texcodec.open(data) as file:
+        assert (file.mode, file.metadata) == ("LA", {"icc": b"a profile", "xmp": b"<x/>"})
+        back = file.decode_picture(models=SET)
+    assert back.pixels.shape == (90, 80, 1) and back.alpha is not None
+    np.testing.assert_array_equal(back.alpha, alpha)
+    second = second_decoder.decode(data, second_decoder.ModelSet(SET))
+    assert second.file.ancillary == {b"iccp": b"a profile", b"xmpd": b"<x/>"}
+    assert second.alpha is not None and np.array_equal(second.alpha, alpha)
+    assert np.abs(back.pixels.astype(int) - second.pixels).max() <= 1
+
+
+def test_pillow_opens_compact_files() -> None:
+    import texcodec.pillow as plugin
+
+    data = texcodec.encode(photograph(80, 90), quality=40, models=SET)
+    plugin.register(models=SET)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            assert (image.format, image.size, image.mode) == ("TCX", (80, 90), "RGB")
+            np.testing.assert_array_equal(np.asarray(image), np.asarray(texcodec.decode(data, models=SET)))
+    finally:
+        plugin.register()
+
+
+def test_info_tells_of_compact_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    from texcodec.cli.info import describe
+
+    data = texcodec.encode(photograph(300, 280), quality=40, models=SET)
+    monkeypatch.setenv("TEXCODEC_MODELS", str(SET))
+    facts = describe(Reader(data))
+    assert (facts["format_version"], facts["entropy_profile"], facts["models"]) == ("1.3", 2, "tiny-2")
+    assert (facts["tiles"], facts["halo"], facts["lean"]) == (4, 1, False)
+    assert facts["container_bytes"] <= 37 and len(facts["identity"]) == 16
+
+
+def test_finer_tiles_of_a_file_of_given_size_are_the_last_ones() -> None:
+    size = 2000
+    data = texcodec.encode(photograph(380, 250), size=size, models=SET, tile=128)
+    offsets = [entry.offset for entry in texcodec.open(data).tiles]
+    assert offsets == sorted(offsets) and set(offsets) <= {0, 1}
+    assert len(data) <= size
 
 
 def test_seams_between_tiles_are_no_steps(models: ModelSet) -> None:

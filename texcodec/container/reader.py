@@ -19,6 +19,7 @@ from ..errors import (
     UnsupportedError,
 )
 from ..limits import DEFAULT_LIMITS, Limits
+from .chunk_reading import check_fits, chunk_name, end_of, read_body, read_head, read_thdr
 from .chunks import (
     ALPH,
     CRC_BYTES,
@@ -34,8 +35,6 @@ from .chunks import (
     TEND,
     THDR,
     TIDX,
-    check_signature,
-    is_chunk_type,
     is_critical,
     pack_head,
     unpack_head,
@@ -43,7 +42,7 @@ from .chunks import (
 from .compact import Head, is_compact, read_frame, unpack_fields
 from .compact_index import unpack_entries
 from .crop import Crop, unpack_crop
-from .header import Header, unpack_header
+from .header import Header
 from .index import (
     TileEntry,
     check_index_length,
@@ -73,7 +72,7 @@ def read_header(source: Readable, limits: Limits | None = None) -> Header:
     opened, limits = open_source(source, limits or DEFAULT_LIMITS), limits or DEFAULT_LIMITS
     if _starts_compact(opened):
         return unpack_fields(read_frame(opened, limits)[0])[0].header
-    return _read_thdr(opened, limits)[0]
+    return read_thdr(opened, limits)[0]
 
 
 class Reader:
@@ -118,7 +117,7 @@ class Reader:
             self._head, rest = unpack_fields(packed)
             self.header = self._head.header
         else:
-            self.header, rest, end = _read_thdr(self._source, self._limits)
+            self.header, rest, end = read_thdr(self._source, self._limits)
         channels = self.header.channels + (1 if self.header.alpha_mode else 0)
         self._limits.check_picture(self.header.width, self.header.height, channels)
         self._limits.check_tiles(self.header.tile_count)
@@ -240,17 +239,17 @@ class Reader:
 
     def _read_chunk(self, offset: int) -> int | None:
         """Take in the chunk at ``offset``; the next chunk's offset, or None after TEND."""
-        kind, length = _read_head(self._source, offset)
+        kind, length = read_head(self._source, offset)
         if kind == TDAT:
             return self._locate_data(offset, length)
         if kind in (TIDX, ALPH):
             self._check_size(kind, length)
         elif not is_critical(kind):
-            _check_fits(self._source, offset, kind, length)
+            check_fits(self._source, offset, kind, length)
             self._limits.check_metadata(self._metadata_bytes + length)
-        payload, end = _read_body(self._source, self._limits, offset, kind, length)
+        payload, end = read_body(self._source, self._limits, offset, kind, length)
         if kind in SINGLE and kind in self._seen:
-            raise CorruptError(f"Chunk {_name(kind)} stands twice in the file.")
+            raise CorruptError(f"Chunk {chunk_name(kind)} stands twice in the file.")
         self._seen.add(kind)
         if kind == TEND:
             if payload:
@@ -263,12 +262,12 @@ class Reader:
             self.alpha = payload
         elif kind in (FEAT, FEAT_ANCILLARY) and (kind == FEAT) == self.header.has_pixels:
             raise CorruptError(
-                f"Chunk {_name(kind)} does not fit a file {'with' if self.header.has_pixels else 'without'} "
+                f"Chunk {chunk_name(kind)} does not fit a file {'with' if self.header.has_pixels else 'without'} "
                 "pixels."
             )
         elif is_critical(kind) and kind not in CRITICAL:
             raise UnsupportedError(
-                f"The file has a critical chunk {_name(kind)}, which this version of texcodec does not know."
+                f"The file has a critical chunk {chunk_name(kind)}, which this version of texcodec does not know."
             )
         else:
             if not is_critical(kind):
@@ -280,7 +279,7 @@ class Reader:
         """Refuse an index or alpha plane whose length cannot be right for the header's picture."""
         header = self.header
         if not (header.has_pixels if kind == TIDX else header.alpha_mode):
-            raise CorruptError(f"The file has a chunk {_name(kind)} that its header does not announce.")
+            raise CorruptError(f"The file has a chunk {chunk_name(kind)} that its header does not announce.")
         if kind == TIDX:
             check_index_length(header, length)
         elif length > _ALPHA_FACTOR * header.width * header.height + _ALPHA_SLACK:
@@ -331,7 +330,7 @@ class Reader:
         wanted.append((ALPH, header.alpha_mode != 0))
         for kind, needed in wanted:
             if needed and kind not in self._seen:
-                problem = f"The file has no chunk {_name(kind)}."
+                problem = f"The file has no chunk {chunk_name(kind)}."
                 if not self.salvage:
                     raise CorruptError(problem)
                 self.problems.append(problem)
@@ -350,7 +349,7 @@ class Reader:
             self._limits.check_memory(source.size - offset, "the rest of the damaged file")
             found = source.read(offset, source.size - offset).find(pack_head(TDAT, total))
             data = offset + found if found >= 0 else None
-        following = _end_of(offset, length)
+        following = end_of(offset, length)
         fits = kind != TDAT and following + HEAD_BYTES <= source.size and (data is None or following <= data)
         if fits and source.read(following, 4) in KNOWN:
             return following  # this chunk's length is right; its payload or type is damaged
@@ -364,55 +363,3 @@ class Reader:
 
 def _starts_compact(source: Source) -> bool:
     return is_compact(source.read(0, min(source.size, len(SIGNATURE))))
-
-
-def _read_thdr(source: Source, limits: Limits) -> tuple[Header, bytes, int]:
-    """The header, what follows its fields (the tile of a lean file), and the offset of the next chunk."""
-    check_signature(source.read(0, min(source.size, len(SIGNATURE))))
-    kind, length = _read_head(source, len(SIGNATURE))
-    if kind != THDR:
-        raise CorruptError(f"The first chunk is {_name(kind)} and not THDR.")
-    payload, end = _read_body(source, limits, len(SIGNATURE), kind, length)
-    header, used = unpack_header(payload)
-    if not header.lean and used != len(payload):
-        raise CorruptError(f"Chunk THDR has {len(payload) - used} bytes after its last field.")
-    return header, payload[used:], end
-
-
-def _read_head(source: Source, offset: int) -> tuple[bytes, int]:
-    if offset + HEAD_BYTES > source.size:
-        raise TruncatedError(f"The file ends at byte {source.size}, before its last chunk.")
-    kind, length = unpack_head(source.read(offset, HEAD_BYTES))
-    if not is_chunk_type(kind):
-        raise CorruptError(f"There is no chunk at byte {offset}, where one must be.")
-    return kind, length
-
-
-def _check_fits(source: Source, offset: int, kind: bytes, length: int) -> None:
-    end = _end_of(offset, length)
-    if end > source.size:
-        raise TruncatedError(
-            f"The file ends within chunk {_name(kind)}, at byte {source.size} instead of {end} or later."
-        )
-
-
-def _read_body(source: Source, limits: Limits, offset: int, kind: bytes, length: int) -> tuple[bytes, int]:
-    """Payload of the chunk at ``offset``, its checksum verified, and the offset of the next chunk."""
-    _check_fits(source, offset, kind, length)
-    limits.check_memory(length, f"chunk {_name(kind)}")
-    body = source.read(offset, HEAD_BYTES + length + CRC_BYTES)
-    stored = int.from_bytes(body[-CRC_BYTES:], "little")
-    if zlib.crc32(memoryview(body)[:-CRC_BYTES]) != stored:
-        raise ChecksumError(
-            f"Chunk {_name(kind)} at byte {offset} is damaged: it does not match its checksum."
-        )
-    return body[HEAD_BYTES:-CRC_BYTES], _end_of(offset, length)
-
-
-def _end_of(offset: int, length: int) -> int:
-    """Offset just behind a chunk with a checksum."""
-    return offset + HEAD_BYTES + length + CRC_BYTES
-
-
-def _name(kind: bytes) -> str:
-    return kind.decode("ascii")
