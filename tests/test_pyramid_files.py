@@ -203,6 +203,18 @@ def test_finer_tiles_of_a_file_of_given_size_are_the_last_ones() -> None:
     assert len(data) <= size
 
 
+def test_rate_of_a_crop_may_be_any_distance_above_that_of_the_rest() -> None:
+    options = {"quality": 100, "crop": (140, 130, 128, 100), "outside": "coarse"}
+    data = texcodec.encode(photograph(300, 280), models=SET, tile=128, threads=1, **options)  # type: ignore[arg-type]
+    with texcodec.open(data) as file:
+        offsets = {entry.offset for entry in file.tiles}
+        assert offsets == {0, -file.header.rate_index} and min(offsets) < -128
+        assert file.header.fusion
+        pixels = file.decode_picture(models=SET).pixels
+    second = second_decoder.decode(data, second_decoder.ModelSet(SET))
+    assert np.abs(pixels.astype(int) - second.pixels).max() <= 1
+
+
 def test_seams_between_tiles_are_no_steps(models: ModelSet) -> None:
     """The lapped transform reaches across tiles: a smooth picture has no seam even without fusion."""
     y, x = np.mgrid[:250, :250]

@@ -73,7 +73,7 @@ LAPPED_PROFILES = (2,)
 COARSEST = 0
 """Rate index of the tiles outside a crop's region, where they are coded at all."""
 MOST_BELOW = 128
-"""How far below the header's rate index a tile's may be."""
+"""How far below the header's rate index a tile's may be; in compact files there is no such bound."""
 
 
 def encode(
@@ -300,7 +300,7 @@ class _Encoding:
     def _header(self, chosen: list[int], *, drawn: bool = False) -> Header:
         layout, grid, manifest = self.layout, self.layout.grid, self.models.manifest
         base, fusion = min(chosen), manifest.fusion and len(layout.coded) > 1
-        if len(layout.coded) > len(layout.region_tiles) and base > MOST_BELOW:
+        if len(layout.coded) > len(layout.region_tiles) and base > MOST_BELOW and not self._compact:
             # a tile's rate is at most 128 below the header's, which is then not that of the region: fusion,
             # which goes by the header's, would repair seams as those of a coarser picture
             base, fusion = MOST_BELOW, False
