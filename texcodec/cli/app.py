@@ -11,7 +11,7 @@ from texcodec.cli.console import Console
 from texcodec.errors import TexcodecError
 
 # A command's module is loaded when it is called, or when the help lists it.
-COMMANDS = ("encode", "decode", "info", "verify", "models", "train", "evaluate", "crop", "features")
+COMMANDS = ("encode", "decode", "batch", "info", "verify", "models", "train", "evaluate", "crop", "features")
 
 EXIT_CODES = """\b
 Exit codes:
@@ -20,6 +20,7 @@ Exit codes:
     2  the command line is wrong
     3  the model set is missing or damaged
     4  a file needs a newer version, or is over a limit
+    5  a batch was given up
   130  interrupted
 """
 

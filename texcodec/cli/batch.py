@@ -1,69 +1,133 @@
-"""Many files: each one is tried, each failure is reported, and one exit code sums them up."""
+"""``texcodec batch``: millions of pictures, in shards that survive any interruption."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import BinaryIO
+import json
+from dataclasses import asdict
 
-from texcodec.cli.console import Console, display_name
-from texcodec.cli.failures import exit_code, failure
-from texcodec.errors import ModelError, StreamError
-from texcodec.files import STANDARD_STREAM
+import click
+
+from texcodec.cli import options
+from texcodec.cli.console import Console, emit
+from texcodec.limits import Limits
 
 
-def process(console: Console, names: Sequence[str], work: Callable[[str], None]) -> int:
-    """Call ``work`` with every name; returns 0, or the exit code of the failures.
+class Part(click.ParamType):
+    """``I/N``: part I, from 0, of N."""
 
-    A failure does not keep the others from being done.
+    name = "I/N"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        part, _, parts = str(value).partition("/")
+        if not (part.isdigit() and parts.isdigit() and int(part) < int(parts)):
+            self.fail(f"{value!r} is no part: give 0/4, 1/4, 2/4 or 3/4 for a quarter of the shards.", param, ctx)
+        return int(part), int(parts)
+
+
+@click.command("batch", short_help="Code millions of pictures, in shards that survive any interruption.")
+@click.argument("source", metavar="SOURCE")
+@click.argument("destination", metavar="DEST")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["folders", "webdataset"]),
+    default="folders",
+    show_default=True,
+    help="Write .tcx files in mirrored folders, or WebDataset tars of .tcx and .json.",
+)
+@click.option("--quality", type=options.FiniteRange(1, 100), metavar="1-100", help="As for encode; 50 by default.")
+@click.option("--bpp", type=options.FiniteRange(0, min_open=True), metavar="BITS", help="As for encode.")
+@click.option("--size", type=click.IntRange(min=1), metavar="BYTES", help="As for encode.")
+@click.option("--psnr", type=options.FiniteRange(0, min_open=True), metavar="DECIBELS", help="As for encode.")
+@click.option("--nearest", is_flag=True, help="As for encode.")
+@click.option("--lossless", is_flag=True, help="As for encode.")
+@click.option("--strict", is_flag=True, help="As for encode.")
+@click.option("--no-metadata", is_flag=True, help="As for encode.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, 512), default=1, metavar="N", help="Processes, each with one thread."
+)
+@click.option(
+    "--shard",
+    "part",
+    type=Part(),
+    default="0/1",
+    help="Do part I, from 0, of N of the shards, as one of N machines; all agree on the listing that is in DEST.",
+)
+@click.option(
+    "--shard-size",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Pictures per shard: what is repeated at most after an interruption. A tar in SOURCE is a shard.",
+)
+@click.option("--relist", is_flag=True, help="Look at SOURCE again, and add what is new in it.")
+@click.option("--retry-failed", is_flag=True, help="Try what has failed in shards that are done again.")
+@click.option(
+    "--max-failures", type=click.IntRange(min=0), metavar="N", help="Give up with exit code 5 after more failures."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@options.models
+@options.limits
+@options.verbosity
+def command(
+    source: str,
+    destination: str,
+    kind: str,
+    quality: float | None,
+    bpp: float | None,
+    size: int | None,
+    psnr: float | None,
+    nearest: bool,
+    lossless: bool,
+    strict: bool,
+    no_metadata: bool,
+    jobs: int,
+    part: tuple[int, int],
+    shard_size: int,
+    relist: bool,
+    retry_failed: bool,
+    max_failures: int | None,
+    as_json: bool,
+    models: str | None,
+    limits: Limits,
+    console: Console,
+) -> int:
+    """Code all pictures of SOURCE into DEST, or go on where an interrupted run of the same command ended.
+
+    SOURCE is a folder, a manifest (.txt with a name per line; .csv, .jsonl or .parquet with a column "source" and
+    perhaps "key"), or WebDataset tars (a .tar, a folder of them, or train-{0000..0146}.tar); DEST is a folder. Both may
+    be URLs that fsspec knows, such as s3://bucket/folder.
+
+    DEST gets a Parquet table per shard (tables/) with a row per picture, and failures.jsonl, which is a manifest itself.
+
+    Exit codes: 0 all pictures are done, 1 some failed, 5 too many failed.
     """
-    codes = []
-    with console.files(len(names)) as advance:
-        for name in names:
-            try:
-                work(name)
-            except Exception as error:
-                code, sentence = failure(error, verbose=console.verbose)
-                console.error(display_name(name), sentence)
-                codes.append(code)
-            advance()
-    return exit_code(codes)
+    from texcodec import batch
+    from texcodec.cli.inputs import require_models
 
+    if sum(target is not None for target in (quality, bpp, size, psnr)) + lossless > 1:
+        raise click.UsageError("At most one of --quality, --bpp, --size, --psnr, --lossless can be given.")
+    identity = ""
+    if not lossless:
+        from texcodec.registry import load_set
 
-@contextmanager
-def opened(name: str) -> Iterator[BinaryIO]:
-    """A binary file to read, or standard input for ``-``.
-
-    Raises:
-        StreamError: it cannot be opened. The message leaves the name to the caller, who reports it anyway.
-    """
-    if name == STANDARD_STREAM:
-        if sys.stdin is None or not hasattr(sys.stdin, "buffer"):
-            raise StreamError("Standard input is closed; name a file instead.")
-        yield sys.stdin.buffer
-        return
-    if os.path.isdir(name):
-        raise StreamError("It is a folder; name files in it.")
-    try:
-        file = open(name, "rb")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise StreamError(f"The file cannot be read ({reason}); check its name and permissions.") from error
-    with file:
-        yield file
-
-
-def require_models(models: str | None) -> None:
-    """Fail once, before the first file, if the model set that all of them need is not there.
-
-    Raises:
-        ModelError: there is none of that name, or it is damaged.
-    """
-    from texcodec.registry import load_set
-
-    try:
-        load_set(models)
-    except OSError as error:
-        raise ModelError(f"The model set cannot be read: {error.strerror or error}.") from error
+        require_models(models)
+        identity = load_set(models).identity.hex()
+    settings = batch.Settings(
+        quality, bpp, size, psnr, nearest, lossless, None, not no_metadata, models, identity, strict, limits
+    )
+    how = batch.Options(kind, shard_size, *part, jobs, relist, retry_failed, max_failures)
+    with console.steps("picture", fewest=2) as progress:
+        summary = batch.run(source, destination, settings, how, progress=progress)
+    if as_json:
+        emit(json.dumps(asdict(summary) | {"exit_code": summary.exit_code}))
+    elif not console.quiet:
+        saved = f", {summary.bytes_in} to {summary.bytes_out} bytes" if summary.done else ""
+        before = f" ({summary.before} of them before)" if summary.before else ""
+        console.error(
+            None, f"{summary.done} done, {summary.failed} failed in {summary.shards} shards{before}{saved}."
+        )
+        if summary.given_up:
+            console.error(None, "Given up, as too many failed; the shard that was begun will be done again.")
+    return summary.exit_code

@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console
+from texcodec.cli.inputs import opened, process
 from texcodec.cli.plan import make_folders, plan
 from texcodec.errors import ParameterError
 from texcodec.files import check_output, write_output

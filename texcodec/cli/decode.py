@@ -12,8 +12,8 @@ import click
 
 from texcodec.cli import options
 from texcodec.cli.arguments import holds_another_picture, no_output
-from texcodec.cli.batch import opened
 from texcodec.cli.console import Console, Progress
+from texcodec.cli.inputs import opened
 from texcodec.cli.outcomes import Reporter, Result
 from texcodec.cli.plan import Job, plan
 from texcodec.cli.runner import Settings, run

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console, display_name, emit, in_columns
+from texcodec.cli.inputs import opened, process
 from texcodec.cli.plan import make_folders, plan
 from texcodec.errors import ModelError, ParameterError
 from texcodec.files import STANDARD_STREAM, check_output, decoded_name, encoded_name, write_output
@@ -107,7 +107,7 @@ def encode(
     features = loaded(models)
     features.level(level)  # fails once instead of once a file
     if with_picture:
-        from texcodec.cli.batch import require_models
+        from texcodec.cli.inputs import require_models
 
         require_models(picture_models)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import opened, process
 from texcodec.cli.console import Console, display_name, emit, in_columns
 from texcodec.cli.info_features import describe_streams, stream_line
+from texcodec.cli.inputs import opened, process
 from texcodec.container import (
     CROP,
     DRAWN,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from texcodec.cli.batch import process
 from texcodec.cli.console import Console, emit, in_columns, printable
+from texcodec.cli.inputs import process
 from texcodec.errors import ModelError
 
 if TYPE_CHECKING:

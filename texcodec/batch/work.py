@@ -1,0 +1,100 @@
+"""One item in one process: its bytes to a .tcx file and its record."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import signal
+import time
+from dataclasses import dataclass, replace
+
+from ..errors import TexcodecError
+from .records import FAILED, Record
+from .settings import Settings
+from .storage import content
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a process is given.
+
+    Attributes:
+        data: of the picture, where it has been read already; else it is read from ``source``.
+        extra: other files of its sample in a tar, by their extensions.
+    """
+
+    key: str
+    source: str
+    data: bytes | None = None
+    extra: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What a process gives back; no data where it failed."""
+
+    load: Load
+    record: Record
+    data: bytes | None
+
+
+_settings: Settings
+
+
+def begin(settings: Settings) -> None:
+    """Begin a process; Ctrl-C is for the one that started it."""
+    global _settings
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _settings = settings
+
+
+def code(load: Load) -> Coded:
+    """Code an item in a process that has begun."""
+    return code_with(load, _settings, threads=1)
+
+
+def code_with(load: Load, settings: Settings, *, threads: int | None) -> Coded:
+    """Code an item; what fails becomes its record."""
+    start = time.perf_counter()
+    record = Record(load.key, load.source, quality=_quality(settings), models=settings.identity)
+    slim = replace(load, data=None)
+    notices: dict[str, None] = {}
+    data = None
+    try:
+        source = load.data if load.data is not None else content(load.source, settings.limits.memory)
+        record = replace(record, bytes_in=len(source), sha256=hashlib.sha256(source).hexdigest())
+        record, data = _encoded(source, settings, threads, record, notices)
+    except TexcodecError as error:
+        record = replace(record, status=FAILED, error=error.with_advice)
+    except MemoryError:
+        record = replace(record, status=FAILED, error="There is not enough memory for it.")
+    except Exception as error:  # one picture must not end a batch of a million
+        record = replace(record, status=FAILED, error=f"Internal error, please report it ({type(error).__name__}: {error}).")
+    record = replace(record, notices=" ".join(notices), seconds=round(time.perf_counter() - start, 4))
+    return Coded(slim, record, data)
+
+
+def _encoded(
+    source: bytes, settings: Settings, threads: int | None, record: Record, notices: dict[str, None]
+) -> tuple[Record, bytes]:
+    import texcodec
+    from texcodec.images import hold_back_library_output, read_picture
+
+    hold_back_library_output()
+    picture = read_picture(io.BytesIO(source), settings.limits, name="The picture", strict=settings.strict)
+    record = replace(record, width=picture.width, height=picture.height)
+    data = texcodec.encode(
+        picture,
+        threads=threads,
+        limits=settings.limits,
+        warn=lambda sentence: notices.update({sentence: None}),
+        **settings.arguments(),
+    )
+    return replace(record, bytes_out=len(data)), data
+
+
+def _quality(settings: Settings) -> float:
+    if settings.quality is not None:
+        return settings.quality
+    others = (settings.bpp, settings.size, settings.psnr)
+    return 0.0 if settings.lossless or any(v is not None for v in others) else 50.0
