@@ -35,6 +35,7 @@ ORDER = {
     "crop": 4,
     "quantisation": 4,
     "codec": 5,
+    "batch": 5,
     "features": 5,
     "evaluation": 6,
     "training": 6,

@@ -1,4 +1,4 @@
-"""Items to processes and back in their order, with few of them in memory; a process that dies takes one item with it."""
+"""Items to processes and back in their order, few in memory; a process that dies takes one item with it."""
 
 from __future__ import annotations
 

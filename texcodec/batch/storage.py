@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ..errors import LibraryError, LimitError, StreamError
 from ..files import TEMPORARY_SUFFIX, write_atomically
-
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
 
 INSTALL = 'Install it with pip install "texcodec[batch]".'
 
@@ -44,7 +41,7 @@ class Storage:
     def __init__(self, place: str) -> None:
         self.place = place
         self.local = not is_url(place)
-        self._fs: AbstractFileSystem | None = None
+        self._fs: Any = None
         self._root = place
         if not self.local:
             self._fs, self._root = library("fsspec.core").url_to_fs(place)
@@ -70,7 +67,7 @@ class Storage:
         path = posixpath.join(self._root, name)
         try:
             self._fs.makedirs(posixpath.dirname(path), exist_ok=True)
-            # a name of its own and a renaming where files may be seen half written; object stores show none before its end
+            # some file systems show what is half written
             temporary = path + TEMPORARY_SUFFIX
             self._fs.pipe_file(temporary, data)
             self._fs.mv(temporary, path)

@@ -69,7 +69,8 @@ def code_with(load: Load, settings: Settings, *, threads: int | None) -> Coded:
     except MemoryError:
         record = replace(record, status=FAILED, error="There is not enough memory for it.")
     except Exception as error:  # one picture must not end a batch of a million
-        record = replace(record, status=FAILED, error=f"Internal error, please report it ({type(error).__name__}: {error}).")
+        what = f"{type(error).__name__}: {error}"
+        record = replace(record, status=FAILED, error=f"Internal error, please report it ({what}).")
     record = replace(record, notices=" ".join(notices), seconds=round(time.perf_counter() - start, 4))
     return Coded(slim, record, data)
 

@@ -99,7 +99,8 @@ def command(
     perhaps "key"), or WebDataset tars (a .tar, a folder of them, or train-{0000..0146}.tar); DEST is a folder. Both may
     be URLs that fsspec knows, such as s3://bucket/folder.
 
-    DEST gets a Parquet table per shard (tables/) with a row per picture, and failures.jsonl, which is a manifest itself.
+    DEST gets a Parquet table per shard (tables/) with a row per picture, and failures.jsonl, which is a manifest
+    itself.
 
     Exit codes: 0 all pictures are done, 1 some failed, 5 too many failed.
     """
