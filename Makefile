@@ -1,6 +1,7 @@
 # make demo         encode and decode a real picture, print sizes and PSNR, write pictures to demo/
 # make test         lint, types and tests, without torch
 # make test-train   the tests of training
+# make test-cluster the tests of batches on a local Ray cluster
 # make golden       decode the golden files; with LOWEST=1 on the lowest versions of the dependencies
 # make docs         the documentation as a site, in build/site
 # make bench        speed and memory of this machine
@@ -18,7 +19,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 GOLDEN := tests/test_golden.py tests/test_container_golden.py tests/test_features_golden.py
 
-.PHONY: demo test test-train golden docs bench format clean
+.PHONY: demo test test-train test-cluster golden docs bench format clean
 
 demo: $(VENV)/run
 	$(BIN)/python examples/demo.py
@@ -26,10 +27,13 @@ demo: $(VENV)/run
 test: $(VENV)/test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -q -m "not train"
+	$(BIN)/python -m pytest -q -m "not train and not cluster"
 
 test-train: $(VENV)/train
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m train
+
+test-cluster: $(VENV)/cluster
+	$(BIN)/python -m pytest -q -m cluster
 
 golden: $(VENV)/golden
 	$(BIN)/python -m pytest -q $(GOLDEN)
@@ -64,6 +68,10 @@ $(VENV)/test: $(VENV)/run
 
 $(VENV)/train: $(VENV)/test
 	$(PIP) --editable ".[test,train]"
+	touch $@
+
+$(VENV)/cluster: $(VENV)/test
+	$(PIP) --editable ".[test,ray]"
 	touch $@
 
 $(VENV)/docs: $(VENV)/run

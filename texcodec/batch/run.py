@@ -1,4 +1,4 @@
-"""Shards that are not done, until they are."""
+"""Shards that are not done, until they are: on this machine, or on a cluster."""
 
 from __future__ import annotations
 
@@ -6,49 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..errors import ParameterError
-from ..files import sync_all
-from .destination import FOLDERS, writer
 from .listing import Item, Listing, stored
 from .processes import Processes
-from .records import (
-    FAILED,
-    FAILURES,
-    TABLES,
-    Record,
-    read_table,
-    shard_name,
-    table_name,
-    write_failures,
-    write_table,
-)
-from .samples import samples
+from .records import FAILED, FAILURES, Record, write_failures
 from .settings import Settings
+from .shards import Done, Options, Shards, TooManyFailures
 from .storage import Storage
-from .work import Coded, Load
 
-
-@dataclass(frozen=True)
-class Options:
-    """How a batch is run; none of it changes an output.
-
-    Attributes:
-        kind: ``destination.FOLDERS`` or ``destination.TARS``.
-        shard_size: items per shard; of tars, each is a shard.
-        part, parts: of all shards, those whose number modulo ``parts`` is ``part``.
-        processes: at a time.
-        relist: add what is new in the source.
-        retry_failed: try failed items of shards that are done again.
-        max_failures: of this run, before it is given up.
-    """
-
-    kind: str = FOLDERS
-    shard_size: int = 10_000
-    part: int = 0
-    parts: int = 1
-    processes: int = 1
-    relist: bool = False
-    retry_failed: bool = False
-    max_failures: int | None = None
+LOCAL, RAY = "local", "ray"
+Progress = Callable[[int, int], None]
+Shard = tuple[int, tuple[Item, ...]]
 
 
 @dataclass
@@ -56,7 +23,7 @@ class Summary:
     """What a run has come to, over all its shards, those that were done before included.
 
     Attributes:
-        shards, before: shards, and those that were done when it began.
+        shards, before: shards that are done, and those that were so when it began.
         done, failed: items.
         bytes_in, bytes_out: of items that were done.
         given_up: whether there were too many failures.
@@ -75,9 +42,11 @@ class Summary:
         """0: all done; 1: some failed; 5: given up."""
         return 5 if self.given_up else int(self.failed > 0)
 
-    def count(self, records: list[Record]) -> None:
-        """Add a shard."""
-        for record in records:
+    def add(self, shard: Done) -> None:
+        """Count a shard."""
+        self.shards += 1
+        self.before += shard.before
+        for record in shard.records:
             if record.status == FAILED:
                 self.failed += 1
             else:
@@ -86,25 +55,22 @@ class Summary:
                 self.bytes_out += record.bytes_out
 
 
-Progress = Callable[[int, int], None]
-
-
-class _TooManyFailures(Exception):
-    """The run is given up."""
-
-
 def run(
     source: str,
     destination: str,
     settings: Settings,
     options: Options | None = None,
     *,
+    engine: str = LOCAL,
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Code a batch, or go on with one.
 
     Args:
-        source, destination: paths or URLs.
+        source, destination: paths or URLs, which all machines of a cluster see.
+        engine: ``LOCAL`` or ``RAY``.
+        address: of a Ray cluster; None: the one that this machine belongs to, else one of this machine alone.
         progress: called with the items that are done and their number; of tars, with shards.
 
     Raises:
@@ -119,97 +85,46 @@ def run(
     to = Storage(destination)
     listing = stored(to, source, relist=options.relist)
     shards = list(enumerate(listing.shards(options.shard_size)))[options.part :: options.parts]
-    batch = _Batch(to, listing, settings, options, progress, sum(len(items) for _, items in shards))
-    with Processes(options.processes, settings) as processes:
-        for number, items in shards:
-            try:
-                batch.shard(number, items, processes)
-            except _TooManyFailures:
-                batch.summary.given_up = True
-                break
+    total = sum(len(items) for _, items in shards)
+    summary, failures, seen = Summary(), list[Record](), 0
+    if engine == RAY:
+        from .cluster import on_ray
+
+        found = on_ray(source, destination, settings, options, [number for number, _ in shards], address)
+    else:
+        found = _here(to, listing, settings, options, shards, progress, total)
+    try:
+        for shard in found:
+            summary.add(shard)
+            failures += [record for record in shard.records if record.status == FAILED]
+            seen += shard.items
+            if progress is not None:
+                progress(seen, total)
+    except TooManyFailures as error:
+        summary.given_up = True
+        failures.append(error.record)
     name = FAILURES if options.parts == 1 else f"failures-{options.part}-of-{options.parts}.jsonl"
-    write_failures(to, name, batch.failures)
-    return batch.summary
+    write_failures(to, name, failures)
+    return summary
 
 
-class _Batch:
-    """A run on its way through its shards."""
+def _here(
+    destination: Storage,
+    listing: Listing,
+    settings: Settings,
+    options: Options,
+    shards: list[Shard],
+    progress: Progress | None,
+    total: int,
+) -> Iterator[Done]:
+    seen = 0
 
-    def __init__(
-        self,
-        destination: Storage,
-        listing: Listing,
-        settings: Settings,
-        options: Options,
-        progress: Progress | None,
-        total: int,
-    ) -> None:
-        self.destination, self.listing, self.settings, self.options = destination, listing, settings, options
-        self.progress, self.total, self.seen = progress, total, 0
-        self.summary, self.failures = Summary(), list[Record]()
-        self.tables = {name for name in destination.names(TABLES) if name.endswith(".parquet")}
-        self.new_failures = 0
+    def show(count: int) -> None:
+        if progress is not None:
+            progress(seen + count, total)
 
-    def shard(self, number: int, items: tuple[Item, ...], processes: Processes) -> None:
-        """Do a shard, unless it is done."""
-        table = table_name(number, self.settings.digest([self.options.kind, *(item.key for item in items)]))
-        self.summary.shards += 1
-        if table in self.tables:
-            records = read_table(self.destination, table)
-            self.summary.before += 1
-            if self.options.retry_failed and any(record.status == FAILED for record in records):
-                again = {record.key for record in records if record.status == FAILED}
-                found = {record.key: record for record in self._code(number, items, processes, again)}
-                records = [found.get(record.key, record) for record in records]
-                self._finish(number, table, records)
-        else:
-            records = self._code(number, items, processes, None)
-            self._finish(number, table, records)
-        self.summary.count(records)
-        self.failures += [record for record in records if record.status == FAILED]
-        self.seen += len(items)
-        self._show(self.seen)
-
-    def _code(
-        self, number: int, items: tuple[Item, ...], processes: Processes, only: set[str] | None
-    ) -> list[Record]:
-        records: list[Record] = []
-        with writer(self.destination, self.options.kind, number, keep=only is not None) as to:
-            loads = (load for load in self._loads(items) if only is None or load.key in only)
-            for coded in processes.map(loads):
-                records.append(self._counted(coded))
-                if coded.data is not None:
-                    to.add(coded)
-                if not self.listing.tars:
-                    self._show(self.seen + len(records))
-        return records
-
-    def _loads(self, items: tuple[Item, ...]) -> Iterator[Load]:
-        for item in items:
-            if self.listing.tars:
-                yield from samples(item.source, item.key, self.settings.limits)
-            else:
-                yield Load(item.key, item.source)
-
-    def _counted(self, coded: Coded) -> Record:
-        if coded.record.status == FAILED:
-            self.new_failures += 1
-            most = self.options.max_failures
-            if most is not None and self.new_failures > most:
-                self.failures.append(coded.record)
-                self.summary.failed += 1
-                raise _TooManyFailures
-        return coded.record
-
-    def _finish(self, number: int, table: str, records: list[Record]) -> None:
-        if self.destination.local:
-            sync_all()  # before the table says that they are there
-        write_table(self.destination, table, records)
-        for name in self.tables:  # of other settings, or of a shard that has grown
-            if name != table and name.startswith(f"{TABLES}/{shard_name(number)}-"):
-                self.destination.remove(name)
-        self.tables.add(table)
-
-    def _show(self, done: int) -> None:
-        if self.progress is not None:
-            self.progress(done, self.total)
+    with Processes(options.processes, settings) as processes:
+        work = Shards(destination, listing, settings, options, processes, allowed=options.max_failures)
+        for number, items in shards:
+            yield work.do(number, items, show)
+            seen += len(items)

@@ -12,8 +12,11 @@ from ..files import TEMPORARY_SUFFIX, write_atomically
 INSTALL = 'Install it with pip install "texcodec[batch]".'
 
 
-def library(name: str) -> Any:
+def library(name: str, install: str = INSTALL) -> Any:
     """A library that batches need.
+
+    Args:
+        install: how it is installed.
 
     Raises:
         LibraryError: it is not installed.
@@ -23,7 +26,7 @@ def library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise LibraryError(f"Batches need {name.partition('.')[0]}, which is not installed.", advice=INSTALL) from error
+        raise LibraryError(f"Batches need {name.partition('.')[0]}, which is not installed.", advice=install) from error
 
 
 def is_url(name: str) -> bool:

@@ -66,6 +66,16 @@ class Part(click.ParamType):
 @click.option(
     "--max-failures", type=click.IntRange(min=0), metavar="N", help="Give up with exit code 5 after more failures."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Work on this machine, or on a Ray cluster with a task per shard.",
+)
+@click.option(
+    "--address", metavar="ADDRESS", help="With --engine ray: of the cluster, as in auto or ray://head:10001."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @options.models
 @options.limits
@@ -88,6 +98,8 @@ def command(
     relist: bool,
     retry_failed: bool,
     max_failures: int | None,
+    engine: str,
+    address: str | None,
     as_json: bool,
     models: str | None,
     limits: Limits,
@@ -109,6 +121,8 @@ def command(
 
     if sum(target is not None for target in (quality, bpp, size, psnr)) + lossless > 1:
         raise click.UsageError("At most one of --quality, --bpp, --size, --psnr, --lossless can be given.")
+    if address is not None and engine != "ray":
+        raise click.UsageError("--address is of a Ray cluster; it needs --engine ray.")
     identity = ""
     if not lossless:
         from texcodec.registry import load_set
@@ -120,7 +134,9 @@ def command(
     )
     how = batch.Options(kind, shard_size, *part, jobs, relist, retry_failed, max_failures)
     with console.steps("picture", fewest=2) as progress:
-        summary = batch.run(source, destination, settings, how, progress=progress)
+        summary = batch.run(
+            source, destination, settings, how, engine=engine, address=address, progress=progress
+        )
     if as_json:
         emit(json.dumps(asdict(summary) | {"exit_code": summary.exit_code}))
     elif not console.quiet:
