@@ -1,9 +1,9 @@
-"""Pictures per second of many small files: ``encode`` and ``decode`` in one process and two, ``batch`` in two, and on Ray.
+"""Pictures per second of many small files: ``encode`` and ``decode`` in one process and in two, ``batch``, and Ray.
 
     python benchmarks/batch_throughput.py FOLDER [--pictures 2000] [--out docs/results/batch.json]
 
-FOLDER holds pictures, from which crops of 256 x 192 pixels are cut as JPEG files. Each command is a process of its own, start included, with
-one thread per process.
+FOLDER holds pictures, from which crops of 256 x 192 pixels are cut as JPEG files. Each command is a process of its own,
+start included, with one thread per process.
 """
 
 from __future__ import annotations
