@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -11,7 +12,12 @@ from texcodec.cli.console import Console
 from texcodec.errors import TexcodecError
 
 # A command's module is loaded when it is called, or when the help lists it.
-COMMANDS = ("encode", "decode", "batch", "info", "verify", "models", "train", "evaluate", "crop", "features")
+COMMANDS = (
+    "encode", "decode", "batch", "info", "verify", "models", "train", "evaluate", "crop", "features", "completion",
+)
+
+COMPLETION = "_TEXCODEC_COMPLETE"
+"""In the environment of a call by a shell that asks what completes a word; click makes the name of the program's."""
 
 EXIT_CODES = """\b
 Exit codes:
@@ -66,6 +72,10 @@ def run(arguments: Sequence[str]) -> int:
     KeyboardInterrupt is passed on.
     """
     console = Console()
+    if COMPLETION in os.environ:
+        from texcodec.cli.completion import answer_shells
+
+        answer_shells()
     try:
         code = application.main(list(arguments), prog_name="texcodec", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
