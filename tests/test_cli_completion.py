@@ -23,9 +23,15 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
 
 def completions(*words: str) -> list[str]:
     """What completes the last word, as bash gets it: kind and value."""
-    asked = {"COMP_WORDS": "\n".join(["texcodec", *words]), "COMP_CWORD": str(len(words)), COMPLETION: "bash_complete"}
+    asked = {
+        "COMP_WORDS": "\n".join(["texcodec", *words]),
+        "COMP_CWORD": str(len(words)),
+        COMPLETION: "bash_complete",
+    }
     command = [sys.executable, "-m", "texcodec"]
-    done = subprocess.run(command, env=environment() | asked, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, env=environment() | asked, capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -114,7 +120,12 @@ class Terminal:
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m texcodec "$@"\n')
         program.chmod(0o755)
         self.leader, follower = os.openpty()
-        variables = {"PATH": f"{program.parent}:{os.environ['PATH']}", "PS1": "> ", "TERM": "dumb", "HOME": str(folder)}
+        variables = {
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "PS1": "> ",
+            "TERM": "dumb",
+            "HOME": str(folder),
+        }
         command = ["bash", "--norc", "--noprofile", "-i"]
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), follower)
         self.bash = subprocess.Popen(

@@ -12,6 +12,8 @@ import pytest
 from pictures import photograph
 from PIL import Image
 
+from texcodec.cli.manual import manual
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -36,6 +38,13 @@ def test_wheel_carries_the_models_without_their_masters(wheel: Path) -> None:
     assert "texcodec/models/RELEASED" in names
     assert "texcodec/py.typed" in names
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/"))]
+
+
+def test_wheel_carries_the_manual(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        pages = {n.rsplit("/", 1)[1]: n for n in archive.namelist() if ".data/data/share/man/man1/" in n}
+        assert set(pages) == set(manual())
+        assert all(archive.read(pages[name]).decode() == page for name, page in manual().items())
 
 
 def test_installed_wheel_encodes_and_decodes_without_torch(wheel: Path, tmp_path: Path) -> None:

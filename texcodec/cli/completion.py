@@ -15,7 +15,7 @@ from click.shell_completion import (
     add_completion_class,
 )
 
-FORMATS = ("png", "jpg", "webp", "tif", "avif", "heic", "jxl", "bmp", "gif", "ppm", "pgm", "qoi", "jp2", "pdf")
+FORMATS = "png jpg webp tif avif heic jxl bmp gif ppm pgm qoi jp2 pdf".split()
 _FOLDERS = ("FOLDER", "DIR", "SET")
 _SETS = ("NAME_OR_DIR", "MODELS")
 
@@ -28,7 +28,9 @@ class _Words(click.ParamType):
     def __init__(self, kind: str | None, words: Sequence[str] = ()) -> None:
         self.kind, self.words = kind, words
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         items = [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
         return items + ([CompletionItem(incomplete, type=self.kind)] if self.kind else [])
 
@@ -39,7 +41,9 @@ class _Sets(_Words):
     def __init__(self) -> None:
         super().__init__("dir")
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         from texcodec.registry import list_sets
 
         self.words = sorted({info.name for info in list_sets()})
@@ -111,16 +115,19 @@ def answer_shells() -> None:
 def command(ctx: click.Context, shell: str) -> int:
     """Print a script for a shell that lets it complete commands, options, model sets and file names.
 
-    For bash, put this line into ~/.bashrc, and the like with zsh into ~/.zshrc, behind the line with compinit:
+    For bash, put this line into ~/.bashrc; for zsh, the like into ~/.zshrc, behind the line with compinit:
 
+    \b
         eval "$(texcodec completion bash)"
 
-    For fish: texcodec completion fish > ~/.config/fish/completions/texcodec.fish
-    """
+    For fish, write the script where fish looks for it:
+
+    \b
+        texcodec completion fish > ~/.config/fish/completions/texcodec.fish
+    """  # noqa: D301  click goes by the character
     settings: dict[str, Any] = {}
     from texcodec.cli.app import COMPLETION
 
     source = _SHELLS[shell](ctx.find_root().command, settings, "texcodec", COMPLETION).source()
     click.echo(source)
     return 0
-
