@@ -13,7 +13,8 @@ from texcodec.errors import TexcodecError
 
 # A command's module is loaded when it is called, or when the help lists it.
 COMMANDS = (
-    "encode", "decode", "batch", "info", "verify", "models", "train", "evaluate", "crop", "features", "completion",
+    *("encode", "decode", "batch", "info", "verify", "models", "train", "evaluate", "crop", "features"),
+    *("completion", "integrate"),
 )
 
 COMPLETION = "_TEXCODEC_COMPLETE"

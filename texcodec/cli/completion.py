@@ -15,7 +15,7 @@ from click.shell_completion import (
     add_completion_class,
 )
 
-FORMATS = "png jpg webp tif avif heic jxl bmp gif ppm pgm qoi jp2 pdf".split()
+FORMATS = ("png", "jpg", "webp", "tif", "avif", "heic", "jxl", "bmp", "gif", "ppm", "qoi")
 _FOLDERS = ("FOLDER", "DIR", "SET")
 _SETS = ("NAME_OR_DIR", "MODELS")
 

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,9 @@ from texcodec.cli.runner import Settings, run
 from texcodec.errors import ParameterError
 from texcodec.files import STANDARD_STREAM, decoded_name, full_decoded_name, write_output
 from texcodec.limits import Limits
+
+if TYPE_CHECKING:
+    from texcodec import TcxFile
 
 
 @click.command("decode", short_help="Decode .tcx files into pictures.")
@@ -51,6 +55,12 @@ from texcodec.limits import Limits
     "files hold the means of blocks.",
 )
 @click.option(
+    "--fit",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Reduce the picture to at most this many pixels a side, as for a thumbnail.",
+)
+@click.option(
     "--salvage",
     is_flag=True,
     help="Decode the sound tiles of a damaged file, leave the others grey, and name them on standard error.",
@@ -77,6 +87,7 @@ def command(
     region: tuple[int, int, int, int] | None,
     crop_only: bool,
     preview: bool,
+    fit: int | None,
     salvage: bool,
     strict: bool,
     no_metadata: bool,
@@ -116,7 +127,7 @@ def command(
 
         find_set(models)  # likewise
     threads = threads if threads is not None or batch.processes == 1 else 1
-    what = _What(region, crop_only, preview, salvage, strict, not no_metadata)
+    what = _What(region, crop_only, preview, fit, salvage, strict, not no_metadata)
     work = _Decode(what, suffix, models, threads, limits, batch.force)
     return run(todo, work, batch, console, Reporter(console, as_json=as_json))
 
@@ -128,6 +139,7 @@ class _What:
     region: tuple[int, int, int, int] | None
     crop_only: bool
     preview: bool
+    fit: int | None
     salvage: bool
     strict: bool
     metadata: bool
@@ -148,11 +160,11 @@ class _Decode:
         self, job: Job, *, sync: bool, warn: Callable[[str], None], progress: Progress | None
     ) -> Result:
         import texcodec
-        from texcodec.images import save_picture
+        from texcodec.images import fitted, save_picture
 
         what = self.what
         with opened(job.source) as file, texcodec.open(file, limits=self.limits, salvage=what.salvage) as tcx:
-            if what.preview:
+            if what.preview or self._preview_will_do(tcx):
                 picture = tcx.preview_picture(
                     models=self.models, threads=self.threads, progress=progress, warn=warn
                 )
@@ -165,6 +177,8 @@ class _Decode:
                     warn=warn,
                 )
             size, width, height = tcx.file_bytes, tcx.width, tcx.height
+        if what.fit is not None:
+            picture = fitted(picture, what.fit)
         if not what.metadata:
             picture = dataclasses.replace(picture, icc=None, exif=None, xmp=None)
         content = io.BytesIO()
@@ -172,6 +186,15 @@ class _Decode:
             warn(sentence)
         write_output(job.target, content.getvalue(), force=self.force, sync=sync)
         return Result(size, content.tell(), size, width, height)
+
+    def _preview_will_do(self, tcx: TcxFile) -> bool:
+        """Whether the whole picture is to be reduced by so much that its preview holds all that remains."""
+        from texcodec.tiles import STRIDE
+
+        what = self.what
+        if what.fit is None or what.crop_only or what.region is not None:
+            return False
+        return what.fit * STRIDE <= max(tcx.width, tcx.height)
 
 
 def _is_output(source: str, name: str) -> bool:

@@ -13,11 +13,13 @@ from texcodec.images.library_output import hold_back_library_output
 from texcodec.images.picture import Picture, from_array, to_array
 from texcodec.images.reading import from_image, read_picture
 from texcodec.images.saving import save_picture, to_image
+from texcodec.images.scaling import fitted
 
 __all__ = [
     "Picture",
     "compress_alpha",
     "decompress_alpha",
+    "fitted",
     "format_for",
     "from_array",
     "from_image",
