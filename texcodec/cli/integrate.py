@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from texcodec.cli import options
 from texcodec.cli.console import Console, emit, printable
 from texcodec.errors import StreamError
 from texcodec.files import write_atomically
@@ -20,8 +19,8 @@ _BEGIN, _END = "# texcodec integrate: begin\n", "# texcodec integrate: end\n"
 
 @click.command("integrate", short_help="Let the desktop and file(1) know .tcx files.")
 @click.option("--remove", is_flag=True, help="Take back what this command has installed.")
-@options.verbosity
-def command(remove: bool, console: Console) -> int:
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+def command(remove: bool, quiet: bool) -> int:
     """Let the desktop and file(1) know .tcx files, for the user who calls it.
 
     Three entries are installed and their files printed: the media type image/x-tcx for desktops of freedesktop.org, a
@@ -37,8 +36,9 @@ def command(remove: bool, console: Console) -> int:
         data / "mime" / "packages" / "texcodec.xml": mime_entry,
         data / "thumbnailers" / "texcodec.thumbnailer": thumbnailer_entry,
     }
+    console = Console(quiet=quiet)
     for path, text in entries.items():
-        _put(path, None if remove else text())
+        _put(path, None if remove else text(), console)
     _update_mime(data / "mime", console)
     _put_magic(None if remove else magic_entry(), console)
     return 0
@@ -50,7 +50,7 @@ def _data_home() -> Path:
     return Path(given) if os.path.isabs(given) else Path.home() / ".local" / "share"
 
 
-def _put(path: Path, text: str | None) -> None:
+def _put(path: Path, text: str | None, console: Console) -> None:
     """Write a file and print its name; without a text, remove it if it is there."""
     try:
         if text is None:
@@ -62,7 +62,12 @@ def _put(path: Path, text: str | None) -> None:
         return
     except OSError as error:
         raise StreamError(f"Cannot change {path}: {error.strerror or error}.") from error
-    emit(printable(f"{'removed' if text is None else 'installed'} {path}"))
+    _tell("removed" if text is None else "installed", path, console)
+
+
+def _tell(what: str, path: Path, console: Console) -> None:
+    if not console.quiet:
+        emit(printable(f"{what} {path}"))
 
 
 def _update_mime(folder: Path, console: Console) -> None:
@@ -99,10 +104,10 @@ def _put_magic(entry: str | None, console: Console) -> None:
     rules = others if others.endswith("\n") or not others else others + "\n"
     rules += f"{_BEGIN}{entry}{_END}" if entry is not None else ""
     if not rules:
-        _put(path, None)
+        _put(path, None, console)
         return
     write_atomically(path, rules.encode("utf-8", "surrogateescape"), force=True)
-    emit(printable(f"{'removed from' if entry is None else 'installed in'} {path}"))
+    _tell("removed from" if entry is None else "installed in", path, console)
 
 
 def _without_ours(rules: str) -> str:
