@@ -111,17 +111,22 @@ def test_a_shell_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'csh' is not one of 'bash', 'zsh', 'fish'" in capsys.readouterr().err
 
 
+def program(folder: Path) -> Path:
+    """A folder with a command named texcodec that runs what is tested here."""
+    script = folder / "bin" / "texcodec"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m texcodec "$@"\n')
+    script.chmod(0o755)
+    return script.parent
+
+
 class Terminal:
     """A bash on a terminal, in a folder, with the script in force."""
 
     def __init__(self, folder: Path) -> None:
-        program = folder / "bin" / "texcodec"
-        program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m texcodec "$@"\n')
-        program.chmod(0o755)
         self.leader, follower = os.openpty()
         variables = {
-            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "PATH": f"{program(folder)}:{os.environ['PATH']}",
             "PS1": "> ",
             "TERM": "dumb",
             "HOME": str(folder),
@@ -165,3 +170,22 @@ def test_bash_completes_on_a_terminal(tmp_path: Path) -> None:
         terminal.type(" --models shap\t", "es-1 ")
     finally:
         terminal.close()
+
+
+@posix
+@pytest.mark.skipif(shutil.which("fish") is None, reason="no fish here")
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [("texcodec encode ph", "photo of a cat.png"), ("texcodec encode --out-dir co", "coded pictures/")],
+)
+def test_fish_completes(tmp_path: Path, line: str, found: str) -> None:
+    (tmp_path / "photo of a cat.png").touch()
+    (tmp_path / "coded pictures").mkdir()
+    (tmp_path / "codes.txt").touch()
+    program(tmp_path)
+    code = f"set -x PATH {tmp_path}/bin $PATH; texcodec completion fish | source; complete -C '{line}'"
+    command = ["fish", "--no-config", "-c", code]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert [each.split("\t")[0] for each in done.stdout.splitlines()] == [found]
