@@ -148,6 +148,12 @@ class TestWhatIsThereAlready:
         assert texcodec("decode", *force, "z.tcx", "other.png") == 2
         assert (folder / "z.tcx").read_bytes() == coded
 
+    @pytest.mark.parametrize("part", [("--region", "0,0,9,9"), ("--preview",), ("--fit", 20)])
+    def test_part_of_a_picture_may_be_decoded_again(self, folder: Path, part: tuple[object, ...]) -> None:
+        assert texcodec("encode", "in/a.png", "z.tcx") == 0
+        for _ in range(2):
+            assert texcodec("decode", "--force", "z.tcx", "z.png", *part) == 0
+
     def test_the_same_command_with_force_may_be_repeated(self, folder: Path) -> None:
         for _ in range(2):
             assert texcodec("encode", "--force", "in/a.png", "z.tcx") == 0

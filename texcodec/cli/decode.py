@@ -110,11 +110,12 @@ def command(
     if preview and (crop_only or region is not None):
         raise click.UsageError("--preview shows the whole picture; leave out --region and --crop-only.")
     suffix = _suffix(extension)
+    whole = region is None and fit is None and not (crop_only or preview)
     todo = plan(
         inputs,
         output=output,
         out_dir=out_dir,
-        is_output=lambda name: _is_output(inputs[0], name),
+        is_output=lambda name: _is_output(inputs[0], name, whole=whole),
         named=lambda name: (full_decoded_name if full_names else decoded_name)(name, suffix or ".png"),
         members=lambda name: name.lower().endswith(".tcx"),
     )
@@ -197,15 +198,18 @@ class _Decode:
         return what.fit * STRIDE <= max(tcx.width, tcx.height)
 
 
-def _is_output(source: str, name: str) -> bool:
+def _is_output(source: str, name: str, *, whole: bool) -> bool:
     """Whether the second of two arguments is the output: whatever is no .tcx file.
+
+    Args:
+        whole: whether the output has the size of the input.
 
     Raises:
         click.UsageError: it exists and holds another picture than the first.
     """
     if name.lower().endswith(".tcx") or os.path.isdir(name):
         return False
-    if holds_another_picture(source, name):
+    if whole and holds_another_picture(source, name):
         raise no_output(source, name)
     return True
 
