@@ -21,9 +21,9 @@ from texcodec.crop.labels import Labelled, load_labels  # noqa: E402
 from texcodec.crop.region import hard_region  # noqa: E402
 from texcodec.errors import ParameterError, StreamError  # noqa: E402
 from texcodec.tiles import Box  # noqa: E402
-from texcodec.training.learned_crop.chains import Chains, budget_loss  # noqa: E402
-from texcodec.training.learned_crop.learn import Outcome, learn_crop, load_predictor, split  # noqa: E402
-from texcodec.training.learned_crop.learner import CropSettings, Learner, chain_rate, run  # noqa: E402
+from texcodec.training.crop.chains import Chains, budget_loss  # noqa: E402
+from texcodec.training.crop.learn import Outcome, learn_crop, load_predictor, split  # noqa: E402
+from texcodec.training.crop.learner import CropSettings, Learner, chain_rate, run  # noqa: E402
 
 SPOTS = Box(3, 10, 30, 15)
 """Two spots, at the ends of this box, tell the two targets; everything else is noise."""

@@ -16,7 +16,7 @@ from texcodec.crop import Profile, read_profile
 from texcodec.crop.faces import angular_error, draw_faces
 from texcodec.crop.labels import Labelled, reduce_picture
 from texcodec.tiles import Box
-from texcodec.training.learned_crop.learner import CropSettings, Learner
+from texcodec.training.crop.learner import CropSettings, Learner
 
 NEUTRAL = 128
 SHOWN = 320

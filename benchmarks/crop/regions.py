@@ -17,7 +17,7 @@ from texcodec.crop.labels import Labelled
 from texcodec.crop.profile import write_profile
 from texcodec.crop.region import pixel_box
 from texcodec.tiles import Box
-from texcodec.training.learned_crop.learner import CropSettings, Learner, chain_rate, run
+from texcodec.training.crop.learner import CropSettings, Learner, chain_rate, run
 
 TARGETS = ("pitch", "yaw")
 SCORED_PEOPLE = 1000

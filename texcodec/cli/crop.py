@@ -127,8 +127,8 @@ def train(
     except ImportError:
         raise ParameterError('Learning needs torch; install it with: pip install "texcodec[train]".') from None
     from texcodec.crop.labels import load_labels
-    from texcodec.training.learned_crop.learn import learn_crop
-    from texcodec.training.learned_crop.learner import CropSettings, chain_rate
+    from texcodec.training.crop.learn import learn_crop
+    from texcodec.training.crop.learner import CropSettings, chain_rate
 
     if threads:
         torch.set_num_threads(threads)

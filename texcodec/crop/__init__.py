@@ -1,6 +1,6 @@
 """The learned crop: which part of a fixed camera's pictures a task needs (docs/guides/crop.md).
 
-    labelled pictures -> labels -> texcodec.training.learned_crop -> profile -> region -> encoder
+    labelled pictures -> labels -> texcodec.training.crop -> profile -> region -> encoder
 
 Nothing in here needs torch.
 """
