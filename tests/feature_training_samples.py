@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from training_samples import StepClock
 
 from texcodec.registry import FeatureSet, load_feature_set
+from texcodec.training.core.loop import Loop
 from texcodec.training.features.codec import FeatureCodec
 from texcodec.training.features.export import TaskExport, export_feature_set
 from texcodec.training.features.settings import CodecSettings, TaskShape
 from texcodec.training.features.work import CodecTask, TaskData
-from texcodec.training.loop import Loop
 from texcodec.training.settings import StageSettings
 
 SMALLEST = CodecSettings(

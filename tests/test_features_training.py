@@ -21,6 +21,7 @@ from texcodec.features.encode import quantise  # noqa: E402
 from texcodec.networks.bounds import check_bound  # noqa: E402
 from texcodec.registry import FeatureSet  # noqa: E402
 from texcodec.training.architecture import SCALE_LEVELS  # noqa: E402
+from texcodec.training.core.fixed_point import compute_as_exported  # noqa: E402
 from texcodec.training.export import MOST_SUPPORT, symbol_tables  # noqa: E402
 from texcodec.training.features.codec import FeatureCodec  # noqa: E402
 from texcodec.training.features.export import normal_row  # noqa: E402
@@ -28,7 +29,6 @@ from texcodec.training.features.priors import CodebookPrior, resample  # noqa: E
 from texcodec.training.features.rates import table_bits, training_bits  # noqa: E402
 from texcodec.training.features.selfcheck import self_check  # noqa: E402
 from texcodec.training.features.settings import CodecSettings, TaskShape, preset  # noqa: E402
-from texcodec.training.fixed_point import compute_as_exported  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +285,7 @@ class TestTraining:
 
 
 def whole_batch(loop: object, known: dict, level: object) -> object:
-    from texcodec.training.loop import Batch
+    from texcodec.training.core.loop import Batch
 
     torch.manual_seed(1)
     return Batch({"level": level} | {f"features {k}": v for k, v in known.items()})

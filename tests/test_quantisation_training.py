@@ -23,15 +23,15 @@ from texcodec.quantisation import IntegerLayer  # noqa: E402
 from texcodec.quantisation.oracle import convolve, worst_input  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
 from texcodec.training import graphs  # noqa: E402
-from texcodec.training.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.codec import Codec  # noqa: E402
+from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
+from texcodec.training.core.fixed_point import IntegerConv, activation, compute_as_exported  # noqa: E402
+from texcodec.training.core.integer_export import export_conv  # noqa: E402
+from texcodec.training.core.loop import Loop  # noqa: E402
 from texcodec.training.crops import CropTask  # noqa: E402
 from texcodec.training.entropy_model import SliceContext  # noqa: E402
 from texcodec.training.export import integer_arrays  # noqa: E402
-from texcodec.training.fixed_point import IntegerConv, activation, compute_as_exported  # noqa: E402
-from texcodec.training.integer_export import export_conv  # noqa: E402
 from texcodec.training.joined_entropy import STRUCTURES, JoinedCropTask, check_exportable  # noqa: E402
-from texcodec.training.loop import Loop  # noqa: E402
 from texcodec.training.restore import restore_codec  # noqa: E402
 from texcodec.training.settings import ENTROPY_ONLY, QuantiseSettings, TrainingSettings, from_json  # noqa: E402
 from texcodec.training.work import WorkFolder, codec_of  # noqa: E402

@@ -17,13 +17,13 @@ from texcodec.codec.rate_control import psnr  # noqa: E402
 from texcodec.networks import check_bound  # noqa: E402
 from texcodec.registry import find_set, load_set  # noqa: E402
 from texcodec.training.codec import Codec  # noqa: E402
+from texcodec.training.core.fixed_point import IntegerConv, activation  # noqa: E402
+from texcodec.training.core.integer_export import export_conv  # noqa: E402
+from texcodec.training.core.rounding import logistic_bits  # noqa: E402
 from texcodec.training.data import CropSampler  # noqa: E402
 from texcodec.training.export import logistic_row, magnitude_table, symbol_tables  # noqa: E402
-from texcodec.training.fixed_point import IntegerConv, activation  # noqa: E402
-from texcodec.training.integer_export import export_conv  # noqa: E402
 from texcodec.training.presets import TINY  # noqa: E402
 from texcodec.training.restore import restore_codec, restore_fusion  # noqa: E402
-from texcodec.training.rounding import logistic_bits  # noqa: E402
 from texcodec.training.settings import ClassSettings  # noqa: E402
 from texcodec.training.transforms import dct_basis, start_coefficients  # noqa: E402
 

@@ -20,13 +20,13 @@ pytestmark = pytest.mark.train
 from training_samples import Parabola, StepClock, crop_loop, sampler, stage, started  # noqa: E402
 
 from texcodec import ParameterError, StreamError  # noqa: E402
-from texcodec.training.checkpoints import read_checkpoint  # noqa: E402
+from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
+from texcodec.training.core.loop import MOST_IN_A_ROW, Loop, Stopped  # noqa: E402
+from texcodec.training.core.prefetch import ahead  # noqa: E402
+from texcodec.training.core.reports import Report  # noqa: E402
 from texcodec.training.crops import CropTask  # noqa: E402
 from texcodec.training.data import DevicePictures  # noqa: E402
-from texcodec.training.loop import MOST_IN_A_ROW, Loop, Stopped  # noqa: E402
 from texcodec.training.objectives import typical_cost  # noqa: E402
-from texcodec.training.prefetch import ahead  # noqa: E402
-from texcodec.training.reports import Report  # noqa: E402
 
 
 def weights(loop: Loop) -> list[torch.Tensor]:

@@ -19,12 +19,12 @@ from training_samples import SMALLEST, Parabola, crop_loop, stage, started  # no
 
 from texcodec.cli.app import run  # noqa: E402
 from texcodec.training.architecture import Architecture  # noqa: E402
-from texcodec.training.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from texcodec.training.codec import Codec  # noqa: E402
+from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
+from texcodec.training.core.loop import Loop, adam  # noqa: E402
 from texcodec.training.data import BIN_EDGES  # noqa: E402
 from texcodec.training.half_precision import choose_precision  # noqa: E402
 from texcodec.training.held_out import held_out_cost, held_out_crops  # noqa: E402
-from texcodec.training.loop import Loop, adam  # noqa: E402
 from texcodec.training.portable import portable_steps, read_portable, write_portable  # noqa: E402
 from texcodec.training.settings import to_json  # noqa: E402
 

@@ -32,9 +32,9 @@ from texcodec.registry import ModelSet, find_set, load_set  # noqa: E402
 from texcodec.registry.identity import decoder_identity  # noqa: E402
 from texcodec.tiles import Grid  # noqa: E402
 from texcodec.training import graphs  # noqa: E402
+from texcodec.training.core.loop import Loop  # noqa: E402
 from texcodec.training.data import CropSampler  # noqa: E402
 from texcodec.training.fusion import Fusion, collect_seams  # noqa: E402
-from texcodec.training.loop import Loop  # noqa: E402
 from texcodec.training.objectives import Objective  # noqa: E402
 from texcodec.training.pictures import CodedPictures, PictureCodec, PictureTask  # noqa: E402
 from texcodec.training.restore import restore_architecture, restore_codec, restore_fusion  # noqa: E402

@@ -23,7 +23,7 @@ import texcodec  # noqa: E402
 from texcodec.cli.app import run  # noqa: E402
 from texcodec.codec.rate_control import psnr  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
-from texcodec.training.checkpoints import read_checkpoint  # noqa: E402
+from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.work import WorkFolder  # noqa: E402
 
 
@@ -205,7 +205,7 @@ def test_one_picture_smaller_than_a_crop_is_enough(
 def test_losses_that_are_not_finite_end_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from texcodec.training import loop
+    from texcodec.training.core import loop
 
     monkeypatch.setattr(loop, "MOST_IN_A_ROW", 2)
     options = ["--stage", "parent", "--preset", "tiny", "--steps", 200]
@@ -215,7 +215,7 @@ def test_losses_that_are_not_finite_end_with_a_sentence(
 
 
 def _not_finite(loop: object, batch: object) -> object:
-    from texcodec.training.loop import Terms
+    from texcodec.training.core.loop import Terms
 
     nothing = torch.tensor(float("nan"))
     for p in loop.parameters:  # type: ignore[attr-defined]

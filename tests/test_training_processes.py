@@ -20,9 +20,9 @@ pytestmark = pytest.mark.train
 from torch import distributed, multiprocessing  # noqa: E402
 from training_samples import StepClock, sampler, stage, started  # noqa: E402
 
-from texcodec.training.checkpoints import read_checkpoint  # noqa: E402
+from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
+from texcodec.training.core.loop import Batch, Loop, Stopped  # noqa: E402
 from texcodec.training.crops import CropTask  # noqa: E402
-from texcodec.training.loop import Batch, Loop, Stopped  # noqa: E402
 
 SETTINGS = stage(3, batch=4)
 

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
-from texcodec.training.rounding import ROUNDINGS, chosen_symbols, code_residual, logistic_bits  # noqa: E402
+from texcodec.training.core.rounding import ROUNDINGS, chosen_symbols, code_residual, logistic_bits  # noqa: E402
 
 
 def residuals(sigma: float, count: int = 4000) -> torch.Tensor:

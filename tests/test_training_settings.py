@@ -12,6 +12,7 @@ pytestmark = pytest.mark.train
 
 from texcodec import ParameterError  # noqa: E402
 from texcodec.training import settings as tree  # noqa: E402
+from texcodec.training.core.times import minutes  # noqa: E402
 from texcodec.training.presets import TINY, preset_settings  # noqa: E402
 from texcodec.training.settings import (  # noqa: E402
     Budget,
@@ -23,7 +24,6 @@ from texcodec.training.settings import (  # noqa: E402
     read_settings,
     to_json,
 )
-from texcodec.training.times import minutes  # noqa: E402
 
 
 def test_settings_survive_json() -> None:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from texcodec.training.architecture import Architecture
 from texcodec.training.codec import Codec
+from texcodec.training.core.loop import Loop, Terms
 from texcodec.training.crops import CropTask
 from texcodec.training.data import CropSampler
-from texcodec.training.loop import Loop, Terms
 from texcodec.training.settings import StageSettings
 from texcodec.training.transforms import start_coefficients
 

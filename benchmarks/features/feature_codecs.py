@@ -13,11 +13,11 @@ import torch
 from setups import Setup, shuffled
 from torch import Tensor, nn
 
+from texcodec.training.core.fixed_point import compute_as_exported
 from texcodec.training.features.codec import FeatureCodec
 from texcodec.training.features.networks import Reconstruction
 from texcodec.training.features.settings import CodecSettings, TaskShape
 from texcodec.training.features.work import CodecTask
-from texcodec.training.fixed_point import compute_as_exported
 
 CHECKED = 10
 """Streams that are decoded again, a level."""

@@ -40,7 +40,7 @@ class Minutes(click.ParamType[float]):
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from texcodec.training.times import minutes
+        from texcodec.training.core.times import minutes
 
         if isinstance(value, float):
             return value

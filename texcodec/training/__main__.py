@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ..errors import TexcodecError
 from .command import QUANTISED, Options, train, work_beside
+from .core.times import minutes
 from .pipeline import TORCH_STAGES
 from .presets import PRESETS
 from .settings import OBJECTIVES
-from .times import minutes
 
 
 def _time(text: str) -> float:

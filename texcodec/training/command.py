@@ -13,9 +13,9 @@ import torch
 
 from ..errors import ParameterError
 from ..registry import find_set
-from . import processes
+from .core import processes
+from .core.outcome import exit_code
 from .open_training import open_settings, saved_settings
-from .outcome import exit_code
 from .pipeline import Pipeline
 from .presets import SHARES, preset_settings, with_budget
 from .settings import Budget, ObjectiveSettings, TrainingSettings, from_json, read_settings

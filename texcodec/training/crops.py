@@ -10,8 +10,8 @@ from torch import Tensor
 
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
+from .core.loop import Batch, Terms
 from .data import CropSampler, DevicePictures
-from .loop import Batch, Terms
 from .objectives import Objective
 from .settings import StageSettings
 

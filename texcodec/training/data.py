@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..files import write_atomically
 from ..texture import luminance
-from . import processes
+from .core import processes
 from .settings import DataSettings
 
 BIN_EDGES = (4.0, 8.0, 14.0, 22.0)

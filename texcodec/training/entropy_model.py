@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
 from .context_features import features
-from .fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
+from .core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
+from .core.rounding import code_residual, logistic_bits
 from .gains import Gains
 from .pyramid import Coder, FirstSlice
-from .rounding import code_residual, logistic_bits
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)

@@ -27,9 +27,9 @@ from . import graphs
 from .architecture import SCALE_MIN, Architecture
 from .byte_weights import byte_arrays
 from .codec import DISTORTION_FACTOR, Codec, high_rate_step
+from .core.integer_export import integer_arrays
 from .entropy_model import SCALE_STEP, SliceContext, interpolate
 from .export_pyramid import first_slice_files, gain_files, pass_macs, slice_tables
-from .integer_export import integer_arrays
 
 OWN_FILES = {"manifest.json", "graphs", "decoder.safetensors", "encoder.safetensors", "master.safetensors"}
 HYPER_BANDS = 16

@@ -10,8 +10,8 @@ from ..entropy import quantise_probabilities
 from ..entropy.pyramid import PASSES, graph_name
 from . import graphs
 from .architecture import Architecture
+from .core.integer_export import integer_arrays
 from .gains import Gains, gain_table
-from .integer_export import integer_arrays
 from .pyramid import FirstSlice
 
 LARGEST_PREDICTION = 2**15 - 1

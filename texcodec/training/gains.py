@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..constants import GAIN_ZERO, GAINS, MEAN_CHANNELS, MEAN_ONE
 from .architecture import Architecture
-from .fixed_point import IntegerConv
+from .core.fixed_point import IntegerConv
 
 
 def gain_table() -> Tensor:

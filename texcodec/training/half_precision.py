@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from . import processes
 from .codec import Codec
-from .loop import Task
+from .core import processes
+from .core.loop import Task
 
 MEASURED_STEPS = 3
 """Steps timed in each precision; the fastest counts."""

@@ -18,9 +18,9 @@ from ..errors import ParameterError
 from ..quantisation import AuxiliaryNetwork, JoinedConv, QuantisedConv
 from ..quantisation.conversion import replace
 from .codec import Codec
+from .core.fixed_point import FEWEST_WEIGHT_BITS, SCALE_OUTPUT, IntegerConv
+from .core.loop import Batch, Terms
 from .crops import CropTask
-from .fixed_point import FEWEST_WEIGHT_BITS, SCALE_OUTPUT, IntegerConv
-from .loop import Batch, Terms
 from .settings import QuantiseSettings
 
 STRUCTURES = "structures"

@@ -21,10 +21,10 @@ import torch
 
 from ..errors import ParameterError
 from ..files import write_atomically
-from . import processes
 from .architecture import Architecture
 from .card import device_name, processor_name
-from .checkpoints import damaged, read_checkpoint, write_checkpoint
+from .core import processes
+from .core.checkpoints import damaged, read_checkpoint, write_checkpoint
 from .held_out import held_out_cost, held_out_crops
 from .portable import portable_steps, read_portable, write_portable
 from .presets import with_budget

@@ -20,9 +20,9 @@ from ..texture import classify, complexity
 from ..tiles import ENCODER_HALO, STRIDE, Box, Grid
 from .architecture import RATE_INDICES, Architecture
 from .codec import Codec
+from .core.loop import Terms
 from .data import CropSampler
 from .fusion import Fusion, repair
-from .loop import Terms
 from .objectives import Objective
 from .settings import StageSettings
 

@@ -32,18 +32,18 @@ from torch import Tensor
 
 from ..errors import ParameterError
 from ..registry.picture_manifest import read_manifest
-from . import processes
 from .card import run_card
-from .checkpoints import read_checkpoint
 from .codec import Codec
+from .core import processes
+from .core.checkpoints import read_checkpoint
+from .core.fixed_point import compute_as_exported
+from .core.loop import Loop, Stopped, Task
 from .crops import CropTask
 from .data import CropSampler, DevicePictures, Pictures, fits_on, list_pictures, split_held_out
 from .drawn import PAGE_SIDE, drawn_pages
-from .fixed_point import compute_as_exported
 from .fusion import PICTURE_SIDE, Fusion, collect_seams
 from .half_precision import choose_precision, precision
 from .joined_entropy import JoinedCropTask, check_exportable
-from .loop import Loop, Stopped, Task
 from .open_training import OpenTraining
 from .pictures import PictureCodec, PictureTask
 from .restore import restore_architecture, restore_codec, restore_fusion

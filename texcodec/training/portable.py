@@ -21,9 +21,9 @@ from torch import Tensor
 from ..errors import ParameterError
 from ..files import write_atomically
 from .architecture import Architecture
-from .checkpoints import damaged
 from .codec import Codec
-from .loop import adam
+from .core.checkpoints import damaged
+from .core.loop import adam
 from .settings import StageSettings, from_json
 
 FORM = "1"

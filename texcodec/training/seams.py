@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..fusion import WINDOW
+from .core.loop import Batch, Terms
 from .fusion import Fusion, SeamData
-from .loop import Batch, Terms
 
 HELD_OUT = 10
 """One block in so many is not trained on."""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ..errors import ParameterError
 from .architecture import RATE_INDICES, Architecture
-from .rounding import TRAINABLE
+from .core.rounding import TRAINABLE
 
 OBJECTIVES = (
     "rate+lambda*distortion",

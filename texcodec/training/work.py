@@ -9,8 +9,8 @@ from typing import Any
 
 from ..files import write_atomically
 from .architecture import Architecture
-from .checkpoints import damaged, read_checkpoint
 from .codec import Codec
+from .core.checkpoints import damaged, read_checkpoint
 from .fusion import Fusion
 from .settings import TrainingSettings, from_json, to_json
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from texcodec.training.core.fixed_point import IntegerConv, activation
 from texcodec.training.features.priors import (
     HYPER_UNIT,
     HyperExtractor,
@@ -20,7 +21,6 @@ from texcodec.training.features.priors import (
     signed_grid,
 )
 from texcodec.training.features.settings import CodecSettings
-from texcodec.training.fixed_point import IntegerConv, activation
 
 
 class GlobalPrior(nn.Module):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from texcodec.training.core.fixed_point import IntegerConv, activation
 from texcodec.training.features.priors import (
     HYPER_UNIT,
     Prediction,
@@ -20,7 +21,6 @@ from texcodec.training.features.priors import (
     start_leave,
 )
 from texcodec.training.features.settings import CodecSettings
-from texcodec.training.fixed_point import IntegerConv, activation
 
 
 class MeanScalePrior(nn.Module):

@@ -23,8 +23,8 @@ from ...crop.labels import Labelled
 from ...crop.profile import Profile, write_profile
 from ...errors import ParameterError, StreamError
 from ...files import check_output, write_output
-from ..checkpoints import read_checkpoint, write_checkpoint
-from ..interrupts import stop_signals
+from ..core.checkpoints import read_checkpoint, write_checkpoint
+from ..core.interrupts import stop_signals
 from .learner import CropSettings, Learner
 from .network import TaskNetwork, aligned
 

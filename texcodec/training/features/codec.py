@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ..rounding import code_residual
+from ..core.rounding import code_residual
 from .networks import (
     Separation,
     Transform,

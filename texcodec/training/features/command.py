@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ...errors import ParameterError
 from ...registry import load_feature_set
+from ..core.loop import Loop
+from ..core.outcome import exit_code
 from ..export import add_to_card
-from ..loop import Loop
-from ..outcome import exit_code
 from ..settings import from_json, to_json
 from .along import Along, AlongTask
 from .codec import FeatureCodec

@@ -21,8 +21,8 @@ from ...features.encode import picture_features, quantise
 from ...features.metrics import MEASURES, Meter
 from ...registry import FeatureSet, load_feature_set
 from ...registry.manifest import read_json
-from ..loop import Batch, Loop, Terms
-from ..outcome import exit_code
+from ..core.loop import Batch, Loop, Terms
+from ..core.outcome import exit_code
 from ..settings import StageSettings, from_json, to_json
 from .export import TaskExport, check_task, export_task
 from .networks import Reconstruction, Whitening, blocks_of, start_from_regression

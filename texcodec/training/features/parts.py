@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ..loop import Loop
+from ..core.loop import Loop
 from .losses import loss_of_kind, usual_weight
 from .network_work import NetworkTask, settle
 from .onnx_parts import OnnxPart, export_onnx

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ..architecture import ACTIVATION_FRACTION_BITS, HYPER_MAX, MEAN_FRACTION_BITS, SCALE_LEVELS
-from ..fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
-from ..rounding import logistic_bits
+from ..core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
+from ..core.rounding import logistic_bits
 from .settings import CodecSettings
 
 HYPER_UNIT = 4.0

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ..loop import Batch, Terms
+from ..core.loop import Batch, Terms
 from .codec import FeatureCodec
 
 Loss = Callable[[Tensor, Tensor], Tensor]

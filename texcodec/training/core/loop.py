@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import ParameterError, StreamError
+from ...errors import ParameterError, StreamError
+from ..objectives import Objective
+from ..settings import StageSettings, differences, to_json
 from . import processes
 from .checkpoints import damaged, read_checkpoint, write_checkpoint
 from .cuda_graphs import Graphs
 from .interrupts import stop_signals
-from .objectives import Objective
 from .prefetch import ahead
 from .reports import Report
-from .settings import StageSettings, differences, to_json
 
 LOG_STEPS = 200
 """Steps between two rows of the CSV file."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..files import write_atomically
+from ...files import write_atomically
 
 KEYS = {"modules", "average", "optimizer", "objective", "steps", "elapsed", "skipped", "settings", "random"}
 """What a checkpoint of a model set's training holds."""

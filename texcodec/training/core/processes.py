@@ -14,7 +14,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed, nn
 
-from ..errors import ParameterError
+from ...errors import ParameterError
 
 STARTING = timedelta(hours=2)
 """How long processes wait for each other: while one of them exports a set, the others have nothing to do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from ..networks.bounds import check_bound
+from ...networks.bounds import check_bound
 from .fixed_point import FEWEST_WEIGHT_BITS, IntegerConv
 
 
