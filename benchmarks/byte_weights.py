@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 
 import texcodec
 from texcodec.registry import find_set
-from texcodec.training.byte_weights import synthesis_bytes
+from texcodec.training.pictures.byte_weights import synthesis_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
 

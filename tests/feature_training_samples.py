@@ -15,7 +15,7 @@ from texcodec.training.features.codec import FeatureCodec
 from texcodec.training.features.export import TaskExport, export_feature_set
 from texcodec.training.features.settings import CodecSettings, TaskShape
 from texcodec.training.features.work import CodecTask, TaskData
-from texcodec.training.settings import StageSettings
+from texcodec.training.pictures.settings import StageSettings
 
 SMALLEST = CodecSettings(
     latent_channels=6,

@@ -26,7 +26,7 @@ from texcodec.training.features.parts import pixel_stride  # noqa: E402
 from texcodec.training.features.samples import Samples, load_samples, split_samples  # noqa: E402
 from texcodec.training.features.spec import SHAPES_NETWORK, shapes_new_task, shapes_spec, spec_of  # noqa: E402
 from texcodec.training.features.task_networks import shapes_network  # noqa: E402
-from texcodec.training.settings import to_json  # noqa: E402
+from texcodec.training.pictures.settings import to_json  # noqa: E402
 
 SIZES = {k: v for k, v in to_json(SMALLEST).items() if k != "grid"}
 DATA = {"count": 10, "seed": 5, "width": 40, "height": 32, "held_out": 0.2}

@@ -19,7 +19,7 @@ from texcodec.codec.rate_control import psnr
 from texcodec.errors import ModelDamagedError, ModelNotFoundError, ParameterError
 from texcodec.registry import ModelSet, decoder_identity, find_set, load_set
 from texcodec.registry.scaled import scale, unscale
-from texcodec.training.byte_weights import byte_arrays, synthesis_bytes
+from texcodec.training.pictures.byte_weights import byte_arrays, synthesis_bytes
 
 Arrays = dict[str, np.ndarray]
 SET = "tiny-1"
@@ -132,8 +132,8 @@ def test_bytes_without_fitting_scales_are_a_damaged_set(
 @pytest.mark.train
 def test_twin_is_made_of_a_set_and_training_goes_on_from_the_set(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from texcodec.training.byte_set import make_byte_set
-    from texcodec.training.restore import restore_codec
+    from texcodec.training.pictures.byte_set import make_byte_set
+    from texcodec.training.pictures.restore import restore_codec
 
     out = tmp_path / "twin"
     make_byte_set(find_set(SET), out, name="tiny-w8", card={"command": "mine"})

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.train
 from training_samples import photographs, sampler  # noqa: E402
 
 from texcodec.texture import classify, complexity  # noqa: E402
-from texcodec.training import data  # noqa: E402
-from texcodec.training.data import (  # noqa: E402
+from texcodec.training.pictures import data  # noqa: E402
+from texcodec.training.pictures.data import (  # noqa: E402
     CropSampler,
     DevicePictures,
     Pictures,
@@ -26,7 +26,7 @@ from texcodec.training.data import (  # noqa: E402
     readable_extensions,
     split_held_out,
 )
-from texcodec.training.settings import DataSettings  # noqa: E402
+from texcodec.training.pictures.settings import DataSettings  # noqa: E402
 
 
 def save(path: Path, width: int = 50, height: int = 40, seed: int = 0) -> Path:

@@ -15,8 +15,8 @@ from training_samples import StepClock, crop_loop, stage, started  # noqa: E402
 
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.core.loop import Loop, Terms  # noqa: E402
-from texcodec.training.objectives import Objective, mean_squared_error, usual_lambda  # noqa: E402
-from texcodec.training.settings import ObjectiveSettings  # noqa: E402
+from texcodec.training.pictures.objectives import Objective, mean_squared_error, usual_lambda  # noqa: E402
+from texcodec.training.pictures.settings import ObjectiveSettings  # noqa: E402
 
 
 class Source(nn.Module):

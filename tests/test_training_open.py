@@ -18,15 +18,15 @@ pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 from training_samples import SMALLEST, Parabola, crop_loop, stage, started  # noqa: E402
 
 from texcodec.cli.app import run  # noqa: E402
-from texcodec.training.architecture import Architecture  # noqa: E402
-from texcodec.training.codec import Codec  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from texcodec.training.core.loop import Loop, adam  # noqa: E402
-from texcodec.training.data import BIN_EDGES  # noqa: E402
-from texcodec.training.half_precision import choose_precision  # noqa: E402
-from texcodec.training.held_out import held_out_cost, held_out_crops  # noqa: E402
-from texcodec.training.portable import portable_steps, read_portable, write_portable  # noqa: E402
-from texcodec.training.settings import to_json  # noqa: E402
+from texcodec.training.pictures.architecture import Architecture  # noqa: E402
+from texcodec.training.pictures.codec import Codec  # noqa: E402
+from texcodec.training.pictures.data import BIN_EDGES  # noqa: E402
+from texcodec.training.pictures.half_precision import choose_precision  # noqa: E402
+from texcodec.training.pictures.held_out import held_out_cost, held_out_crops  # noqa: E402
+from texcodec.training.pictures.portable import portable_steps, read_portable, write_portable  # noqa: E402
+from texcodec.training.pictures.settings import to_json  # noqa: E402
 
 CONTEXT = {"architecture": to_json(SMALLEST), "thresholds": [8.0, 18.0]}
 CPU = torch.device("cpu")
@@ -152,7 +152,7 @@ def log(folder: Path) -> list[dict[str, Any]]:
 def test_training_goes_on_across_machines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from texcodec.training import held_out
+    from texcodec.training.pictures import held_out
 
     monkeypatch.setattr(held_out, "CROPS", 5)
     pictures, folder = photos(tmp_path / "photos"), tmp_path / "next"

@@ -31,16 +31,16 @@ from texcodec.images import from_array  # noqa: E402
 from texcodec.registry import ModelSet, find_set, load_set  # noqa: E402
 from texcodec.registry.identity import decoder_identity  # noqa: E402
 from texcodec.tiles import Grid  # noqa: E402
-from texcodec.training import graphs  # noqa: E402
 from texcodec.training.core.loop import Loop  # noqa: E402
-from texcodec.training.data import CropSampler  # noqa: E402
-from texcodec.training.fusion import Fusion, collect_seams  # noqa: E402
-from texcodec.training.objectives import Objective  # noqa: E402
-from texcodec.training.pictures import CodedPictures, PictureCodec, PictureTask  # noqa: E402
-from texcodec.training.restore import restore_architecture, restore_codec, restore_fusion  # noqa: E402
-from texcodec.training.seams import SeamTask  # noqa: E402
-from texcodec.training.settings import ObjectiveSettings, StageSettings  # noqa: E402
-from texcodec.training.transforms import start_coefficients  # noqa: E402
+from texcodec.training.pictures import graphs  # noqa: E402
+from texcodec.training.pictures.data import CropSampler  # noqa: E402
+from texcodec.training.pictures.fusion import Fusion, collect_seams  # noqa: E402
+from texcodec.training.pictures.objectives import Objective  # noqa: E402
+from texcodec.training.pictures.restore import restore_architecture, restore_codec, restore_fusion  # noqa: E402
+from texcodec.training.pictures.seams import SeamTask  # noqa: E402
+from texcodec.training.pictures.settings import ObjectiveSettings, StageSettings  # noqa: E402
+from texcodec.training.pictures.transforms import start_coefficients  # noqa: E402
+from texcodec.training.pictures.whole import CodedPictures, PictureCodec, PictureTask  # noqa: E402
 
 RATE_INDEX = 140
 THRESHOLDS = (8.0, 18.0)

@@ -24,7 +24,7 @@ from texcodec.cli.app import run  # noqa: E402
 from texcodec.codec.rate_control import psnr  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
-from texcodec.training.work import WorkFolder  # noqa: E402
+from texcodec.training.pictures.work import WorkFolder  # noqa: E402
 
 
 def train(*arguments: object) -> int:
@@ -101,7 +101,7 @@ def test_entropy_stage_leaves_the_transforms_alone(tmp_path: Path) -> None:
     pictures, work = photos(tmp_path / "photos"), tmp_path / "work"
     assert train(pictures, "--work", work, "--from", "tiny-1", "--stage", "entropy", "--steps", 3) == 0
     from texcodec.registry import find_set
-    from texcodec.training.restore import restore_codec
+    from texcodec.training.pictures.restore import restore_codec
 
     before, after = (
         restore_codec(find_set("tiny-1")).state_dict(),

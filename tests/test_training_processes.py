@@ -22,7 +22,7 @@ from training_samples import StepClock, sampler, stage, started  # noqa: E402
 
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.core.loop import Batch, Loop, Stopped  # noqa: E402
-from texcodec.training.crops import CropTask  # noqa: E402
+from texcodec.training.pictures.crops import CropTask  # noqa: E402
 
 SETTINGS = stage(3, batch=4)
 

@@ -17,12 +17,12 @@ import texcodec  # noqa: E402
 from texcodec.codec.pyramid_coder import PyramidCoder  # noqa: E402
 from texcodec.constants import CHECKSUM_BITS, MEAN_CHANNELS  # noqa: E402
 from texcodec.registry import ModelSet  # noqa: E402
-from texcodec.training.architecture import SCALE_MIN  # noqa: E402
-from texcodec.training.codec import Codec  # noqa: E402
 from texcodec.training.core.fixed_point import SCALE_OUTPUT  # noqa: E402
-from texcodec.training.entropy_model import SCALE_STEP  # noqa: E402
-from texcodec.training.export import Statistics, export_set  # noqa: E402
-from texcodec.training.transforms import start_coefficients  # noqa: E402
+from texcodec.training.pictures.architecture import SCALE_MIN  # noqa: E402
+from texcodec.training.pictures.codec import Codec  # noqa: E402
+from texcodec.training.pictures.entropy_model import SCALE_STEP  # noqa: E402
+from texcodec.training.pictures.export import Statistics, export_set  # noqa: E402
+from texcodec.training.pictures.transforms import start_coefficients  # noqa: E402
 
 ARCHITECTURE = replace(SMALLEST, profile=2, gains=True)
 SIZES = [(256, 256), (208, 144)]

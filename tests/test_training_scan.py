@@ -7,7 +7,7 @@ import pytest
 from pictures import photograph
 
 from texcodec.texture import classify, complexity
-from texcodec.training.scan import scan_textures
+from texcodec.training.pictures.scan import scan_textures
 
 
 def stripes(step: int) -> np.ndarray:

@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
 from texcodec import ParameterError  # noqa: E402
-from texcodec.training import settings as tree  # noqa: E402
 from texcodec.training.core.times import minutes  # noqa: E402
-from texcodec.training.presets import TINY, preset_settings  # noqa: E402
-from texcodec.training.settings import (  # noqa: E402
+from texcodec.training.pictures import settings as tree  # noqa: E402
+from texcodec.training.pictures.presets import TINY, preset_settings  # noqa: E402
+from texcodec.training.pictures.settings import (  # noqa: E402
     Budget,
     ObjectiveSettings,
     StageSettings,
@@ -112,7 +112,7 @@ def test_budget_of_a_run_is_shared_out() -> None:
 
 def test_command_line_knows_the_stages_and_objectives_that_there_are() -> None:
     from texcodec.cli import train as cli
-    from texcodec.training.pipeline import STAGES
+    from texcodec.training.pictures.pipeline import STAGES
 
     assert cli.STAGES == STAGES and cli.OBJECTIVES == tree.OBJECTIVES
 

@@ -10,13 +10,13 @@ import torch
 from pictures import photograph
 from torch import Tensor, nn
 
-from texcodec.training.architecture import Architecture
-from texcodec.training.codec import Codec
 from texcodec.training.core.loop import Loop, Terms
-from texcodec.training.crops import CropTask
-from texcodec.training.data import CropSampler
-from texcodec.training.settings import StageSettings
-from texcodec.training.transforms import start_coefficients
+from texcodec.training.pictures.architecture import Architecture
+from texcodec.training.pictures.codec import Codec
+from texcodec.training.pictures.crops import CropTask
+from texcodec.training.pictures.data import CropSampler
+from texcodec.training.pictures.settings import StageSettings
+from texcodec.training.pictures.transforms import start_coefficients
 
 SMALLEST = Architecture(
     slices=(4, 8, 12),

@@ -180,10 +180,10 @@ def command(
         raise ParameterError(
             'Training needs torch and onnx; install them with: pip install "texcodec[train]".'
         ) from None
-    from texcodec.training.command import Options, train, work_beside
+    from texcodec.training.pictures.command import Options, train, work_beside
 
     if out is not None:
-        from texcodec.training.export import check_out
+        from texcodec.training.pictures.export import check_out
 
         check_out(out)  # now, and not after hours
     card = {

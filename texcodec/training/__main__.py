@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import TexcodecError
-from .command import QUANTISED, Options, train, work_beside
 from .core.times import minutes
-from .pipeline import TORCH_STAGES
-from .presets import PRESETS
-from .settings import OBJECTIVES
+from .pictures.command import QUANTISED, Options, train, work_beside
+from .pictures.pipeline import TORCH_STAGES
+from .pictures.presets import PRESETS
+from .pictures.settings import OBJECTIVES
 
 
 def _time(text: str) -> float:

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError, StreamError
-from ..objectives import Objective
-from ..settings import StageSettings, differences, to_json
+from ..pictures.objectives import Objective
+from ..pictures.settings import StageSettings, differences, to_json
 from . import processes
 from .checkpoints import damaged, read_checkpoint, write_checkpoint
 from .cuda_graphs import Graphs

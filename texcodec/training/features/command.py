@@ -14,8 +14,8 @@ from ...errors import ParameterError
 from ...registry import load_feature_set
 from ..core.loop import Loop
 from ..core.outcome import exit_code
-from ..export import add_to_card
-from ..settings import from_json, to_json
+from ..pictures.export import add_to_card
+from ..pictures.settings import from_json, to_json
 from .along import Along, AlongTask
 from .codec import FeatureCodec
 from .export import TaskExport, check_out, export_feature_set

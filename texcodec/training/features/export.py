@@ -27,7 +27,7 @@ from ...files import write_atomically
 from ...registry.feature_manifest import SHARED, read_feature_manifest
 from ...registry.identity import feature_identity
 from ...registry.manifest import FEATURES, MANIFEST_VERSION, kind_of, read_json
-from ..export import MOST_SUPPORT, hyper_probabilities, integer_arrays, symbol_tables
+from ..pictures.export import MOST_SUPPORT, hyper_probabilities, integer_arrays, symbol_tables
 from . import graphs
 from .codec import FeatureCodec
 from .half_precision import with_half_weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..graphs import GraphBuilder, compand
+from ..pictures.graphs import GraphBuilder, compand
 from .priors import HYPER_UNIT
 from .settings import CodecSettings, TaskShape, common_factor
 

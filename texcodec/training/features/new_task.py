@@ -23,7 +23,7 @@ from ...registry import FeatureSet, load_feature_set
 from ...registry.manifest import read_json
 from ..core.loop import Batch, Loop, Terms
 from ..core.outcome import exit_code
-from ..settings import StageSettings, from_json, to_json
+from ..pictures.settings import StageSettings, from_json, to_json
 from .export import TaskExport, check_task, export_task
 from .networks import Reconstruction, Whitening, blocks_of, start_from_regression
 from .parts import Parts, check_network, parts_of, pixel_stride, shape_of, task_data, trained_network

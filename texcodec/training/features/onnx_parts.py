@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ..graphs import OPSET
+from ..pictures.graphs import OPSET
 
 
 def export_onnx(part: nn.Module, example: Tensor, *, input_name: str, output_name: str) -> bytes:

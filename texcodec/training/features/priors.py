@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..architecture import ACTIVATION_FRACTION_BITS, HYPER_MAX, MEAN_FRACTION_BITS, SCALE_LEVELS
 from ..core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
 from ..core.rounding import logistic_bits
+from ..pictures.architecture import ACTIVATION_FRACTION_BITS, HYPER_MAX, MEAN_FRACTION_BITS, SCALE_LEVELS
 from .settings import CodecSettings
 
 HYPER_UNIT = 4.0

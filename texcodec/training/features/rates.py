@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ...constants import PRECISION
-from ..architecture import SCALE_MIN
 from ..core.rounding import normal_bits
-from ..entropy_model import SCALE_STEP
-from ..export import MOST_SUPPORT
+from ..pictures.architecture import SCALE_MIN
+from ..pictures.entropy_model import SCALE_STEP
+from ..pictures.export import MOST_SUPPORT
 
 LEAK = 0.1
 """Share of the gradient that symbols far out keep while training, where they cost all the same."""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ...errors import ParameterError
-from ..settings import check
+from ..pictures.settings import check
 
 LARGEST_FACTOR = 64
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")

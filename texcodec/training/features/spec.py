@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import ParameterError
 from ...registry.feature_manifest import TASK_KINDS
-from ..settings import StageSettings, check, from_json
+from ..pictures.settings import StageSettings, check, from_json
 from .settings import CodecSettings, TaskShape, preset
 
 DEFAULT_MINUTES = 10.0

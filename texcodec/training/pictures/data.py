@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..files import write_atomically
-from ..texture import luminance
-from .core import processes
+from ...files import write_atomically
+from ...texture import luminance
+from ..core import processes
 from .settings import DataSettings
 
 BIN_EDGES = (4.0, 8.0, 14.0, 22.0)

@@ -18,12 +18,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..errors import ParameterError
-from ..files import write_atomically
+from ...errors import ParameterError
+from ...files import write_atomically
+from ..core.checkpoints import damaged
+from ..core.loop import adam
 from .architecture import Architecture
 from .codec import Codec
-from .core.checkpoints import damaged
-from .core.loop import adam
 from .settings import StageSettings, from_json
 
 FORM = "1"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..entropy.lifting import GAIN, LEVELS, LIFTS
+from ...entropy.lifting import GAIN, LEVELS, LIFTS
 
 
 def forward_wavelet(x: Tensor) -> Tensor:

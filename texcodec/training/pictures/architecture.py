@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..constants import (  # noqa: F401  the modules of training read them here
+from ...constants import (  # noqa: F401  the modules of training read them here
     ACTIVATION_FRACTION_BITS,
     HYPER_MAX,
     HYPER_STRIDE,

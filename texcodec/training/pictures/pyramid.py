@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..constants import MEAN_CHANNELS
-from ..entropy.pyramid import PASSES
+from ...constants import MEAN_CHANNELS
+from ...entropy.pyramid import PASSES
+from ..core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
 from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, Architecture
 from .context_features import features
-from .core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
 from .wavelet import forward_wavelet, inverse_wavelet
 
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)

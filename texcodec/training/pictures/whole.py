@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ParameterError
-from ..texture import classify, complexity
-from ..tiles import ENCODER_HALO, STRIDE, Box, Grid
+from ...errors import ParameterError
+from ...texture import classify, complexity
+from ...tiles import ENCODER_HALO, STRIDE, Box, Grid
+from ..core.loop import Terms
 from .architecture import RATE_INDICES, Architecture
 from .codec import Codec
-from .core.loop import Terms
 from .data import CropSampler
 from .fusion import Fusion, repair
 from .objectives import Objective

@@ -7,9 +7,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..constants import GAIN_ZERO, GAINS, MEAN_CHANNELS, MEAN_ONE
+from ...constants import GAIN_ZERO, GAINS, MEAN_CHANNELS, MEAN_ONE
+from ..core.fixed_point import IntegerConv
 from .architecture import Architecture
-from .core.fixed_point import IntegerConv
 
 
 def gain_table() -> Tensor:

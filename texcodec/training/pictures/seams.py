@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..fusion import WINDOW
-from .core.loop import Batch, Terms
+from ...fusion import WINDOW
+from ..core.loop import Batch, Terms
 from .fusion import Fusion, SeamData
 
 HELD_OUT = 10

@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..fusion import DISTANCE, MARGIN, REACH, SEGMENT, WINDOW, block_input, seam_blocks
-from ..tiles import DEFAULT_LOG2, Grid
+from ...fusion import DISTANCE, MARGIN, REACH, SEGMENT, WINDOW, block_input, seam_blocks
+from ...tiles import DEFAULT_LOG2, Grid
 from .architecture import RATE_INDICES, Architecture
 from .codec import high_rate_step
 
 if TYPE_CHECKING:
-    from .pictures import PictureCodec
+    from .whole import PictureCodec
 
 PICTURE_SIDE = 2 << DEFAULT_LOG2
 """Pictures are cut to 2 x 2 tiles, the fewest that have both kinds of seam and a crossing."""

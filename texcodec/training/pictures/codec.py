@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.fixed_point import round_through
+from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LAMBDA_MAX, LAMBDA_MIN, LATENT_STRIDE, Architecture
-from .core.fixed_point import round_through
-from .core.rounding import TRAINABLE
 from .entropy_model import EntropyModel, interpolate
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
 

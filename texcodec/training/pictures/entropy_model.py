@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
+from ..core.rounding import code_residual, logistic_bits
 from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
 from .context_features import features
-from .core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
-from .core.rounding import code_residual, logistic_bits
 from .gains import Gains
 from .pyramid import Coder, FirstSlice
 

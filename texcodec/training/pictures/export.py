@@ -17,17 +17,17 @@ import torch
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from ..constants import HYPER_MAX, RATE_INDICES, SCALE_LEVELS, STEP_FRACTION
-from ..entropy import quantise_probabilities
-from ..errors import ParameterError
-from ..files import write_atomically
-from ..registry.identity import decoder_identity
-from ..registry.manifest import MANIFEST_VERSION
+from ...constants import HYPER_MAX, RATE_INDICES, SCALE_LEVELS, STEP_FRACTION
+from ...entropy import quantise_probabilities
+from ...errors import ParameterError
+from ...files import write_atomically
+from ...registry.identity import decoder_identity
+from ...registry.manifest import MANIFEST_VERSION
+from ..core.integer_export import integer_arrays
 from . import graphs
 from .architecture import SCALE_MIN, Architecture
 from .byte_weights import byte_arrays
 from .codec import DISTORTION_FACTOR, Codec, high_rate_step
-from .core.integer_export import integer_arrays
 from .entropy_model import SCALE_STEP, SliceContext, interpolate
 from .export_pyramid import first_slice_files, gain_files, pass_macs, slice_tables
 

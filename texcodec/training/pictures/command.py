@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from ..errors import ParameterError
-from ..registry import find_set
-from .core import processes
-from .core.outcome import exit_code
+from ...errors import ParameterError
+from ...registry import find_set
+from ..core import processes
+from ..core.outcome import exit_code
 from .open_training import open_settings, saved_settings
 from .pipeline import Pipeline
 from .presets import SHARES, preset_settings, with_budget

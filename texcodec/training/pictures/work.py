@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomically
+from ...files import write_atomically
+from ..core.checkpoints import damaged, read_checkpoint
 from .architecture import Architecture
 from .codec import Codec
-from .core.checkpoints import damaged, read_checkpoint
 from .fusion import Fusion
 from .settings import TrainingSettings, from_json, to_json
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.loop import Batch, Terms
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
-from .core.loop import Batch, Terms
 from .data import CropSampler, DevicePictures
 from .objectives import Objective
 from .settings import StageSettings

@@ -9,9 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from ..errors import ModelDamagedError, ModelNotFoundError
-from ..registry.picture_manifest import read_manifest
-from ..registry.scaled import unscale
+from ...errors import ModelDamagedError, ModelNotFoundError
+from ...registry.picture_manifest import read_manifest
+from ...registry.scaled import unscale
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..registry.scaled import SUFFIX, scale
+from ...registry.scaled import SUFFIX, scale
 
 
 def byte_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

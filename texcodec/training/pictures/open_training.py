@@ -19,12 +19,12 @@ from typing import Any
 
 import torch
 
-from ..errors import ParameterError
-from ..files import write_atomically
+from ...errors import ParameterError
+from ...files import write_atomically
+from ..core import processes
+from ..core.checkpoints import damaged, read_checkpoint, write_checkpoint
 from .architecture import Architecture
 from .card import device_name, processor_name
-from .core import processes
-from .core.checkpoints import damaged, read_checkpoint, write_checkpoint
 from .held_out import held_out_cost, held_out_crops
 from .portable import portable_steps, read_portable, write_portable
 from .presets import with_budget

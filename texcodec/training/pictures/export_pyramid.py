@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..constants import PREDICTION_SHIFT
-from ..entropy import quantise_probabilities
-from ..entropy.pyramid import PASSES, graph_name
+from ...constants import PREDICTION_SHIFT
+from ...entropy import quantise_probabilities
+from ...entropy.pyramid import PASSES, graph_name
+from ..core.integer_export import integer_arrays
 from . import graphs
 from .architecture import Architecture
-from .core.integer_export import integer_arrays
 from .gains import Gains, gain_table
 from .pyramid import FirstSlice
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ..core import processes
+from ..core.loop import Task
 from .codec import Codec
-from .core import processes
-from .core.loop import Task
 
 MEASURED_STEPS = 3
 """Steps timed in each precision; the fastest counts."""

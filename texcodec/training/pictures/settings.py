@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ..errors import ParameterError
+from ...errors import ParameterError
+from ..core.rounding import TRAINABLE
 from .architecture import RATE_INDICES, Architecture
-from .core.rounding import TRAINABLE
 
 OBJECTIVES = (
     "rate+lambda*distortion",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..texture import classify, complexity
+from ...texture import classify, complexity
 
 GRANULARITY = 0.5
 """Thresholds are proposed on a grid of this many grey levels."""

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ParameterError
-from ..quantisation import AuxiliaryNetwork, JoinedConv, QuantisedConv
-from ..quantisation.conversion import replace
+from ...errors import ParameterError
+from ...quantisation import AuxiliaryNetwork, JoinedConv, QuantisedConv
+from ...quantisation.conversion import replace
+from ..core.fixed_point import FEWEST_WEIGHT_BITS, SCALE_OUTPUT, IntegerConv
+from ..core.loop import Batch, Terms
 from .codec import Codec
-from .core.fixed_point import FEWEST_WEIGHT_BITS, SCALE_OUTPUT, IntegerConv
-from .core.loop import Batch, Terms
 from .crops import CropTask
 from .settings import QuantiseSettings
 

@@ -30,14 +30,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ParameterError
-from ..registry.picture_manifest import read_manifest
+from ...errors import ParameterError
+from ...registry.picture_manifest import read_manifest
+from ..core import processes
+from ..core.checkpoints import read_checkpoint
+from ..core.fixed_point import compute_as_exported
+from ..core.loop import Loop, Stopped, Task
 from .card import run_card
 from .codec import Codec
-from .core import processes
-from .core.checkpoints import read_checkpoint
-from .core.fixed_point import compute_as_exported
-from .core.loop import Loop, Stopped, Task
 from .crops import CropTask
 from .data import CropSampler, DevicePictures, Pictures, fits_on, list_pictures, split_held_out
 from .drawn import PAGE_SIDE, drawn_pages
@@ -45,12 +45,12 @@ from .fusion import PICTURE_SIDE, Fusion, collect_seams
 from .half_precision import choose_precision, precision
 from .joined_entropy import JoinedCropTask, check_exportable
 from .open_training import OpenTraining
-from .pictures import PictureCodec, PictureTask
 from .restore import restore_architecture, restore_codec, restore_fusion
 from .scan import scan_textures
 from .seams import SeamTask
 from .settings import StageSettings, TrainingSettings, to_json
 from .transforms import start_coefficients
+from .whole import PictureCodec, PictureTask
 from .work import WorkFolder, codec_of
 
 TORCH_STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "fusion", "end-to-end")

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from ..errors import ParameterError
-from ..registry import load_set
-from ..registry.identity import decoder_identity
+from ...errors import ParameterError
+from ...registry import load_set
+from ...registry.identity import decoder_identity
 from .byte_weights import byte_arrays
 from .export import check_out
 

@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..codec import decode, encode
-from ..codec.analysis import analyse
-from ..codec.latent_coder import LatentCoder
-from ..codec.layout import lay_out
-from ..codec.rate_control import psnr
-from ..codec.workers import Workers
-from ..images import from_array
-from ..registry import ModelSet, load_set
+from ...codec import decode, encode
+from ...codec.analysis import analyse
+from ...codec.latent_coder import LatentCoder
+from ...codec.layout import lay_out
+from ...codec.rate_control import psnr
+from ...codec.workers import Workers
+from ...images import from_array
+from ...registry import ModelSet, load_set
 from .architecture import RATE_INDICES
-from .pictures import PictureCodec
+from .whole import PictureCodec
 
 SIDE = 768
 """Larger pictures are cut to this many pixels a side."""
