@@ -21,6 +21,7 @@ from texcodec.features.encode import quantise  # noqa: E402
 from texcodec.networks.bounds import check_bound  # noqa: E402
 from texcodec.registry import FeatureSet  # noqa: E402
 from texcodec.training.core.fixed_point import compute_as_exported  # noqa: E402
+from texcodec.training.core.tables import MOST_SUPPORT, symbol_tables  # noqa: E402
 from texcodec.training.features.codec import FeatureCodec  # noqa: E402
 from texcodec.training.features.export import normal_row  # noqa: E402
 from texcodec.training.features.priors import CodebookPrior, resample  # noqa: E402
@@ -28,7 +29,6 @@ from texcodec.training.features.rates import table_bits, training_bits  # noqa: 
 from texcodec.training.features.selfcheck import self_check  # noqa: E402
 from texcodec.training.features.settings import CodecSettings, TaskShape, preset  # noqa: E402
 from texcodec.training.pictures.architecture import SCALE_LEVELS  # noqa: E402
-from texcodec.training.pictures.export import MOST_SUPPORT, symbol_tables  # noqa: E402
 
 
 @pytest.fixture(scope="module")

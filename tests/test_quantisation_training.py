@@ -24,13 +24,12 @@ from texcodec.quantisation.oracle import convolve, worst_input  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.core.fixed_point import IntegerConv, activation, compute_as_exported  # noqa: E402
-from texcodec.training.core.integer_export import export_conv  # noqa: E402
+from texcodec.training.core.integer_export import export_conv, integer_arrays  # noqa: E402
 from texcodec.training.core.loop import Loop  # noqa: E402
 from texcodec.training.pictures import graphs  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
 from texcodec.training.pictures.entropy_model import SliceContext  # noqa: E402
-from texcodec.training.pictures.export import integer_arrays  # noqa: E402
 from texcodec.training.pictures.joined_entropy import STRUCTURES, JoinedCropTask, check_exportable  # noqa: E402
 from texcodec.training.pictures.restore import restore_codec  # noqa: E402
 from texcodec.training.pictures.settings import ENTROPY_ONLY, QuantiseSettings, TrainingSettings, from_json  # noqa: E402

@@ -19,11 +19,12 @@ from texcodec.registry import find_set, load_set  # noqa: E402
 from texcodec.training.core.fixed_point import IntegerConv, activation  # noqa: E402
 from texcodec.training.core.integer_export import export_conv  # noqa: E402
 from texcodec.training.core.rounding import logistic_bits  # noqa: E402
+from texcodec.training.core.tables import logistic_row, symbol_tables  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
-from texcodec.training.pictures.data import CropSampler  # noqa: E402
-from texcodec.training.pictures.export import logistic_row, magnitude_table, symbol_tables  # noqa: E402
+from texcodec.training.pictures.export import magnitude_table  # noqa: E402
 from texcodec.training.pictures.presets import TINY  # noqa: E402
 from texcodec.training.pictures.restore import restore_codec, restore_fusion  # noqa: E402
+from texcodec.training.pictures.sampler import CropSampler  # noqa: E402
 from texcodec.training.pictures.settings import ClassSettings  # noqa: E402
 from texcodec.training.pictures.transforms import dct_basis, start_coefficients  # noqa: E402
 
@@ -118,7 +119,7 @@ def test_integer_networks_equal_torch_in_float32_and_float64() -> None:
 
 
 def _exported_shifts() -> tuple[object, dict[str, int]]:
-    from texcodec.training.pictures.export import integer_arrays
+    from texcodec.training.core.integer_export import integer_arrays
 
     return integer_arrays(restore_codec(find_set(SET)).entropy.hyper, "hyper_synthesis")
 
@@ -169,7 +170,8 @@ def test_fusion_network_can_be_restored() -> None:
 
 
 def test_export_replaces_a_set_and_leaves_other_files_alone(tmp_path: Path) -> None:
-    from texcodec.training.pictures.export import Statistics, export_set
+    from texcodec.training.pictures.export import export_set
+    from texcodec.training.pictures.statistics import Statistics
 
     codec = restore_codec(find_set(SET))
     (tmp_path / "graphs").mkdir()

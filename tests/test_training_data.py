@@ -15,17 +15,11 @@ pytestmark = pytest.mark.train
 from training_samples import photographs, sampler  # noqa: E402
 
 from texcodec.texture import classify, complexity  # noqa: E402
-from texcodec.training.pictures import data  # noqa: E402
-from texcodec.training.pictures.data import (  # noqa: E402
-    CropSampler,
-    DevicePictures,
-    Pictures,
-    Places,
-    crop_complexities,
-    list_pictures,
-    readable_extensions,
-    split_held_out,
-)
+from texcodec.training.pictures import decoded  # noqa: E402
+from texcodec.training.pictures.decoded import Pictures  # noqa: E402
+from texcodec.training.pictures.files import list_pictures, readable_extensions, split_held_out  # noqa: E402
+from texcodec.training.pictures.resident import DevicePictures  # noqa: E402
+from texcodec.training.pictures.sampler import CropSampler, Places, crop_complexities  # noqa: E402
 from texcodec.training.pictures.settings import DataSettings  # noqa: E402
 
 
@@ -120,7 +114,7 @@ def test_pictures_that_do_not_fit_go_to_a_memory_map_and_are_decoded_once(
         raise AssertionError("decoded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(data, "read_picture", never)
+        patch.setattr(decoded, "read_picture", never)
         again = Pictures(files, smallest=64, settings=settings, work=work)
     assert len(again.arrays) == len(mapped.arrays) and again.skipped == mapped.skipped
     save(files[0], 180, 140)

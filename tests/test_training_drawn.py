@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
-from texcodec.training.pictures.data import CropSampler  # noqa: E402
 from texcodec.training.pictures.drawn import drawn_page, drawn_pages  # noqa: E402
+from texcodec.training.pictures.sampler import CropSampler  # noqa: E402
 
 
 def photograph(seed: int) -> np.ndarray:

@@ -25,8 +25,8 @@ from texcodec.training.core.loop import MOST_IN_A_ROW, Loop, Stopped  # noqa: E4
 from texcodec.training.core.prefetch import ahead  # noqa: E402
 from texcodec.training.core.reports import Report  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
-from texcodec.training.pictures.data import DevicePictures  # noqa: E402
 from texcodec.training.pictures.objectives import typical_cost  # noqa: E402
+from texcodec.training.pictures.resident import DevicePictures  # noqa: E402
 
 
 def weights(loop: Loop) -> list[torch.Tensor]:

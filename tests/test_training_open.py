@@ -22,10 +22,10 @@ from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint
 from texcodec.training.core.loop import Loop, adam  # noqa: E402
 from texcodec.training.pictures.architecture import Architecture  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
-from texcodec.training.pictures.data import BIN_EDGES  # noqa: E402
 from texcodec.training.pictures.half_precision import choose_precision  # noqa: E402
 from texcodec.training.pictures.held_out import held_out_cost, held_out_crops  # noqa: E402
 from texcodec.training.pictures.portable import portable_steps, read_portable, write_portable  # noqa: E402
+from texcodec.training.pictures.sampler import BIN_EDGES  # noqa: E402
 from texcodec.training.pictures.settings import to_json  # noqa: E402
 
 CONTEXT = {"architecture": to_json(SMALLEST), "thresholds": [8.0, 18.0]}

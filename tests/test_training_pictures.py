@@ -33,10 +33,10 @@ from texcodec.registry.identity import decoder_identity  # noqa: E402
 from texcodec.tiles import Grid  # noqa: E402
 from texcodec.training.core.loop import Loop  # noqa: E402
 from texcodec.training.pictures import graphs  # noqa: E402
-from texcodec.training.pictures.data import CropSampler  # noqa: E402
 from texcodec.training.pictures.fusion import Fusion, collect_seams  # noqa: E402
 from texcodec.training.pictures.objectives import Objective  # noqa: E402
 from texcodec.training.pictures.restore import restore_architecture, restore_codec, restore_fusion  # noqa: E402
+from texcodec.training.pictures.sampler import CropSampler  # noqa: E402
 from texcodec.training.pictures.seams import SeamTask  # noqa: E402
 from texcodec.training.pictures.settings import ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.pictures.transforms import start_coefficients  # noqa: E402

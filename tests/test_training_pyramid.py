@@ -18,10 +18,10 @@ from texcodec.codec.pyramid_coder import PyramidCoder  # noqa: E402
 from texcodec.constants import CHECKSUM_BITS, MEAN_CHANNELS  # noqa: E402
 from texcodec.registry import ModelSet  # noqa: E402
 from texcodec.training.core.fixed_point import SCALE_OUTPUT  # noqa: E402
-from texcodec.training.pictures.architecture import SCALE_MIN  # noqa: E402
+from texcodec.training.core.rounding import SCALE_MIN, SCALE_STEP  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
-from texcodec.training.pictures.entropy_model import SCALE_STEP  # noqa: E402
-from texcodec.training.pictures.export import Statistics, export_set  # noqa: E402
+from texcodec.training.pictures.export import export_set  # noqa: E402
+from texcodec.training.pictures.statistics import Statistics  # noqa: E402
 from texcodec.training.pictures.transforms import start_coefficients  # noqa: E402
 
 ARCHITECTURE = replace(SMALLEST, profile=2, gains=True)

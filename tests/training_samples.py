@@ -14,7 +14,7 @@ from texcodec.training.core.loop import Loop, Terms
 from texcodec.training.pictures.architecture import Architecture
 from texcodec.training.pictures.codec import Codec
 from texcodec.training.pictures.crops import CropTask
-from texcodec.training.pictures.data import CropSampler
+from texcodec.training.pictures.sampler import CropSampler
 from texcodec.training.pictures.settings import StageSettings
 from texcodec.training.pictures.transforms import start_coefficients
 

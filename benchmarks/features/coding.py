@@ -24,9 +24,9 @@ from texcodec.container import (
 from texcodec.container.chunks import FEAT
 from texcodec.container.writer import write
 from texcodec.entropy import ProbabilityTables, SymbolReader, SymbolWriter, quantise_probabilities
+from texcodec.training.core.tables import MOST_SUPPORT, symbol_tables
 from texcodec.training.features.codec import FeatureCodec
 from texcodec.training.features.export import normal_row, side_tables
-from texcodec.training.pictures.export import MOST_SUPPORT, symbol_tables
 
 MOST_DIRECT = 40
 """Largest magnitude that a counted table of the factorised prior holds; others are escapes."""

@@ -183,7 +183,7 @@ def command(
     from texcodec.training.pictures.command import Options, train, work_beside
 
     if out is not None:
-        from texcodec.training.pictures.export import check_out
+        from texcodec.training.core.set_folder import check_out
 
         check_out(out)  # now, and not after hours
     card = {

@@ -18,7 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...constants import SCALE_LEVELS
 from .fixed_point import round_through
+
+SCALE_MIN = 0.08
+SCALE_MAX = 64.0
+"""The levels of the scale index are spaced evenly in the logarithm between these standard deviations, in symbols."""
+SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
 
 TRAINABLE = ("relaxed", "noise")
 """Ways of rounding that pass gradients: a relaxed choice between two symbols by their cost; the nearest symbol with

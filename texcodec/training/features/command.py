@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from ...errors import ParameterError
 from ...registry import load_feature_set
+from ...registry.manifest import FEATURES
 from ..core.loop import Loop
 from ..core.outcome import exit_code
-from ..pictures.export import add_to_card
+from ..core.set_folder import add_to_card, check_out
 from ..pictures.settings import from_json, to_json
 from .along import Along, AlongTask
 from .codec import FeatureCodec
-from .export import TaskExport, check_out, export_feature_set
+from .export import TaskExport, export_feature_set
 from .parts import (
     Parts,
     check_network,
@@ -63,7 +64,7 @@ def train_features(
     """
     if threads:
         torch.set_num_threads(threads)
-    check_out(out)
+    check_out(out, FEATURES)
     return exit_code(lambda: _train(spec, out, work, name, say, dict(card or {})), say)
 
 

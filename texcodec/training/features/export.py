@@ -7,9 +7,7 @@ the files.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from ...constants import FEATURE_PROFILE, HYPER_MAX, SCALE_LEVELS
@@ -26,8 +23,10 @@ from ...errors import ParameterError
 from ...files import write_atomically
 from ...registry.feature_manifest import SHARED, read_feature_manifest
 from ...registry.identity import feature_identity
-from ...registry.manifest import FEATURES, MANIFEST_VERSION, kind_of, read_json
-from ..pictures.export import MOST_SUPPORT, hyper_probabilities, integer_arrays, symbol_tables
+from ...registry.manifest import FEATURES, MANIFEST_VERSION, read_json
+from ..core.integer_export import integer_arrays
+from ..core.set_folder import check_out, packed, write_manifest, write_set
+from ..core.tables import MOST_SUPPORT, hyper_probabilities, symbol_tables
 from . import graphs
 from .codec import FeatureCodec
 from .half_precision import with_half_weights
@@ -35,7 +34,6 @@ from .networks import Reconstruction, Separation, Whitening
 from .priors import CodebookPrior, SidePrior
 from .settings import CodecSettings, TaskShape
 
-OWN_FILES = {"manifest.json", "graphs", "tasks", "decoder.safetensors", "encoder.safetensors"}
 SMALLEST_PROBABILITY = 1e-7
 ESCAPE_PROBABILITY = 1e-12
 
@@ -106,7 +104,7 @@ def export_feature_set(
         raise ValueError(
             "Only a codec with the codebook hyperprior, and with all of its tasks, can be exported."
         )
-    check_out(folder)
+    check_out(folder, FEATURES)
     decoder: dict[str, np.ndarray] = {}
     encoder: dict[str, np.ndarray] = {}
     files: dict[str, bytes] = {}
@@ -129,26 +127,26 @@ def export_feature_set(
         encoder[f"transform.whitening.{k}.inverse"] = _exact(1 / whitening.deviation[:, None, None])
     encoder_graphs = {"transform": graphs.transform(s, shapes), "hyper_extractor": graphs.hyper_extractor(s)}
     contents: dict[str, bytes] = {
-        "decoder.safetensors": _packed(decoder),
-        "encoder.safetensors": _packed(encoder),
+        "decoder.safetensors": packed(decoder),
+        "encoder.safetensors": packed(encoder),
     }
     contents |= {f"graphs/{key}.onnx": graph for key, graph in (files | encoder_graphs).items()}
     entries = []
     if len(tasks) > 1:
         contents[f"graphs/{SHARED}.onnx"] = graphs.trunk(s)
-        contents["tasks/shared.safetensors"] = _packed(_floats(codec.trunk, SHARED))
+        contents["tasks/shared.safetensors"] = packed(_floats(codec.trunk, SHARED))
     for task, separation, whitening in zip(tasks, codec.separations, codec.whitening):
         assert isinstance(separation, Separation) and isinstance(whitening, Whitening)
         if len(tasks) > 1:
             chain = [SHARED, f"separation_{task.shape.name}"]
             own = _floats(separation, chain[1]) | _statistics(whitening, chain[1])
             contents[f"graphs/{chain[1]}.onnx"] = graphs.separation(s, task.shape)
-            contents[f"tasks/{task.shape.name}.safetensors"] = _packed(own)
+            contents[f"tasks/{task.shape.name}.safetensors"] = packed(own)
         else:
             chain = [SHARED]
             own = _floats(codec.trunk, f"{SHARED}.trunk") | _floats(separation, f"{SHARED}.separation")
             contents[f"graphs/{SHARED}.onnx"] = graphs.reconstruction(s, task.shape)
-            contents["tasks/shared.safetensors"] = _packed(own | _statistics(whitening, SHARED))
+            contents["tasks/shared.safetensors"] = packed(own | _statistics(whitening, SHARED))
         entries.append(_entry(task, chain, contents, stream=True))
     manifest = {
         "manifest_version": MANIFEST_VERSION,
@@ -168,7 +166,7 @@ def export_feature_set(
         "card": dict(card),
         "settings": asdict(s),
     }
-    _write(folder, contents, manifest)
+    write_set(folder, contents, manifest)
 
 
 def export_task(
@@ -194,14 +192,14 @@ def export_task(
     arrays = _floats(reconstruction, chain[0]) | _statistics(whitening, chain[0])
     contents = {
         f"graphs/{chain[0]}.onnx": graphs.reconstruction(settings, task.shape),
-        f"tasks/{task.shape.name}.safetensors": _packed(arrays),
+        f"tasks/{task.shape.name}.safetensors": packed(arrays),
     }
     manifest = read_json(folder)
     manifest["tasks"].append(_entry(task, chain, contents, stream=False))
     manifest["card"].setdefault("tasks", {})[task.shape.name] = dict(card)
     for path, data in contents.items():
         write_atomically(folder / path, data, force=True)
-    write_atomically(folder / "manifest.json", _text(manifest), force=True)
+    write_manifest(folder, manifest)
 
 
 def check_task(folder: Path, name: str) -> None:
@@ -218,25 +216,6 @@ def check_task(folder: Path, name: str) -> None:
         )
 
 
-def check_out(folder: Path) -> None:
-    """Refuse to write a feature set among files that are not one.
-
-    Raises:
-        ParameterError: ``folder`` is a file, or holds something but no feature set.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise ParameterError(f"{folder} is a file; name a folder for the feature set.")
-    names = {p.name for p in folder.iterdir()} if folder.exists() else set()
-    if "manifest.json" in names and kind_of(read_json(folder)) != FEATURES:
-        raise ParameterError(
-            f"{folder} holds a model set for pictures; name another folder for the feature set."
-        )
-    if "manifest.json" not in names and not names <= OWN_FILES:
-        raise ParameterError(
-            f"The folder {folder} holds files but no feature set; name an empty or new folder for it."
-        )
-
-
 def _exact(value: Tensor) -> np.ndarray:
     return np.ascontiguousarray(value.detach().numpy().astype(np.float32))
 
@@ -249,7 +228,7 @@ def _floats(module: nn.Module, prefix: str) -> dict[str, np.ndarray]:
             out[f"{prefix}.{name}"] = value.detach().numpy().astype(np.float16)
         if not np.isfinite(out[f"{prefix}.{name}"]).all():
             raise ValueError(
-                f"The weights {prefix}.{name} are not finite in float16; train with a lower rate."
+                f"The weights {prefix}.{name} are not finite in float16; train with a lower learning rate."
             )
     return out
 
@@ -259,10 +238,6 @@ def _statistics(whitening: Whitening, prefix: str) -> dict[str, np.ndarray]:
         f"{prefix}.whitening.mean": _exact(whitening.mean[:, None, None]),
         f"{prefix}.whitening.deviation": _exact(whitening.deviation[:, None, None]),
     }
-
-
-def _packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    return save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())})
 
 
 def _entry(task: TaskExport, chain: list[str], contents: dict[str, bytes], *, stream: bool) -> dict[str, Any]:
@@ -286,19 +261,3 @@ def _entry(task: TaskExport, chain: list[str], contents: dict[str, bytes], *, st
         "classes": list(task.classes) if task.classes else None,
         "sha256": {path: hashlib.sha256(contents[path]).hexdigest() for path in used},
     }
-
-
-def _text(manifest: Mapping[str, Any]) -> bytes:
-    return (json.dumps(manifest, indent=1) + "\n").encode()
-
-
-def _write(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
-    # the manifest goes first and comes last: a folder half-written is no set, and nothing else is touched
-    (folder / "manifest.json").unlink(missing_ok=True)
-    for part in ("graphs", "tasks"):
-        if (folder / part).is_dir():
-            shutil.rmtree(folder / part)
-        (folder / part).mkdir(parents=True)
-    for path, data in contents.items():
-        (folder / path).write_bytes(data)
-    (folder / "manifest.json").write_bytes(_text(manifest))

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from ...constants import PRECISION
-from ..core.rounding import normal_bits
-from ..pictures.architecture import SCALE_MIN
-from ..pictures.entropy_model import SCALE_STEP
-from ..pictures.export import MOST_SUPPORT
+from ..core.rounding import SCALE_MIN, SCALE_STEP, normal_bits
+from ..core.tables import MOST_SUPPORT
 
 LEAK = 0.1
 """Share of the gradient that symbols far out keep while training, where they cost all the same."""

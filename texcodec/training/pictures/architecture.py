@@ -18,12 +18,6 @@ from ...constants import (  # noqa: F401  the modules of training read them here
     SCALE_LEVELS,
 )
 
-SCALE_MIN = 0.08
-SCALE_MAX = 64.0
-"""The levels of the scale index are spaced evenly in the logarithm between these standard deviations, in
-symbols.
-"""
-
 LAMBDA_MIN = 0.0002
 LAMBDA_MAX = 0.512
 """Lagrange multipliers (bits a pixel for a squared grey level) at the two ends of the rate axis."""

@@ -7,19 +7,18 @@ the weights does to them (docs/guides/quantise.md).
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from ...errors import ParameterError
 from ...registry import load_set
 from ...registry.identity import decoder_identity
+from ..core.set_folder import check_out, packed, write_set
 from .byte_weights import byte_arrays
-from .export import check_out
 
 
 def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any] | None = None) -> None:
@@ -48,10 +47,6 @@ def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any]
         "made_from": f"{models.name} ({models.identity.hex()}), synthesis weights rounded to 8 bits",
     }
     manifest["card"].pop("self_check", None)
-    # the manifest goes first and comes last: a folder half-written is no set
-    (out / "manifest.json").unlink(missing_ok=True)
-    shutil.copytree(folder / "graphs", out / "graphs", dirs_exist_ok=True)
-    shutil.copyfile(folder / "encoder.safetensors", out / "encoder.safetensors")
-    save_file({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())}, out / "decoder.safetensors")
-    (out / "decoder.safetensors").chmod((out / "graphs").stat().st_mode & 0o666)
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+    contents = {f"graphs/{p.name}": p.read_bytes() for p in (folder / "graphs").glob("*.onnx")}
+    contents["encoder.safetensors"] = (folder / "encoder.safetensors").read_bytes()
+    write_set(out, contents | {"decoder.safetensors": packed(arrays)}, manifest)

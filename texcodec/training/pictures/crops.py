@@ -11,8 +11,9 @@ from torch import Tensor
 from ..core.loop import Batch, Terms
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
-from .data import CropSampler, DevicePictures
 from .objectives import Objective
+from .resident import DevicePictures
+from .sampler import CropSampler
 from .settings import StageSettings
 
 

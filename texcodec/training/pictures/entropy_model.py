@@ -12,13 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.fixed_point import SCALE_OUTPUT, IntegerConv, activation, round_through
-from ..core.rounding import code_residual, logistic_bits
-from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, SCALE_MAX, SCALE_MIN, Architecture
+from ..core.rounding import SCALE_MIN, SCALE_STEP, code_residual, logistic_bits
+from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, Architecture
 from .context_features import features
 from .gains import Gains
 from .pyramid import Coder, FirstSlice
 
-SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)
 
 

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from .architecture import RATE_INDICES
 from .codec import Codec, lagrangian
-from .data import BIN_EDGES, CropSampler, Pictures, crop_complexities
+from .decoded import Pictures
 from .objectives import USUAL_RATES, typical_cost
+from .sampler import BIN_EDGES, CropSampler, crop_complexities
 from .settings import DataSettings
 
 DRAWS = 3
@@ -40,7 +41,7 @@ class HeldOutCost:
     Attributes:
         log_cost: mean over all crops.
         by_draw: of each draw of crops: how far they differ is how far the figure depends on the crops.
-        by_texture: of the bins of texture (``data.BIN_EDGES``), smoothest first; None for a bin without crops.
+        by_texture: of the bins of texture (``sampler.BIN_EDGES``), smoothest first; None for a bin without crops.
         by_rate: of the lowest, middle and highest third of the rates.
     """
 

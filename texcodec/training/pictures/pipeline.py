@@ -39,13 +39,16 @@ from ..core.loop import Loop, Stopped, Task
 from .card import run_card
 from .codec import Codec
 from .crops import CropTask
-from .data import CropSampler, DevicePictures, Pictures, fits_on, list_pictures, split_held_out
+from .decoded import Pictures
 from .drawn import PAGE_SIDE, drawn_pages
+from .files import list_pictures, split_held_out
 from .fusion import PICTURE_SIDE, Fusion, collect_seams
 from .half_precision import choose_precision, precision
 from .joined_entropy import JoinedCropTask, check_exportable
 from .open_training import OpenTraining
+from .resident import DevicePictures, fits_on
 from .restore import restore_architecture, restore_codec, restore_fusion
+from .sampler import CropSampler
 from .scan import scan_textures
 from .seams import SeamTask
 from .settings import StageSettings, TrainingSettings, to_json
@@ -423,7 +426,9 @@ class Pipeline:
         return restore_fusion(self.start) if self.start is not None else None
 
     def _export(self, out: Path, name: str, card: dict[str, Any]) -> None:
-        from .export import Statistics, check_out, export_set
+        from ..core.set_folder import check_out
+        from .export import export_set
+        from .statistics import Statistics
 
         check_out(out)
         s = self.settings
@@ -454,7 +459,7 @@ class Pipeline:
             yield pixels, torch.from_numpy(places.classes)
 
     def _self_check(self, out: Path) -> None:
-        from .export import add_to_card
+        from ..core.set_folder import add_to_card
         from .selfcheck import self_check
 
         codec, fusion = self._result()

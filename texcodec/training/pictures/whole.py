@@ -21,9 +21,9 @@ from ...tiles import ENCODER_HALO, STRIDE, Box, Grid
 from ..core.loop import Terms
 from .architecture import RATE_INDICES, Architecture
 from .codec import Codec
-from .data import CropSampler
 from .fusion import Fusion, repair
 from .objectives import Objective
+from .sampler import CropSampler
 from .settings import StageSettings
 
 

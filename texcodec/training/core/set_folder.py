@@ -1,0 +1,78 @@
+"""Writing a set of networks to its folder: never among other files, and the manifest last."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from ...errors import ModelError, ParameterError
+from ...files import write_atomically
+from ...registry.manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
+
+OWN_FILES = {MANIFEST, "graphs", "tasks", *(f"{k}.safetensors" for k in ("decoder", "encoder", "master"))}
+_NAMES = {PICTURES: "model set", FEATURES: "feature set"}
+
+
+def check_out(folder: Path, kind: str = PICTURES) -> None:
+    """Refuse to write a set among files that are not one.
+
+    Args:
+        kind: of the set, ``registry.manifest.PICTURES`` or ``FEATURES``.
+    Raises:
+        ParameterError: ``folder`` is a file, or holds something but no set of this kind.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ParameterError(f"{folder} is a file; name a folder for the {_NAMES[kind]}.")
+    names = {p.name for p in folder.iterdir()} if folder.exists() else set()
+    try:
+        found = kind_of(read_json(folder))
+    except ModelError:  # a damaged set may be replaced
+        found = kind
+    if found != kind:
+        raise ParameterError(
+            f"{folder} holds a model set for {found}; name another folder for the {_NAMES[kind]}."
+        )
+    if MANIFEST not in names and not names <= OWN_FILES:
+        raise ParameterError(
+            f"The folder {folder} holds files but no {_NAMES[kind]}; name an empty or new folder for it."
+        )
+
+
+def write_set(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+    """Replace the set in ``folder``; files that belong to no set are left alone.
+
+    Args:
+        contents: files by their path in the folder.
+    """
+    # the manifest goes first and comes last: a folder half-written is no set
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for part in ("graphs", "tasks"):
+        if (folder / part).is_dir():
+            shutil.rmtree(folder / part)
+    for path, data in contents.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    write_manifest(folder, manifest)
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write or replace the manifest alone."""
+    write_atomically(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode(), force=True)
+
+
+def add_to_card(folder: Path, entries: Mapping[str, Any]) -> None:
+    """Add entries to the card of the set in ``folder``; no identity depends on it."""
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    manifest["card"] |= entries
+    write_manifest(folder, manifest)
+
+
+def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Arrays as a safetensors file, the same bytes for the same arrays."""
+    return save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())})
