@@ -11,11 +11,11 @@ from training_samples import StepClock
 
 from texcodec.registry import FeatureSet, load_feature_set
 from texcodec.training.core.loop import Loop
+from texcodec.training.core.stage import StageSettings
 from texcodec.training.features.codec import FeatureCodec
 from texcodec.training.features.export import TaskExport, export_feature_set
 from texcodec.training.features.settings import CodecSettings, TaskShape
 from texcodec.training.features.work import CodecTask, TaskData
-from texcodec.training.pictures.settings import StageSettings
 
 SMALLEST = CodecSettings(
     latent_channels=6,
@@ -69,5 +69,5 @@ def codec_loop(folder: Path, steps: int, found: FeatureCodec | None = None, **op
     torch.manual_seed(0)
     known = features(40)
     task = CodecTask(found, [TaskData(s.name, known[s.name]) for s in found.shapes], 4)
-    stage = StageSettings(steps=steps, rate=3e-3, decay=0.9)
+    stage = StageSettings(steps=steps, learning_rate=3e-3, decay=0.9)
     return Loop(task, stage, folder, "codec", **{"clock": StepClock(), **options})

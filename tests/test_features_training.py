@@ -285,7 +285,7 @@ class TestTraining:
 
 
 def whole_batch(loop: object, known: dict, level: object) -> object:
-    from texcodec.training.core.loop import Batch
+    from texcodec.training.core.task import Batch
 
     torch.manual_seed(1)
     return Batch({"level": level} | {f"features {k}": v for k, v in known.items()})

@@ -20,13 +20,13 @@ from feature_training_samples import SMALLEST, codec, exported  # noqa: E402
 from texcodec.errors import ParameterError  # noqa: E402
 from texcodec.features import decode_tensors, encode_picture, infer, load_feature_set  # noqa: E402
 from texcodec.features.shapes import render  # noqa: E402
+from texcodec.training.core.settings_json import to_json  # noqa: E402
 from texcodec.training.features.half_precision import with_half_weights  # noqa: E402
 from texcodec.training.features.onnx_parts import export_onnx  # noqa: E402
 from texcodec.training.features.parts import pixel_stride  # noqa: E402
 from texcodec.training.features.samples import Samples, load_samples, split_samples  # noqa: E402
 from texcodec.training.features.spec import SHAPES_NETWORK, shapes_new_task, shapes_spec, spec_of  # noqa: E402
 from texcodec.training.features.task_networks import shapes_network  # noqa: E402
-from texcodec.training.pictures.settings import to_json  # noqa: E402
 
 SIZES = {k: v for k, v in to_json(SMALLEST).items() if k != "grid"}
 DATA = {"count": 10, "seed": 5, "width": 40, "height": 32, "held_out": 0.2}

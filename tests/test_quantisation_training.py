@@ -26,13 +26,14 @@ from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.core.fixed_point import IntegerConv, activation, compute_as_exported  # noqa: E402
 from texcodec.training.core.integer_export import export_conv, integer_arrays  # noqa: E402
 from texcodec.training.core.loop import Loop  # noqa: E402
+from texcodec.training.core.settings_json import from_json  # noqa: E402
 from texcodec.training.pictures import graphs  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
 from texcodec.training.pictures.entropy_model import SliceContext  # noqa: E402
 from texcodec.training.pictures.joined_entropy import STRUCTURES, JoinedCropTask, check_exportable  # noqa: E402
 from texcodec.training.pictures.restore import restore_codec  # noqa: E402
-from texcodec.training.pictures.settings import ENTROPY_ONLY, QuantiseSettings, TrainingSettings, from_json  # noqa: E402
+from texcodec.training.pictures.settings import ENTROPY_ONLY, QuantiseSettings, TrainingSettings  # noqa: E402
 from texcodec.training.pictures.work import WorkFolder, codec_of  # noqa: E402
 
 
@@ -176,7 +177,7 @@ def test_helpers_and_the_entropy_networks_learn_and_only_these(tmp_path: Path, n
 
 
 def told(codec: Codec) -> dict[str, Any]:
-    from texcodec.training.pictures.settings import to_json
+    from texcodec.training.core.settings_json import to_json
 
     return {"architecture": to_json(codec.architecture)}
 

@@ -21,7 +21,8 @@ from training_samples import Parabola, StepClock, crop_loop, sampler, stage, sta
 
 from texcodec import ParameterError, StreamError  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
-from texcodec.training.core.loop import MOST_IN_A_ROW, Loop, Stopped  # noqa: E402
+from texcodec.training.core.descent import MOST_IN_A_ROW  # noqa: E402
+from texcodec.training.core.loop import Loop, Stopped  # noqa: E402
 from texcodec.training.core.prefetch import ahead  # noqa: E402
 from texcodec.training.core.reports import Report  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
@@ -34,7 +35,7 @@ def weights(loop: Loop) -> list[torch.Tensor]:
 
 
 def parabola_loop(folder: Path, steps: int, task: Parabola | None = None, **options: Any) -> Loop:
-    return Loop(task or Parabola(), stage(steps, rate=1e-2), folder, "t", **{"clock": StepClock(), **options})
+    return Loop(task or Parabola(), stage(steps, learning_rate=1e-2), folder, "t", **{"clock": StepClock(), **options})
 
 
 def test_training_lowers_the_cost(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_loss_of_a_stage_is_the_cost_over_its_usual_size(tmp_path: Path) -> None
 
 
 def test_learning_rate_rises_and_falls_as_a_cosine(tmp_path: Path) -> None:
-    loop = Loop(Parabola(), stage(100, rate=1.0, last_rate=0.2), tmp_path, "t")
+    loop = Loop(Parabola(), stage(100, learning_rate=1.0, last_learning_rate=0.2), tmp_path, "t")
     rates = []
     for loop.steps in (0, 1, 2, 50, 100):
         rates.append(loop.learning_rate())
@@ -146,7 +147,7 @@ def test_checkpoint_of_other_settings_names_what_differs(tmp_path: Path) -> None
     ):
         crop_loop(tmp_path, stage(2, batch=2), context={"architecture": {"classes": 4}})
     # what only steers the rest of the run may change
-    crop_loop(tmp_path, stage(4, rate=1e-4, clip=0.5), context={"architecture": {"classes": 3}})
+    crop_loop(tmp_path, stage(4, learning_rate=1e-4, clip=0.5), context={"architecture": {"classes": 3}})
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\3\4"])
@@ -174,11 +175,11 @@ def test_full_disk_keeps_the_checkpoint_before_and_training_goes_on(
 
     loop = Loop(
         Parabola(),
-        stage(12, rate=1e-2, checkpoint_seconds=3.0),
+        stage(12, learning_rate=1e-2, checkpoint_seconds=3.0),
         tmp_path,
         "t",
         clock=StepClock(),
-        say=said.append,
+        log=said.append,
     )
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StreamError, match="t.pt: No space left on device; free some space"):
@@ -209,7 +210,7 @@ def test_step_that_is_not_finite_changes_nothing_and_is_counted(tmp_path: Path) 
 @pytest.mark.parametrize("poison", [set(range(7, 400)), {n for n in range(7, 1000) if n % 2}])
 def test_losses_that_stay_not_finite_end_the_training(tmp_path: Path, poison: set[int]) -> None:
     loop = Loop(
-        Parabola(poison), stage(2000, rate=1e-4, checkpoint_seconds=2.0), tmp_path, "t", clock=StepClock()
+        Parabola(poison), stage(2000, learning_rate=1e-4, checkpoint_seconds=2.0), tmp_path, "t", clock=StepClock()
     )
     with pytest.raises(FloatingPointError, match=r"not finite.*lower the learning rate.*t\.pt stays"):
         loop.run()
@@ -217,7 +218,7 @@ def test_losses_that_stay_not_finite_end_the_training(tmp_path: Path, poison: se
     kept = read_checkpoint(loop.checkpoint)
     assert np.isfinite(kept["modules"]["value"].item())
     # the advice can be followed: a lower learning rate continues
-    assert Loop(Parabola(), stage(2000, rate=1e-5), tmp_path, "t").steps == kept["steps"]
+    assert Loop(Parabola(), stage(2000, learning_rate=1e-5), tmp_path, "t").steps == kept["steps"]
 
 
 def test_crops_with_latents_that_are_not_numbers_are_skipped(tmp_path: Path) -> None:
@@ -260,12 +261,12 @@ def test_curves_go_to_tensorboard_where_it_is_installed(
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    report = Report(tmp_path, "t", visible=True, say=print)
+    report = Report(tmp_path, "t", visible=True, log=print)
     report.add({"step": 7, "loss": 0.5})
     report.close()
     assert written == [("loss", 0.5, 7), ("closed", 0.0, 0)]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as where it is not installed
-    report = Report(tmp_path, "u", visible=True, say=print)
+    report = Report(tmp_path, "u", visible=True, log=print)
     report.add({"step": 7, "loss": 0.5})
     report.close()
     assert (tmp_path / "u.csv").exists()
@@ -280,7 +281,7 @@ def test_bar_tells_rate_quality_loss_and_time_left(tmp_path: Path, monkeypatch: 
 
     for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
-        report = Report(tmp_path, "parent", visible=True, say=print)
+        report = Report(tmp_path, "parent", visible=True, log=print)
         report.show(1 / 12, 600.0, "0.457 bpp, 31.23 dB, loss 0.9876")
         report.close()
         text = stream.getvalue()
@@ -291,14 +292,14 @@ def test_bar_tells_rate_quality_loss_and_time_left(tmp_path: Path, monkeypatch: 
 def test_curves_that_cannot_be_written_do_not_end_the_training(tmp_path: Path) -> None:
     (tmp_path / "t.csv").mkdir()
     said: list[str] = []
-    loop = parabola_loop(tmp_path, 3, say=said.append)
+    loop = parabola_loop(tmp_path, 3, log=said.append)
     loop.run()
     assert loop.steps == 3 and len(said) == 1 and "t.csv cannot be written" in said[0]
 
 
 def test_step_that_is_no_cuda_graph_runs_plainly_with_a_notice(tmp_path: Path) -> None:
     said: list[str] = []
-    loop = crop_loop(tmp_path / "a", stage(3), say=said.append)
+    loop = crop_loop(tmp_path / "a", stage(3), log=said.append)
 
     def refuse(batch: object) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")

@@ -14,9 +14,10 @@ from torch import nn  # noqa: E402
 from training_samples import StepClock, crop_loop, stage, started  # noqa: E402
 
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
-from texcodec.training.core.loop import Loop, Terms  # noqa: E402
+from texcodec.training.core.loop import Loop  # noqa: E402
+from texcodec.training.core.stage import ObjectiveSettings  # noqa: E402
+from texcodec.training.core.task import Terms  # noqa: E402
 from texcodec.training.pictures.objectives import Objective, mean_squared_error, usual_lambda  # noqa: E402
-from texcodec.training.pictures.settings import ObjectiveSettings  # noqa: E402
 
 
 class Source(nn.Module):
@@ -57,7 +58,7 @@ def test_bound_is_met_within_two_per_cent_from_both_sides(
 ) -> None:
     task = SourceTask(settings, log_step)
     start = task.objective.multiplier.item()
-    options = stage(1500, rate=0.03, decay=0.99, objective=settings)
+    options = stage(1500, learning_rate=0.03, decay=0.99, objective=settings)
     loop = Loop(task, options, tmp_path, "t", clock=StepClock())
     moved = []
     step = loop.step
@@ -93,7 +94,7 @@ def test_codec_that_misses_its_bound_is_led_below_it(
     codec = started()
     with torch.no_grad():
         codec.log_steps += shift  # far too fine, so too many bits; far too coarse, so too large errors
-    settings = stage(100, rate=3e-2, batch=2, linear_rate=0.0, decay=0.9, objective=aim)
+    settings = stage(100, learning_rate=3e-2, batch=2, linear_learning_rate=0.0, decay=0.9, objective=aim)
     loop = crop_loop(tmp_path, settings, codec=codec)
     start, terms, multipliers = loop.objective.multiplier.item(), [], []
     cost = loop.task.cost

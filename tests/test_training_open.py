@@ -19,14 +19,15 @@ from training_samples import SMALLEST, Parabola, crop_loop, stage, started  # no
 
 from texcodec.cli.app import run  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
-from texcodec.training.core.loop import Loop, adam  # noqa: E402
+from texcodec.training.core.descent import adam  # noqa: E402
+from texcodec.training.core.loop import Loop  # noqa: E402
+from texcodec.training.core.settings_json import to_json  # noqa: E402
 from texcodec.training.pictures.architecture import Architecture  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.half_precision import choose_precision  # noqa: E402
 from texcodec.training.pictures.held_out import held_out_cost, held_out_crops  # noqa: E402
 from texcodec.training.pictures.portable import portable_steps, read_portable, write_portable  # noqa: E402
 from texcodec.training.pictures.sampler import BIN_EDGES  # noqa: E402
-from texcodec.training.pictures.settings import to_json  # noqa: E402
 
 CONTEXT = {"architecture": to_json(SMALLEST), "thresholds": [8.0, 18.0]}
 CPU = torch.device("cpu")
@@ -123,7 +124,7 @@ def test_budget_of_an_open_run_is_its_own(tmp_path: Path) -> None:
 
 
 def test_constant_learning_rate_rises_at_the_beginning_of_each_run(tmp_path: Path) -> None:
-    settings = stage(150, schedule="constant", rate=1.0, clip=1e-3)
+    settings = stage(150, schedule="constant", learning_rate=1.0, clip=1e-3)
     for _ in range(2):
         loop = Loop(Parabola(), settings, tmp_path, "t", open_ended=True)
         assert loop.learning_rate() == pytest.approx(0.01)

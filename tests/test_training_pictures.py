@@ -32,13 +32,13 @@ from texcodec.registry import ModelSet, find_set, load_set  # noqa: E402
 from texcodec.registry.identity import decoder_identity  # noqa: E402
 from texcodec.tiles import Grid  # noqa: E402
 from texcodec.training.core.loop import Loop  # noqa: E402
+from texcodec.training.core.stage import ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.pictures import graphs  # noqa: E402
 from texcodec.training.pictures.fusion import Fusion, collect_seams  # noqa: E402
 from texcodec.training.pictures.objectives import Objective  # noqa: E402
 from texcodec.training.pictures.restore import restore_architecture, restore_codec, restore_fusion  # noqa: E402
 from texcodec.training.pictures.sampler import CropSampler  # noqa: E402
 from texcodec.training.pictures.seams import SeamTask  # noqa: E402
-from texcodec.training.pictures.settings import ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.pictures.transforms import start_coefficients  # noqa: E402
 from texcodec.training.pictures.whole import CodedPictures, PictureCodec, PictureTask  # noqa: E402
 
@@ -216,10 +216,10 @@ def untrained(sampler: CropSampler) -> PictureCodec:
 
 
 def train(
-    mode: str, pictures: PictureCodec, sampler: CropSampler, folder: Path, *, steps: int, rate: float
+    mode: str, pictures: PictureCodec, sampler: CropSampler, folder: Path, *, steps: int, learning_rate: float
 ) -> PictureCodec:
     """Train for a number of steps; returns the averaged pictures' codec."""
-    settings = StageSettings(steps=steps, crop=SIDE, batch=2, rate=rate, decay=0.9)
+    settings = StageSettings(steps=steps, crop=SIDE, batch=2, learning_rate=learning_rate, decay=0.9)
     task = PictureTask(pictures, sampler, settings, mode=mode, tile_log2=TILE_LOG2)
     loop = Loop(task, settings, folder, mode)
     kept = loop.run()
@@ -272,7 +272,7 @@ def test_fusion_alone_repairs_seams_and_leaves_the_codec_as_it_is(
 ) -> None:
     pictures = off_colour(untrained(sampler))
     before, codec = held_out(pictures), weights(pictures.codec)
-    trained = train("fusion", pictures, sampler, tmp_path, steps=25, rate=1e-2)
+    trained = train("fusion", pictures, sampler, tmp_path, steps=25, learning_rate=1e-2)
     assert held_out(trained)[1] < 0.95 * before[1]
     assert moved(codec, trained.codec) == []
 
@@ -283,7 +283,7 @@ def test_joint_training_lowers_the_loss_and_moves_codec_and_fusion(
     codec = restore_codec(find_set("tiny-1"))
     pictures = PictureCodec(codec, Fusion(codec.architecture), THRESHOLDS)
     before, old = held_out(pictures), weights(pictures)
-    trained = train("joint", pictures, sampler, tmp_path, steps=25, rate=1e-3)
+    trained = train("joint", pictures, sampler, tmp_path, steps=25, learning_rate=1e-3)
     assert held_out(trained)[0] < 0.97 * before[0]
     changed = moved(old, trained)
     for part in ("codec.transforms.0.synthesis.", "codec.entropy.", "codec.linear.", "fusion."):
@@ -295,7 +295,7 @@ def test_end_to_end_training_from_the_start_lowers_the_loss_clearly(
 ) -> None:
     pictures = untrained(sampler)
     before = held_out(pictures)
-    after = held_out(train("end-to-end", pictures, sampler, tmp_path, steps=50, rate=8e-3))
+    after = held_out(train("end-to-end", pictures, sampler, tmp_path, steps=50, learning_rate=8e-3))
     assert after[0] < 0.88 * before[0]
 
 
@@ -343,7 +343,7 @@ def test_fusion_trained_on_collected_seams_lowers_their_held_out_error(
     seams = collect_seams(pictures, [photograph(520, 512, seed=3)], blocks=28, seed=1)
     torch.manual_seed(1)
     task = SeamTask(Fusion(SMALLEST), seams, batch=16)
-    settings = StageSettings(steps=30, rate=1e-2)
+    settings = StageSettings(steps=30, learning_rate=1e-2)
     loop = Loop(task, settings, tmp_path, "fusion")
     loop.run()
     before, after = task.held_out_error(loop.average)

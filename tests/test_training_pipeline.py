@@ -205,9 +205,9 @@ def test_one_picture_smaller_than_a_crop_is_enough(
 def test_losses_that_are_not_finite_end_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from texcodec.training.core import loop
+    from texcodec.training.core import descent, loop
 
-    monkeypatch.setattr(loop, "MOST_IN_A_ROW", 2)
+    monkeypatch.setattr(descent, "MOST_IN_A_ROW", 2)
     options = ["--stage", "parent", "--preset", "tiny", "--steps", 200]
     monkeypatch.setattr(loop.Loop, "_gradients", _not_finite)
     assert train(photos(tmp_path / "photos", 1), "--work", tmp_path / "work", *options) == 1
@@ -215,7 +215,7 @@ def test_losses_that_are_not_finite_end_with_a_sentence(
 
 
 def _not_finite(loop: object, batch: object) -> object:
-    from texcodec.training.core.loop import Terms
+    from texcodec.training.core.task import Terms
 
     nothing = torch.tensor(float("nan"))
     for p in loop.parameters:  # type: ignore[attr-defined]

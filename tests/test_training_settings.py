@@ -11,19 +11,13 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
 from texcodec import ParameterError  # noqa: E402
+from texcodec.training.core.settings_json import differences, from_json, read_settings, to_json  # noqa: E402
+from texcodec.training.core.stage import Budget, ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.core.times import minutes  # noqa: E402
-from texcodec.training.pictures import settings as tree  # noqa: E402
+from texcodec.training.pictures.open_training import saved_settings  # noqa: E402
+from texcodec.training.pictures.options import declared  # noqa: E402
 from texcodec.training.pictures.presets import TINY, preset_settings  # noqa: E402
-from texcodec.training.pictures.settings import (  # noqa: E402
-    Budget,
-    ObjectiveSettings,
-    StageSettings,
-    TrainingSettings,
-    differences,
-    from_json,
-    read_settings,
-    to_json,
-)
+from texcodec.training.pictures.settings import TrainingSettings  # noqa: E402
 
 
 def test_settings_survive_json() -> None:
@@ -35,8 +29,8 @@ def test_settings_survive_json() -> None:
 
 def test_part_of_the_tree_changes_only_that_part() -> None:
     base = preset_settings("small", Budget(60))
-    changed = from_json(base, {"parent": {"batch": 32, "rate": 1}, "data": {"scales": [1.0]}})
-    assert (changed.parent.batch, changed.parent.rate, changed.data.scales) == (32, 1.0, (1.0,))
+    changed = from_json(base, {"parent": {"batch": 32, "learning_rate": 1}, "data": {"scales": [1.0]}})
+    assert (changed.parent.batch, changed.parent.learning_rate, changed.data.scales) == (32, 1.0, (1.0,))
     assert changed.parent.minutes == base.parent.minutes and changed.specialists == base.specialists
 
 
@@ -60,7 +54,7 @@ def test_part_of_the_tree_changes_only_that_part() -> None:
         ({"parent": {"balance": "none"}}, "balance must be one of texture, classes"),
         ({"parent": {"rounding": "up"}}, "rounding must be one of relaxed, noise"),
         ({"parent": {"objective": {"kind": "bound-rate"}}}, "bound-rate needs a bound"),
-        ({"parent": {"rate": 1e-4, "last_rate": 1e-3}}, "rate must be above last_rate"),
+        ({"parent": {"learning_rate": 1e-4, "last_learning_rate": 1e-3}}, "at least last_learning_rate"),
         ({"classes": {"thresholds": [9.0, 3.0]}}, "thresholds must rise"),
         ({"classes": {"names": ["a"], "thresholds": []}}, "1 class names for 3 classes"),
         ({"data": {"scales": [2.0]}}, "factors above 0 and at most 1"),
@@ -76,10 +70,10 @@ def test_settings_file_is_named_when_it_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="mine.json cannot be read"):
         read_settings(file, TrainingSettings())
     file.write_text("{")
-    with pytest.raises(ParameterError, match="mine.json are not JSON"):
+    with pytest.raises(ParameterError, match="mine.json is not JSON"):
         read_settings(file, TrainingSettings())
     file.write_text('{"x": 1}')
-    with pytest.raises(ParameterError, match="mine.json are wrong: 'x' is not a setting"):
+    with pytest.raises(ParameterError, match="mine.json is wrong: 'x' is not a setting"):
         read_settings(file, TrainingSettings())
     file.write_text('{"seed": 4}')
     assert read_settings(file, TrainingSettings()).seed == 4
@@ -107,14 +101,53 @@ def test_budget_of_a_run_is_shared_out() -> None:
     assert continued.specialists.minutes == pytest.approx(
         settings.parent.minutes + settings.specialists.minutes
     )
-    assert continued.specialists.rate < settings.parent.rate
+    assert continued.specialists.learning_rate < settings.parent.learning_rate
 
 
-def test_command_line_knows_the_stages_and_objectives_that_there_are() -> None:
-    from texcodec.cli import train as cli
-    from texcodec.training.pictures.pipeline import STAGES
+def test_both_command_lines_have_the_declared_options() -> None:
+    from texcodec.cli.train import command
+    from texcodec.training.__main__ import parser
 
-    assert cli.STAGES == STAGES and cli.OBJECTIVES == tree.OBJECTIVES
+    flags = {option.flag for _, option in declared()}
+    clicked = {flag for p in command.params for flag in p.opts if flag.startswith("--")}
+    parsed = {flag for action in parser()._actions for flag in action.option_strings}
+    assert clicked - flags == {"--out", "--name", "--work", "--licence"}
+    assert parsed - flags == {"-h", "--help", "--work"}
+    assert flags <= clicked & parsed
+
+
+@pytest.mark.parametrize("words", [["--steps", "0"], ["--seed", "-1"], ["--helpers", "9"], ["--bpp-bound", "inf"]])
+def test_both_command_lines_refuse_values_out_of_range(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import click
+
+    from texcodec.cli.train import command
+    from texcodec.training.__main__ import parser
+
+    with pytest.raises(click.BadParameter, match="is not a (whole )?number"):
+        command.make_context("train", ["photos", *words])
+    with pytest.raises(SystemExit):
+        parser().parse_args(["photos", *words])
+    assert words[0] in capsys.readouterr().err
+
+
+def test_settings_of_earlier_versions_are_read_by_their_old_names() -> None:
+    old = {"parent": {"rate": 0.5, "last_rate": 0.25, "linear_rate": 0.1}, "fusion": {"rate": 0.125}}
+    found = from_json(TrainingSettings(), old)
+    parent = found.parent
+    assert (parent.learning_rate, parent.last_learning_rate, parent.linear_learning_rate) == (0.5, 0.25, 0.1)
+    assert found.fusion.learning_rate == 0.125
+    assert not differences({"stage": {"rate": 1.0}}, {"stage": {"learning_rate": 1.0}}, frozenset())
+
+
+def test_settings_and_sets_of_the_repository_are_read() -> None:
+    models = Path(__file__).resolve().parents[1] / "models"
+    open_training = saved_settings(models / "next")
+    assert open_training is not None and open_training.parent.learning_rate > 0
+    cards = [json.loads(file.read_text("utf-8"))["card"] for file in models.glob("*/manifest.json")]
+    trees = [card["settings"] for card in cards if "settings" in card]
+    assert trees and all(from_json(TrainingSettings(), tree).parent.learning_rate > 0 for tree in trees)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import torch
 from pictures import photograph
 from torch import Tensor, nn
 
-from texcodec.training.core.loop import Loop, Terms
+from texcodec.training.core.loop import Loop
+from texcodec.training.core.stage import StageSettings
+from texcodec.training.core.task import Terms
 from texcodec.training.pictures.architecture import Architecture
 from texcodec.training.pictures.codec import Codec
 from texcodec.training.pictures.crops import CropTask
 from texcodec.training.pictures.sampler import CropSampler
-from texcodec.training.pictures.settings import StageSettings
 from texcodec.training.pictures.transforms import start_coefficients
 
 SMALLEST = Architecture(
@@ -46,7 +47,7 @@ class StepClock:
 
 def stage(steps: int, **changes: Any) -> StageSettings:
     """Settings of a stage of so many steps, on small crops."""
-    return StageSettings(**{"steps": steps, "crop": 64, "batch": 3, "rate": 2e-3, **changes})
+    return StageSettings(**{"steps": steps, "crop": 64, "batch": 3, "learning_rate": 2e-3, **changes})
 
 
 def photographs(count: int = 3, width: int = 200, height: int = 150) -> list[np.ndarray]:

@@ -172,3 +172,13 @@ class ImageError(TexcodecError):
 
 class TensorError(TexcodecError):
     """The input tensor is unreadable, has a shape that does not fit its task, or holds NaN or infinities."""
+
+
+def check(sound: bool, sentence: str) -> None:
+    """Refuse an argument or setting of the caller.
+
+    Raises:
+        ParameterError: with ``sentence``, if it is not ``sound``.
+    """
+    if not sound:
+        raise ParameterError(sentence)

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from texcodec.entropy import quantise_probabilities
 from texcodec.registry.identity import feature_identity
-from texcodec.training.pictures.graphs import GraphBuilder
+from texcodec.training.core.graph_builder import GraphBuilder
 
 HERE = Path(__file__).resolve().parent
 M, V, GROUPS, ELEMENTS, GRID, LEVELS, WIDTH = 8, 4, 6, 5, (4, 5), 3, 12

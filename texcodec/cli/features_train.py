@@ -83,8 +83,9 @@ def train(
     """
     _source(spec, preset, "shapes")
     _needs_torch()
+    from texcodec.training.core.settings_json import read_json_file
     from texcodec.training.features.command import default_name, train_features
-    from texcodec.training.features.spec import SPEC_PRESETS, read_json_file, spec_of
+    from texcodec.training.features.spec import SPEC_PRESETS, spec_of
 
     console = Console()
     if spec is not None:
@@ -100,7 +101,7 @@ def train(
         out,
         work or out.with_name(out.resolve().name + ".work"),
         name=chosen,
-        say=lambda sentence: console.error(None, sentence),
+        log=lambda sentence: console.error(None, sentence),
         threads=threads,
         card=_card(raw) | ({"licence": licence} if licence else {}),
     )
@@ -133,8 +134,9 @@ def add_task(
     """
     _source(spec, preset, "|".join(SHAPES_TASKS))
     _needs_torch()
+    from texcodec.training.core.settings_json import read_json_file
     from texcodec.training.features import new_task
-    from texcodec.training.features.spec import new_task_of, read_json_file, shapes_new_task
+    from texcodec.training.features.spec import new_task_of, shapes_new_task
 
     console = Console()
     if spec is not None:
@@ -147,7 +149,7 @@ def add_task(
         folder,
         wanted,
         work or folder.with_name(folder.resolve().name + ".work"),
-        say=lambda sentence: console.error(None, sentence),
+        log=lambda sentence: console.error(None, sentence),
         threads=threads,
         card=_card(raw),
     )

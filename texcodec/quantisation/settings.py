@@ -1,23 +1,13 @@
-"""What quantising and its training can be told; wrong values are refused here, before anything is trained."""
+"""What quantising and its training can be set to do; wrong values are refused here, before anything is trained."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..errors import ParameterError
+from ..errors import check
 
 FEWEST_BITS, MOST_BITS = 2, 8
 MOST_STRUCTURES = 8
-
-
-def check(sound: bool, sentence: str) -> None:
-    """Refuse a setting.
-
-    Raises:
-        ParameterError: with ``sentence``, if it is not ``sound``.
-    """
-    if not sound:
-        raise ParameterError(sentence)
 
 
 def check_bits(bits: int, what: str) -> None:

@@ -7,39 +7,36 @@ of several processes.
 from __future__ import annotations
 
 import copy
-import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError, StreamError
-from ..pictures.objectives import Objective
-from ..pictures.settings import StageSettings, differences, to_json
 from . import processes
 from .checkpoints import damaged, read_checkpoint, write_checkpoint
 from .cuda_graphs import Graphs
+from .descent import Descent, adam, cosine
 from .interrupts import stop_signals
 from .prefetch import ahead
 from .reports import Report
+from .settings_json import differences, to_json
+from .stage import StageSettings
+from .task import Batch, Task, Terms
 
 LOG_STEPS = 200
 """Steps between two rows of the CSV file."""
-MOST_IN_A_ROW = 100
-WINDOW, MOST_IN_WINDOW = 1000, 300
-"""Steps whose loss is not finite are skipped; so many in a row, or in a window of so many, end the training."""
 STEERING = frozenset(
     {
         "minutes",
         "steps",
         "gigapixels",
-        "rate",
-        "last_rate",
+        "learning_rate",
+        "last_learning_rate",
         "schedule",
         "warm_up",
         "clip",
@@ -55,72 +52,8 @@ CHECK_EVERY = 20
 """Steps between two looks at a GPU: each look waits for it."""
 
 
-@dataclass
-class Batch:
-    """One batch.
-
-    Attributes:
-        tensors: on the CPU when drawn; always of the same shapes.
-        fixed: what else the cost depends on, such as a choice between two ways of padding; few different
-            values.
-    """
-
-    tensors: dict[str, Tensor]
-    fixed: Hashable = ()
-
-
-@dataclass
-class Terms:
-    """What a batch costs.
-
-    Attributes:
-        loss: scalar to minimise.
-        rate: mean bits a pixel, scalar.
-        distortion: mean squared error on the 0..255 scale, scalar.
-        extras: more scalars for the curves; "psnr" replaces the PSNR of the mean squared error.
-    """
-
-    loss: Tensor
-    rate: Tensor
-    distortion: Tensor
-    extras: dict[str, Tensor] = field(default_factory=dict)
-
-
-class Task(Protocol):
-    """What the loop trains. A task with a bound also has ``objective: Objective``, whose multiplier is learned.
-
-    A task that has no pixels says so with ``columns``: the names of rate and distortion in curves, None for
-    those that are left out. One whose batches are not ``batch`` crops has ``pixels_per_step``.
-    """
-
-    modules: nn.Module
-
-    def draw(self, random: np.random.Generator) -> Any:
-        """One batch on the CPU; a ``Batch`` where the step shall run as a CUDA graph."""
-
-    def cost(self, batch: Any, device: torch.device) -> Terms:
-        """The differentiable cost of a batch, with ``modules`` on the device."""
-
-
 class Stopped(Exception):
     """The user asked to stop; the checkpoint is written."""
-
-
-def adam(modules: nn.Module, settings: StageSettings) -> tuple[Any, list[str]]:
-    """The optimiser of a stage, and the names of its parameters in the order of its state; the frozen ones
-    are switched off.
-    """
-    for key, p in modules.named_parameters():
-        p.requires_grad_(not key.startswith(settings.freeze) if settings.freeze else True)
-    named = [(k, p) for k, p in modules.named_parameters() if p.requires_grad]
-    slow = [(k, p) for k, p in named if k.startswith("linear.") or ".linear." in k]
-    fast = [pair for pair in named if not any(pair[1] is p for _, p in slow)]
-    groups = [
-        {"params": [p for _, p in part], "factor": factor}
-        for part, factor in ((fast, 1.0), (slow, settings.linear_rate))
-        if part
-    ]
-    return torch.optim.Adam(groups, lr=1e-8, betas=(0.9, 0.98), fused=True), [k for k, _ in [*fast, *slow]]
 
 
 class Loop:
@@ -132,11 +65,11 @@ class Loop:
         context: more settings (JSON) that a checkpoint must agree with, such as the architecture.
         open_ended: the budgets are those of this run, not of the stage; without any it runs until it is
             stopped.
-        say: called with sentences.
+        log: called with sentences.
         clock: seconds.
     Attributes:
         average: moving average of the task's modules, which is what is kept.
-        steps, elapsed, skipped: steps done, seconds of training, steps skipped as their loss was not finite.
+        steps, elapsed: steps done, seconds of training.
         pixels: of the crops trained on, of all processes.
     Raises:
         ValueError: the checkpoint is damaged.
@@ -153,30 +86,29 @@ class Loop:
         device: torch.device | None = None,
         context: Mapping[str, Any] | None = None,
         open_ended: bool = False,
-        say: Callable[[str], None] = lambda sentence: None,
+        log: Callable[[str], None] = lambda sentence: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.task, self.settings, self.folder, self.name = task, settings, folder, name
-        self.device, self.say, self.clock = device or torch.device("cpu"), say, clock
-        self.told = {"stage": to_json(settings), **(context or {})}
+        self.device, self.log, self.clock = device or torch.device("cpu"), log, clock
+        self.configuration = {"stage": to_json(settings), **(context or {})}
         self.open_ended = open_ended
         folder.mkdir(parents=True, exist_ok=True)
         modules = task.modules.to(self.device)
         self.optimizer, _ = adam(modules, settings)
         self.parameters = [p for p in modules.parameters() if p.requires_grad]
+        self.descent = Descent(self.optimizer, self.parameters, settings.clip)
         self.average = copy.deepcopy(modules).requires_grad_(False)
         pairs = zip(self.average.parameters(), modules.parameters())
         self._moving = [(a, b) for a, b in pairs if b.requires_grad]
         found = getattr(task, "objective", None)
-        self.objective: Objective | None = found.to(self.device) if isinstance(found, Objective) else None
+        self.objective = found.to(self.device) if found is not None else None
         self.graphs = Graphs(self._gradients, self.parameters) if self.device.type == "cuda" else None
-        self.steps, self.elapsed, self.skipped, self.pixels = 0, 0.0, 0, 0
+        self.steps, self.elapsed, self.pixels = 0, 0.0, 0
         self.stopping = False
         self._names: list[str] = []
         self._totals = torch.zeros(0)
         self._counted = 0
-        # steps skipped in a row, in this window, and in all
-        self._bad = torch.zeros(3, dtype=torch.float64, device=self.device)
         self._random: dict[str, Tensor] = {}
         if self.checkpoint.exists():
             self._continue()
@@ -186,6 +118,11 @@ class Loop:
     def checkpoint(self) -> Path:
         """Its file."""
         return self.folder / f"{self.name}.pt"
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were skipped, as their loss was not finite."""
+        return self.descent.skipped
 
     @property
     def finished(self) -> bool:
@@ -213,10 +150,11 @@ class Loop:
     def _differences(self, before: Mapping[str, Any]) -> list[str]:
         """What keeps a checkpoint with these settings from being continued."""
         if not self.open_ended:
-            return differences(before, self.told, STEERING)
-        kept = [k for k in self.told if k != "stage"]
+            return differences(before, self.configuration, STEERING)
+        kept = [k for k in self.configuration if k != "stage"]
         old, new = (
-            {**{k: s[k] for k in kept if k in s}, "freeze": s["stage"]["freeze"]} for s in (before, self.told)
+            {**{k: s[k] for k in kept if k in s}, "freeze": s["stage"]["freeze"]}
+            for s in (before, self.configuration)
         )
         return differences(old, new, frozenset())
 
@@ -236,10 +174,10 @@ class Loop:
                 self.objective.load_state_dict(state["objective"])
         except (RuntimeError, KeyError, ValueError) as error:
             raise damaged(self.checkpoint) from error
-        self.steps, self.elapsed, self.skipped = state["steps"], state["elapsed"], state["skipped"]
+        self.steps, self.elapsed, self._random = state["steps"], state["elapsed"], state["random"]
+        self.descent.resume(self.steps, state["skipped"])
         # checkpoints of 0.3.0 do not count their pixels
         self.pixels = state.get("pixels", self.steps * self.pixels_per_step)
-        self._bad[2], self._random = self.skipped, state["random"]
 
     def save(self) -> None:
         """Write the checkpoint: complete, or the one before stays.
@@ -256,7 +194,7 @@ class Loop:
             "elapsed": self.elapsed,
             "pixels": self.pixels,
             "skipped": self.skipped,
-            "settings": self.told,
+            "settings": self.configuration,
             "random": self._random_state(),
         }
         write_checkpoint(self.checkpoint, state)
@@ -271,9 +209,9 @@ class Loop:
         """Of this moment: linear rise, then a cosine or a constant."""
         s = self.settings
         if s.schedule == "constant":
-            return s.rate * min(1.0, (self.steps - self._begun[1] + 1) / WARM_UP_STEPS)
+            return s.learning_rate * min(1.0, (self.steps - self._begun[1] + 1) / WARM_UP_STEPS)
         done = min(1.0, self.progress)
-        falling = s.last_rate + (s.rate - s.last_rate) * 0.5 * (1 + math.cos(math.pi * done))
+        falling = s.last_learning_rate + (s.learning_rate - s.last_learning_rate) * cosine(done)
         return falling * min(1.0, done / s.warm_up + 1e-3)
 
     def run(self) -> nn.Module:
@@ -287,7 +225,7 @@ class Loop:
         if self.finished:
             return self.average
         first = processes.rank() == 0
-        report = Report(self.folder, self.name, visible=first, say=self.say)
+        report = Report(self.folder, self.name, visible=first, log=self.log)
         with stop_signals() as stop:
             try:
                 self._loop(report, stop)
@@ -312,7 +250,10 @@ class Loop:
             now = self.clock()
             seconds, stopping = self._agree(now - start, float(bool(stop)))
             start, self.elapsed, self.stopping = now, self.elapsed + seconds, stopping > 0
-            sound = self._check()
+            sound = self.descent.check(
+                self.name,
+                f"the last checkpoint {self.checkpoint} stays" if self.checkpoint.exists() else "nothing was saved",
+            )
             over = self.stopping or self.finished
             if now - shown > 1 and self._counted:
                 means = self._means()
@@ -330,7 +271,7 @@ class Loop:
         try:
             self.save()
         except StreamError as error:
-            self.say(f"{error} Training goes on; the last good checkpoint stays.")
+            self.log(f"{error} Training goes on; the last good checkpoint stays.")
 
     def _seed(self) -> None:
         torch.manual_seed(self.settings.seed + self.steps + 1000 * processes.rank())
@@ -357,8 +298,7 @@ class Loop:
 
     def _gradients(self, batch: Any) -> Terms:
         """The cost of a batch, and its gradients in the parameters."""
-        for p in self.parameters:
-            p.grad = None
+        self.descent.clear()
         terms = self.task.cost(batch, self.device)
         terms.loss.backward()
         extras = {k: v.detach() for k, v in terms.extras.items()}
@@ -372,22 +312,15 @@ class Loop:
         except RuntimeError as error:
             self.graphs = None
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            self.say(f"The step cannot run as a CUDA graph ({reason}); it runs plainly, which is slower.")
+            self.log(f"The step cannot run as a CUDA graph ({reason}); it runs plainly, which is slower.")
             return self._gradients(batch)
 
     def step(self, batch: Any) -> None:
         """One step of gradient descent; nothing changes if the gradients are not finite."""
         s = self.settings
-        rate = self.learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
+        learning_rate = self.learning_rate()
         terms = self._terms(batch)
-        processes.average_gradients(self.parameters)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, s.clip)
-        bad = torch.logical_not(torch.isfinite(norm))
-        # the fused optimiser itself leaves everything as it is where this is 1: no need to wait for a GPU
-        self.optimizer.found_inf = bad.float()
-        self.optimizer.step()
+        norm, bad = self.descent.step(learning_rate)
         self.steps += 1
         self.pixels += self.pixels_per_step
         decay = min(s.decay, (1 + self.steps) / (10 + self.steps))
@@ -395,7 +328,7 @@ class Loop:
             torch._foreach_lerp_([a for a, _ in self._moving], [b for _, b in self._moving], 1 - decay)
             if self.objective is not None and self.objective.settings.bounded:
                 both = processes.mean(torch.stack([terms.rate, terms.distortion]))
-                self.objective.ascend(both[0], both[1], rate)
+                self.objective.ascend(both[0], both[1], learning_rate)
             self._count(terms, norm, bad)
 
     def _count(self, terms: Terms, norm: Tensor, bad: Tensor) -> None:
@@ -405,26 +338,6 @@ class Loop:
         self._totals = self._totals + found if self._counted else found
         self._names = list(values)
         self._counted += 1
-        if self.steps % WINDOW == 0:
-            self._bad[1] = 0
-        self._bad += bad
-        self._bad[0] *= bad
-
-    def _check(self) -> bool:
-        """Whether the last step was sound; ends the training where too many are not."""
-        row, window, total = map(int, self._bad.tolist())
-        self.skipped = total
-        if row >= MOST_IN_A_ROW or window >= MOST_IN_WINDOW:
-            where = (
-                f"the last checkpoint {self.checkpoint} stays"
-                if self.checkpoint.exists()
-                else "nothing was saved"
-            )
-            raise FloatingPointError(
-                f"The loss of {self.name} was not finite in {row if row >= MOST_IN_A_ROW else window} of the last "
-                f"{row if row >= MOST_IN_A_ROW else WINDOW} steps; lower the learning rate ({where})."
-            )
-        return row == 0
 
     def _means(self) -> dict[str, float]:
         return dict(zip(self._names, (self._totals / self._counted).tolist()))

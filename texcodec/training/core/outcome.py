@@ -8,7 +8,7 @@ from ...errors import TexcodecError
 from .loop import Stopped
 
 
-def exit_code(job: Callable[[], None], say: Callable[[str], None]) -> int:
+def exit_code(job: Callable[[], None], log: Callable[[str], None]) -> int:
     """Run ``job``; 0, or 130 after the user has stopped it, with a word on how to go on.
 
     Raises:
@@ -18,7 +18,7 @@ def exit_code(job: Callable[[], None], say: Callable[[str], None]) -> int:
     try:
         job()
     except Stopped as stopped:
-        say(str(stopped))
+        log(str(stopped))
         return 130
     except TexcodecError:
         raise

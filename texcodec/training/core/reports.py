@@ -14,11 +14,11 @@ class Report:
 
     Args:
         visible: whether this process may show and write anything (of several processes one does).
-        say: called with a sentence when a file cannot be written; training goes on.
+        log: called with a sentence when a file cannot be written; training goes on.
     """
 
-    def __init__(self, folder: Path, name: str, *, visible: bool, say: Callable[[str], None]) -> None:
-        self.file, self.visible, self.say = folder / f"{name}.csv", visible, say
+    def __init__(self, folder: Path, name: str, *, visible: bool, log: Callable[[str], None]) -> None:
+        self.file, self.visible, self.log = folder / f"{name}.csv", visible, log
         self._bar = _bar(name) if visible else None
         self._curves = _curves(folder / "tensorboard" / name) if visible else None
         self._told = False
@@ -53,7 +53,7 @@ class Report:
                         self._curves.add_scalar(key, value, int(row["step"]))
         except OSError as error:
             if not self._told:
-                self.say(f"{self.file} cannot be written ({error.strerror}); training goes on without it.")
+                self.log(f"{self.file} cannot be written ({error.strerror}); training goes on without it.")
             self._told = True
 
     def close(self) -> None:

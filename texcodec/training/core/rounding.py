@@ -20,18 +20,15 @@ from torch.nn import functional
 
 from ...constants import SCALE_LEVELS
 from .fixed_point import round_through
+from .stage import TRAINABLE
 
 SCALE_MIN = 0.08
 SCALE_MAX = 64.0
 """The levels of the scale index are spaced evenly in the logarithm between these standard deviations, in symbols."""
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_LEVELS - 1)
 
-TRAINABLE = ("relaxed", "noise")
-"""Ways of rounding that pass gradients: a relaxed choice between two symbols by their cost; the nearest symbol with
-the gradient of the identity, whose bits are those of a noisy one.
-"""
 ROUNDINGS = (*TRAINABLE, "hard", "nearest")
-"""Those, and without useful gradients: the choice by cost, which is what encoders do; the nearest symbol."""
+"""Those of training, and without useful gradients: the choice by cost, as encoders do; the nearest symbol."""
 
 TEMPERATURE = 0.5
 """Temperature of the choice, in symbols, for a predicted standard deviation of one symbol."""

@@ -16,7 +16,7 @@ from ...registry.manifest import FEATURES
 from ..core.loop import Loop
 from ..core.outcome import exit_code
 from ..core.set_folder import add_to_card, check_out
-from ..pictures.settings import from_json, to_json
+from ..core.settings_json import from_json, to_json
 from .along import Along, AlongTask
 from .codec import FeatureCodec
 from .export import TaskExport, export_feature_set
@@ -46,7 +46,7 @@ def train_features(
     work: Path,
     *,
     name: str,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     threads: int | None = None,
     card: Mapping[str, Any] | None = None,
 ) -> int:
@@ -65,7 +65,7 @@ def train_features(
     if threads:
         torch.set_num_threads(threads)
     check_out(out, FEATURES)
-    return exit_code(lambda: _train(spec, out, work, name, say, dict(card or {})), say)
+    return exit_code(lambda: _train(spec, out, work, name, log, dict(card or {})), log)
 
 
 @dataclass
@@ -85,28 +85,28 @@ class _Prepared:
 
 
 def _train(
-    spec: Spec, out: Path, work: Path, name: str, say: Callable[[str], None], card: dict[str, Any]
+    spec: Spec, out: Path, work: Path, name: str, log: Callable[[str], None], card: dict[str, Any]
 ) -> None:
     networks = [check_network(task) for task in spec.tasks]
     samples, held_out = split_samples(load_samples(spec.data, spec.tasks), spec.data.held_out)
-    say(f"{len(samples)} pictures to train on, {len(held_out)} to check with.")
+    log(f"{len(samples)} pictures to train on, {len(held_out)} to check with.")
     held_out, picture = held_out.part(slice(0, CHECKED_PICTURES)), samples.pictures[:1].float()
     _check_shapes(spec, networks, picture)
     prepared = []
     for task, network in zip(spec.tasks, networks):
         if network is not None and task.train_minutes:
-            say(f"Training the network of the task {task.name}.")
+            log(f"Training the network of the task {task.name}.")
             labels, seed = samples.labels[task.name], spec.training.seed
-            network = trained_network(task, network, samples.pictures, labels, work, seed=seed, say=say)
+            network = trained_network(task, network, samples.pictures, labels, work, seed=seed, log=log)
         prepared.append(_prepare(task, network, samples))
-    say("Training the codec.")
-    trained, loop = _train_codec(spec, prepared, samples.pictures, work, say)
+    log("Training the codec.")
+    trained, loop = _train_codec(spec, prepared, samples.pictures, work, log)
     checked = {p.task.name: features_of(p.parts.front, held_out.pictures) for p in prepared}
     card |= {"minutes": round(loop.elapsed / 60, 1), "steps": loop.steps, "training": to_json(spec.training)}
     export_feature_set(trained, [p.export() for p in prepared], out, name=name, card=card)
     found = check_set(out, trained, held_out, checked)
     add_to_card(out, {"self_check": found.to_json()})
-    say(found.sentence())
+    log(found.sentence())
 
 
 def _check_shapes(spec: Spec, networks: Sequence[nn.Module | None], picture: Tensor) -> None:
@@ -131,7 +131,7 @@ def _prepare(task: TaskSpec, network: nn.Module | None, samples: Samples) -> _Pr
 
 
 def _train_codec(
-    spec: Spec, prepared: list[_Prepared], pictures: Tensor, work: Path, say: Callable[[str], None]
+    spec: Spec, prepared: list[_Prepared], pictures: Tensor, work: Path, log: Callable[[str], None]
 ) -> tuple[FeatureCodec, Loop]:
     """The codec after training; parts of networks that learned along are replaced."""
     sizes, first = spec.sizes, prepared[0]
@@ -145,7 +145,7 @@ def _train_codec(
     if along:
         todo = AlongTask(todo, along, pictures)
     context = {"sizes": to_json(sizes), "tasks": [to_json(p.shape) for p in prepared], "along": sorted(along)}
-    loop = Loop(todo, spec.training, work, "codec", context=context, say=say)
+    loop = Loop(todo, spec.training, work, "codec", context=context, log=log)
     trained = loop.run()
     if isinstance(trained, Along):
         for p in prepared:

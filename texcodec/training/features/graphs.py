@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..pictures.graphs import GraphBuilder, compand
+from ..core.graph_builder import GraphBuilder, compand
 from .priors import HYPER_UNIT
 from .settings import CodecSettings, TaskShape, common_factor
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.loop import Batch, Terms
+from ..core.task import Batch, Terms
 from .losses import loss_of_kind
 
 SETTLING_BATCHES, SETTLING_SIZE = 40, 32

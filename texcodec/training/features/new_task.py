@@ -21,9 +21,11 @@ from ...features.encode import picture_features, quantise
 from ...features.metrics import MEASURES, Meter
 from ...registry import FeatureSet, load_feature_set
 from ...registry.manifest import read_json
-from ..core.loop import Batch, Loop, Terms
+from ..core.loop import Loop
 from ..core.outcome import exit_code
-from ..pictures.settings import StageSettings, from_json, to_json
+from ..core.settings_json import from_json, to_json
+from ..core.stage import StageSettings
+from ..core.task import Batch, Terms
 from .export import TaskExport, check_task, export_task
 from .networks import Reconstruction, Whitening, blocks_of, start_from_regression
 from .parts import Parts, check_network, parts_of, pixel_stride, shape_of, task_data, trained_network
@@ -117,7 +119,7 @@ def add_task(
     new: NewTask,
     work: Path,
     *,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     threads: int | None = None,
     card: Mapping[str, Any] | None = None,
 ) -> int:
@@ -132,24 +134,24 @@ def add_task(
     if threads:
         torch.set_num_threads(threads)
     check_task(folder, new.task.name)
-    return exit_code(lambda: _add(folder, new, work, say, dict(card or {})), say)
+    return exit_code(lambda: _add(folder, new, work, log, dict(card or {})), log)
 
 
-def _add(folder: Path, new: NewTask, work: Path, say: Callable[[str], None], card: dict[str, Any]) -> None:
+def _add(folder: Path, new: NewTask, work: Path, log: Callable[[str], None], card: dict[str, Any]) -> None:
     network, features = check_network(new.task), load_feature_set(str(folder))
     settings = _settings(features)
     task, seed = new.task, new.training.seed
     samples, held_out = split_samples(load_samples(new.data, (task,)), new.data.held_out)
-    say(f"{len(samples)} pictures to train on, {len(held_out)} to check with.")
+    log(f"{len(samples)} pictures to train on, {len(held_out)} to check with.")
     if network is not None and task.train_minutes:
-        say(f"Training the network of the task {task.name}.")
+        log(f"Training the network of the task {task.name}.")
         network = trained_network(
-            task, network, samples.pictures, samples.labels[task.name], work, seed=seed, say=say
+            task, network, samples.pictures, samples.labels[task.name], work, seed=seed, log=log
         )
     parts = parts_of(task, network, samples.pictures[:1].float())
     h = features_of(parts.front, samples.pictures)
     shape, stride = shape_of(task, h), pixel_stride(samples.pictures, h, task.name)
-    say("Coding the training pictures with the set.")
+    log("Coding the training pictures with the set.")
     latents, pictures = coded_latents(features, samples.pictures, seed)
     wanted = tuple(-(-n // shape.factor) for n in h.shape[2:])
     if wanted != tuple(latents.shape[2:]):
@@ -162,8 +164,8 @@ def _add(folder: Path, new: NewTask, work: Path, say: Callable[[str], None], car
     data = task_data(task, parts, h, samples.labels[task.name])
     todo = RestorationTask(modules, latents, pictures, data, new.training.batch)
     context = {"set": features.manifest.identity, "task": to_json(shape)}
-    say("Training the reconstruction.")
-    loop = Loop(todo, new.training, work, f"task-{task.name}", context=context, say=say)
+    log("Training the reconstruction.")
+    loop = Loop(todo, new.training, work, f"task-{task.name}", context=context, log=log)
     found = loop.run()
     assert isinstance(found, Restoration)
     card |= {"minutes": round(loop.elapsed / 60, 1), "steps": loop.steps, "training": to_json(new.training)}
@@ -173,7 +175,7 @@ def _add(folder: Path, new: NewTask, work: Path, say: Callable[[str], None], car
     load_feature_set(str(folder)).verify()
     if quality:
         levels = ", ".join(f"{v:.4g}" for v in quality["levels"])
-        say(f"{task.name}: {quality['measure']} {quality['uncoded']:.4g} uncoded, {levels} coded.")
+        log(f"{task.name}: {quality['measure']} {quality['uncoded']:.4g} uncoded, {levels} coded.")
 
 
 def _settings(features: FeatureSet) -> CodecSettings:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ..pictures.graphs import OPSET
+from ..core.graph_builder import OPSET
 
 
 def export_onnx(part: nn.Module, example: Tensor, *, input_name: str, output_name: str) -> bytes:

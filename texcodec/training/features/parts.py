@@ -90,7 +90,7 @@ def trained_network(
     work: Path,
     *,
     seed: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> nn.Module:
     """The network after the training that its task asks for; goes on from a checkpoint in ``work``.
 
@@ -101,7 +101,7 @@ def trained_network(
     stage = replace(NETWORK_STAGE, minutes=task.train_minutes, seed=seed)
     torch.manual_seed(seed)
     work_task = NetworkTask(network, task.kind, pictures, labels, stage.batch)
-    loop = Loop(work_task, stage, work, f"network-{task.name}", context={"task": _told(task)}, say=say)
+    loop = Loop(work_task, stage, work, f"network-{task.name}", context={"task": _told(task)}, log=log)
     return settle(loop.run(), pictures)
 
 

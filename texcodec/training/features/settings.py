@@ -6,8 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from ...errors import ParameterError
-from ..pictures.settings import check
+from ...errors import ParameterError, check
 
 LARGEST_FACTOR = 64
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ...errors import ParameterError
+from ...errors import check
 from ...registry.feature_manifest import TASK_KINDS
-from ..pictures.settings import StageSettings, check, from_json
+from ..core.settings_json import from_json
+from ..core.stage import StageSettings
 from .settings import CodecSettings, TaskShape, preset
 
 DEFAULT_MINUTES = 10.0
 STAGE = StageSettings(
-    minutes=DEFAULT_MINUTES, batch=16, rate=2e-3, linear_rate=0.5, decay=0.998, warm_up=0.03
+    minutes=DEFAULT_MINUTES, batch=16, learning_rate=2e-3, linear_learning_rate=0.5, decay=0.998, warm_up=0.03
 )
 """How codecs are trained unless a spec says otherwise."""
-NETWORK_STAGE = StageSettings(batch=24, rate=3e-3, decay=0.99, warm_up=0.05, linear_rate=1.0)
+NETWORK_STAGE = StageSettings(batch=24, learning_rate=3e-3, decay=0.99, warm_up=0.05, linear_learning_rate=1.0)
 """How task networks are trained that a spec asks to train; minutes as the task says."""
 
 
@@ -148,25 +147,6 @@ def shapes_spec(minutes: float = DEFAULT_MINUTES) -> dict[str, Any]:
 
 
 SPEC_PRESETS = {"shapes": shapes_spec}
-
-
-def read_json_file(file: Path, what: str) -> dict[str, Any]:
-    """A JSON object in a file.
-
-    Raises:
-        ParameterError: it cannot be read, or is something else.
-    """
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise ParameterError(
-            f"The {what} {file} cannot be read ({error.strerror}); check the name."
-        ) from None
-    except ValueError as error:
-        raise ParameterError(f"The {what} {file} is not JSON ({error}); correct it.") from None
-    if not isinstance(found, dict):
-        raise ParameterError(f"The {what} {file} must be an object with names and values.")
-    return found
 
 
 def spec_of(raw: Mapping[str, Any], *, minutes: float | None = None) -> Spec:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ..core.loop import Batch, Terms
+from ..core.task import Batch, Terms
 from .codec import FeatureCodec
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -56,7 +56,7 @@ class CodecTask:
         codec: to be trained; it is started from the features here.
         tasks: with the same samples in the same order.
         batch: samples a step.
-        rounding: while training, one of ``rounding.TRAINABLE``.
+        rounding: while training, one of ``stage.TRAINABLE``.
     """
 
     columns = ("bits_a_latent", None)

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from .settings import TrainingSettings, to_json
+from ..core.settings_json import to_json
+from .settings import TrainingSettings
 
 RECORDED = ("minutes", "steps", "gigapixels", "precision")
 """Entries of a stage's record that go on the card."""

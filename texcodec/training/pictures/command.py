@@ -5,8 +5,7 @@ run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,68 +14,17 @@ from ...errors import ParameterError
 from ...registry import find_set
 from ..core import processes
 from ..core.outcome import exit_code
+from ..core.settings_json import from_json, read_settings
+from ..core.stage import Budget, ObjectiveSettings
 from .open_training import open_settings, saved_settings
+from .options import Options
 from .pipeline import Pipeline
 from .presets import SHARES, preset_settings, with_budget
-from .settings import Budget, ObjectiveSettings, TrainingSettings, from_json, read_settings
+from .settings import TrainingSettings
 from .work import WorkFolder
 
 DEFAULT_BUDGET = Budget(minutes=60.0)
 DEFAULT_PRESET = "full"
-QUANTISED = ("entropy", "synthesis")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user asked for; None is not given.
-
-    Attributes:
-        pictures: folders or files.
-        work: folder of checkpoints and curves.
-        stages: to be run; none for all.
-        out: folder of the model set.
-        start: name or folder of the set to continue from.
-        checkpoint: folder of the open training to go on with (``open_training``).
-        minutes, steps, gigapixels: budget of the run; the first that is spent ends a stage.
-        preset, seed: of the run.
-        settings: JSON file of changes to the settings.
-        device: as for ``processes.find_device``.
-        threads: of torch.
-        objective, bpp, psnr: as in ``ObjectiveSettings``.
-        quantise: parts that are quantised, out of ``QUANTISED``; none for what the settings say.
-        helpers: full-precision structures n while the quantised entropy networks are trained.
-    """
-
-    pictures: tuple[Path, ...]
-    work: Path
-    stages: tuple[str, ...] = ()
-    out: Path | None = None
-    start: str | None = None
-    checkpoint: Path | None = None
-    minutes: float | None = None
-    steps: int | None = None
-    gigapixels: float | None = None
-    preset: str | None = None
-    seed: int | None = None
-    settings: Path | None = None
-    device: str = "auto"
-    threads: int | None = None
-    objective: str | None = None
-    bpp: float | None = None
-    psnr: float | None = None
-    quantise: tuple[str, ...] = ()
-    helpers: int | None = None
-
-    @property
-    def budget(self) -> Budget:
-        """What was given of it."""
-        return Budget(self.minutes or 0.0, self.steps or 0, self.gigapixels or 0.0)
-
-
-def work_beside(folder: Path) -> Path:
-    """The work folder where none is named."""
-    return folder.with_name(folder.resolve().name + ".work")
-
 
 def chosen_settings(options: Options) -> TrainingSettings:
     """The settings of a run: those of the preset, or of the run that the work folder (or the folder of the
@@ -147,7 +95,7 @@ def _objective(options: Options) -> ObjectiveSettings:
 
 
 def train(
-    options: Options, *, say: Callable[[str], None], name: str = "", card: dict[str, Any] | None = None
+    options: Options, *, log: Callable[[str], None], name: str = "", card: dict[str, Any] | None = None
 ) -> int:
     """Run the pipeline; returns the exit code: 0, or 130 after the user has stopped it.
 
@@ -160,7 +108,7 @@ def train(
     for place in options.pictures:
         if not place.exists():
             raise ParameterError(f"The folder {place} does not exist; check its name.")
-    with processes.group(processes.find_device(options.device)) as device:
+    with processes.group(processes.find_device(options.device or "auto")) as device:
 
         def job() -> None:
             run = Pipeline(
@@ -170,9 +118,9 @@ def train(
                 start=find_set(options.start) if options.start else None,
                 checkpoint=options.checkpoint,
                 device=device,
-                say=say,
+                log=log,
             )
             run.run(options.stages or None, out=options.out, name=name, card=card)
 
         # of several processes, one speaks
-        return exit_code(job, say if not processes.rank() else lambda sentence: None)
+        return exit_code(job, log if not processes.rank() else lambda sentence: None)

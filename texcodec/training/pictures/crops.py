@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.loop import Batch, Terms
+from ..core.stage import StageSettings
+from ..core.task import Batch, Terms
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
 from .objectives import Objective
 from .resident import DevicePictures
 from .sampler import CropSampler
-from .settings import StageSettings
 
 
 class CropTask:

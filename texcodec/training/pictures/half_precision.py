@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..core import processes
-from ..core.loop import Task
+from ..core.task import Task
 from .codec import Codec
 
 MEASURED_STEPS = 3

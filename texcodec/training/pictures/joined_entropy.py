@@ -18,7 +18,7 @@ from ...errors import ParameterError
 from ...quantisation import AuxiliaryNetwork, JoinedConv, QuantisedConv
 from ...quantisation.conversion import replace
 from ..core.fixed_point import FEWEST_WEIGHT_BITS, SCALE_OUTPUT, IntegerConv
-from ..core.loop import Batch, Terms
+from ..core.task import Batch, Terms
 from .codec import Codec
 from .crops import CropTask
 from .settings import QuantiseSettings

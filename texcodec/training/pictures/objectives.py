@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..core.stage import ObjectiveSettings
 from .architecture import LAMBDA_MAX, LAMBDA_MIN, RATE_INDICES
 from .codec import lagrangian
-from .settings import ObjectiveSettings
 
 TYPICAL_COST, TYPICAL_LAMBDA, TYPICAL_POWER = 1.2, 0.013, 0.45
 """bits + lambda * squared error of a trained codec is roughly 1.2 (lambda / 0.013) ** 0.45."""

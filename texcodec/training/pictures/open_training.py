@@ -23,12 +23,14 @@ from ...errors import ParameterError
 from ...files import write_atomically
 from ..core import processes
 from ..core.checkpoints import damaged, read_checkpoint, write_checkpoint
+from ..core.settings_json import differences, from_json, to_json
+from ..core.stage import Budget
 from .architecture import Architecture
 from .card import device_name, processor_name
 from .held_out import held_out_cost, held_out_crops
 from .portable import portable_steps, read_portable, write_portable
 from .presets import with_budget
-from .settings import Budget, TrainingSettings, differences, from_json, to_json
+from .settings import TrainingSettings
 from .work import WorkFolder, codec_of
 
 CHECKPOINT, SETTINGS, LOG = "checkpoint.safetensors", "settings.json", "log.jsonl"
@@ -40,7 +42,7 @@ def open_settings(base: TrainingSettings) -> TrainingSettings:
     fall.
     """
     parent = replace(base.parent, schedule="constant")
-    anneal = replace(parent, schedule="cosine", last_rate=0.0, seed=parent.seed + 4)
+    anneal = replace(parent, schedule="cosine", last_learning_rate=0.0, seed=parent.seed + 4)
     return with_budget(replace(base, parent=parent, anneal=anneal), Budget())
 
 
@@ -154,7 +156,7 @@ class OpenTraining:
             "precision": precision,
             "crop": stage["crop"],
             "batch": stage["batch"],
-            "learning_rate": stage["rate"],
+            "learning_rate": stage["learning_rate"],
             "objective": stage["objective"]["kind"],
             "held_out": asdict(cost) if cost else None,
         }

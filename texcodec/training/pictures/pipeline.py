@@ -35,7 +35,10 @@ from ...registry.picture_manifest import read_manifest
 from ..core import processes
 from ..core.checkpoints import read_checkpoint
 from ..core.fixed_point import compute_as_exported
-from ..core.loop import Loop, Stopped, Task
+from ..core.loop import Loop, Stopped
+from ..core.settings_json import to_json
+from ..core.stage import StageSettings
+from ..core.task import Task
 from .card import run_card
 from .codec import Codec
 from .crops import CropTask
@@ -46,19 +49,17 @@ from .fusion import PICTURE_SIDE, Fusion, collect_seams
 from .half_precision import choose_precision, precision
 from .joined_entropy import JoinedCropTask, check_exportable
 from .open_training import OpenTraining
+from .options import STAGES, TORCH_STAGES
 from .resident import DevicePictures, fits_on
 from .restore import restore_architecture, restore_codec, restore_fusion
 from .sampler import CropSampler
 from .scan import scan_textures
 from .seams import SeamTask
-from .settings import StageSettings, TrainingSettings, to_json
+from .settings import TrainingSettings
 from .transforms import start_coefficients
 from .whole import PictureCodec, PictureTask
 from .work import WorkFolder, codec_of
 
-TORCH_STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "fusion", "end-to-end")
-STAGES = (*TORCH_STAGES, "export", "self-check")
-"""In their order."""
 STATISTICS_BATCH = 8
 
 
@@ -73,7 +74,7 @@ class Pipeline:
         checkpoint: folder of an open training, where the parent comes from; trained on if that is the stage
             to be run.
         device: where networks are trained.
-        say: called with sentences on what goes on.
+        log: called with sentences on what goes on.
     Raises:
         ModelNotFoundError, ModelDamagedError: there is no sound set in ``start``.
     """
@@ -87,7 +88,7 @@ class Pipeline:
         start: Path | None = None,
         checkpoint: Path | None = None,
         device: torch.device | None = None,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
     ) -> None:
         self.start_name = ""
         if start is not None:
@@ -102,7 +103,7 @@ class Pipeline:
         self.work = WorkFolder(work)
         self.open = OpenTraining(checkpoint) if checkpoint is not None else None
         self.device = device or torch.device("cpu")
-        self.say = say if not processes.rank() else lambda sentence: None
+        self.log = log if not processes.rank() else lambda sentence: None
 
     @cached_property
     def _files(self) -> tuple[list[Path], list[Path]]:
@@ -131,7 +132,7 @@ class Pipeline:
             seed=s.seed,
         )
         for file, why in loaded.skipped:
-            self.say(f"{file} is left out, as it cannot be read: {why.rstrip('.')}.")
+            self.log(f"{file} is left out, as it cannot be read: {why.rstrip('.')}.")
         if not loaded.arrays:
             folders = ", ".join(map(str, self.pictures))
             raise ValueError(
@@ -151,7 +152,7 @@ class Pipeline:
         """Run stages in their order.
 
         Args:
-            stages: names out of ``STAGES``; None for all that have a budget, or for the parent of an open
+            stages: names out of ``options.STAGES``; None for all that have a budget, or for the parent of an open
                 training.
             out: folder of the model set, which export and self-check need.
             name: of the set.
@@ -209,7 +210,7 @@ class Pipeline:
         if "scan" in self.work.records() and not named:
             return
         found = scan_textures(self.loaded.arrays, self.settings.classes.thresholds)
-        self.say(found.sentence(self.settings.classes.names))
+        self.log(found.sentence(self.settings.classes.names))
         if not processes.rank():
             self.work.finish("scan", found.to_json())
 
@@ -219,7 +220,8 @@ class Pipeline:
             found: StageSettings = getattr(s, stage.replace("-", "_"))
             return found
         f = s.fusion
-        return StageSettings(f.minutes, f.steps, f.gigapixels, batch=f.batch, rate=f.rate, seed=f.seed)
+        shared = {"batch": f.batch, "learning_rate": f.learning_rate, "seed": f.seed}
+        return StageSettings(f.minutes, f.steps, f.gigapixels, **shared)  # type: ignore[arg-type]
 
     def _train(self, stage: str, *, named: bool) -> None:
         """One stage of gradient descent, unless it has no budget or is finished already."""
@@ -232,9 +234,9 @@ class Pipeline:
             return
         codec, source = self._before(stage)
         if record and not (named and _remains(settings, record)):
-            self.say(f"The stage {stage} is finished ({record['minutes']} min, {record['steps']} steps).")
+            self.log(f"The stage {stage} is finished ({record['minutes']} min, {record['steps']} steps).")
             if record["from"] != source:
-                self.say(
+                self.log(
                     f"It started from {record['from']}, and would now start from {source}; to repeat it, remove "
                     f"{self.work.checkpoint(stage)} and {self.work.folder / 'stages.json'}."
                 )
@@ -249,13 +251,13 @@ class Pipeline:
             stage,
             device=self.device,
             context=self._context(stage, source),
-            say=self.say,
+            log=self.log,
         )
         chosen = self._run(loop)
         average = loop.average
         if isinstance(task, SeamTask):
             before, after = task.held_out_error(average.cpu())
-            self.say(
+            self.log(
                 f"Fusion: held-out squared error on seam bands {before:.4f} -> {after:.4f} squared steps."
             )
         if not processes.rank():
@@ -284,10 +286,10 @@ class Pipeline:
             device=self.device,
             context=context,
             open_ended=True,
-            say=self.say,
+            log=self.log,
         )
         before = loop.steps
-        self.say(f"The training goes on after {before} steps, {loop.pixels / 1e9:.3f} gigapixels.")
+        self.log(f"The training goes on after {before} steps, {loop.pixels / 1e9:.3f} gigapixels.")
         stopped, chosen = None, ""
         try:
             chosen = self._run(loop)
@@ -296,7 +298,7 @@ class Pipeline:
         if not processes.rank() and loop.steps > before:
             state = read_checkpoint(loop.checkpoint)
             told = training.write(state, self.settings, self.held_out, device=self.device, precision=chosen)
-            self.say(told)
+            self.log(told)
         if stopped is not None:
             raise Stopped(
                 f"Stopped after {loop.steps} steps; the same command continues from {training.folder}."
@@ -309,7 +311,7 @@ class Pipeline:
         codec = task.pictures.codec if isinstance(task, PictureTask) else codec
         try:
             if codec is not None and not loop.finished:
-                self.say(choose_precision(task, codec, self.device))
+                self.log(choose_precision(task, codec, self.device))
             loop.run()
         except torch.cuda.OutOfMemoryError as error:
             raise ValueError(
@@ -335,7 +337,7 @@ class Pipeline:
         if stage == "fusion":
             assert codec is not None
             if not any(min(a.shape[:2]) >= PICTURE_SIDE for a in arrays):
-                self.say(
+                self.log(
                     f"Fusion is not trained: that needs pictures of at least {PICTURE_SIDE} pixels a side."
                 )
                 return None
@@ -396,7 +398,7 @@ class Pipeline:
         if found is not None:
             before, state = found
             if before not in self.work.records():
-                self.say(f"The stage {before} is not finished; {stage} starts from what it has reached.")
+                self.log(f"The stage {before} is not finished; {stage} starts from what it has reached.")
             return codec_of(state, self.work.checkpoint(before)), f"{before}, {state['steps']} steps"
         if self.start is not None:
             return restore_codec(self.start), self.start_name
@@ -466,12 +468,12 @@ class Pipeline:
         trained = PictureCodec(codec, fusion or Fusion(codec.architecture), self.settings.classes.thresholds)
         found = self_check(out, trained, self.held_out)
         if found is None:
-            self.say(
+            self.log(
                 "There are no held-out pictures to check the set with; with ten pictures there would be one."
             )
             return
         add_to_card(out, {"self_check": found.to_json()})
-        self.say(found.sentence())
+        self.log(found.sentence())
 
     def _card(self) -> dict[str, Any]:
         """What the run knows of itself."""

@@ -21,10 +21,11 @@ from torch import Tensor
 from ...errors import ParameterError
 from ...files import write_atomically
 from ..core.checkpoints import damaged
-from ..core.loop import adam
+from ..core.descent import adam
+from ..core.settings_json import from_json
+from ..core.stage import StageSettings
 from .architecture import Architecture
 from .codec import Codec
-from .settings import StageSettings, from_json
 
 FORM = "1"
 """Of the file."""

@@ -8,8 +8,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.stage import Budget, ObjectiveSettings
 from .architecture import Architecture
-from .settings import Budget, ExportSettings, FusionSettings, ObjectiveSettings, TrainingSettings
+from .settings import ExportSettings, FusionSettings, TrainingSettings
 
 TINY = Architecture(
     slices=(8, 24, 32),
@@ -71,17 +72,17 @@ def preset_settings(
     if continued:
         share |= {"parent": 0.0, "specialists": share["parent"] + share["specialists"]}
     aim = objective or ObjectiveSettings()
-    rate = 2e-3 if preset == "tiny" else 1e-3
+    peak = 2e-3 if preset == "tiny" else 1e-3
     base = TrainingSettings()
     # crops of the size of a tile: on smaller ones the hyper latents see little but their border
     sizes = {} if preset == "tiny" else {"crop": 256}
     one, three = ({}, {}) if preset == "tiny" else ({"batch": 4}, {"batch": 6})
     stages: dict[str, dict[str, Any]] = {
-        "parent": {"rate": rate, "last_rate": 0.3 * rate, "seed": seed, **sizes, **one},
-        "anneal": {"rate": rate, "seed": seed + 4, **sizes, **one},
-        "specialists": {"rate": 0.3 * rate, "seed": seed + 1, **sizes, **three},
-        "entropy": {"rate": 0.1 * rate, "seed": seed + 2, **sizes, **three},
-        "end_to_end": {"rate": 0.1 * rate, "seed": seed + 3},
+        "parent": {"learning_rate": peak, "last_learning_rate": 0.3 * peak, "seed": seed, **sizes, **one},
+        "anneal": {"learning_rate": peak, "seed": seed + 4, **sizes, **one},
+        "specialists": {"learning_rate": 0.3 * peak, "seed": seed + 1, **sizes, **three},
+        "entropy": {"learning_rate": 0.1 * peak, "seed": seed + 2, **sizes, **three},
+        "end_to_end": {"learning_rate": 0.1 * peak, "seed": seed + 3},
     }
     parts = {
         name: dataclasses.replace(getattr(base, name), objective=aim, **changes)

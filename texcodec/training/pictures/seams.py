@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...fusion import WINDOW
-from ..core.loop import Batch, Terms
+from ..core.task import Batch, Terms
 from .fusion import Fusion, SeamData
 
 HELD_OUT = 10

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from ...errors import ParameterError
 from ...texture import classify, complexity
 from ...tiles import ENCODER_HALO, STRIDE, Box, Grid
-from ..core.loop import Terms
+from ..core.stage import StageSettings
+from ..core.task import Terms
 from .architecture import RATE_INDICES, Architecture
 from .codec import Codec
 from .fusion import Fusion, repair
 from .objectives import Objective
 from .sampler import CropSampler
-from .settings import StageSettings
 
 
 @dataclass

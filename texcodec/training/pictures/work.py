@@ -9,10 +9,11 @@ from typing import Any
 
 from ...files import write_atomically
 from ..core.checkpoints import damaged, read_checkpoint
+from ..core.settings_json import from_json, to_json
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
-from .settings import TrainingSettings, from_json, to_json
+from .settings import TrainingSettings
 
 CHECKPOINTS = ("parent", "anneal", "specialists", "entropy", "fusion", "end-to-end")
 """Stages that leave a checkpoint, in their order; that of fusion holds no codec."""
