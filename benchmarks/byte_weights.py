@@ -13,17 +13,28 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from provenance import provenance
 from safetensors.numpy import load_file
 
 import texcodec
 from texcodec.registry import find_set
-from texcodec.training.pictures.byte_weights import synthesis_bytes
+from texcodec.registry.scaled import SUFFIX
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def synthesis_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
+    """Bytes of all arrays of synthesis (scales, biases and rates too), and of the same numbers as float32."""
+    mine = {k: v for k, v in arrays.items() if k.startswith(("synthesis.", "linear.synthesis"))}
+    return (
+        sum(v.nbytes for v in mine.values()),
+        sum(4 * v.size for k, v in mine.items() if not k.endswith(SUFFIX)),
+    )
 
 
 def decoding_seconds(sets: list[str], picture: Path, runs: int = 8) -> dict[str, float]:

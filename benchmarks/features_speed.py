@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from texcodec.examples.shapes import render
 from texcodec.features import encode_tensors, load_feature_set
 from texcodec.features.decode import answer, decode
 from texcodec.features.encode import picture_features
-from texcodec.features.shapes import render
 
 
 def timed(work: Callable[[], Any], runs: int) -> tuple[Any, float]:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from texcodec.crop import Profile
 from texcodec.crop.drawing import draw_probabilities, draw_region
-from texcodec.crop.faces import Drawn, angular_error, draw_faces, draw_fields, save_labelled
 from texcodec.crop.labels import load_labels, working_size
 from texcodec.errors import ImageError, ParameterError, StreamError
+from texcodec.examples.faces import draw_faces, save_labelled
 from texcodec.tiles import Box
 
 
@@ -46,26 +46,6 @@ def test_iris_follows_the_gaze(side: int) -> None:
     rows, columns = np.array(darkest).T
     assert np.corrcoef(columns, drawn.gaze[:, 1])[0, 1] > 0.6
     assert np.corrcoef(rows, drawn.gaze[:, 0])[0, 1] < -0.6
-
-
-def test_fields_have_signal_everywhere_and_faces_have_not() -> None:
-    def signal(drawn: Drawn) -> np.ndarray:
-        """How much the pixels near the four corners follow the yaw."""
-        right = drawn.gaze[:, 1] > np.median(drawn.gaze[:, 1])
-        pixels = drawn.pixels.astype(float)
-        difference = pixels[right].mean(0) - pixels[~right].mean(0)
-        corners = np.array([difference[y : y + 20, x : x + 20] for y in (0, 28) for x in (0, 44)])
-        return np.square(corners).mean((1, 2))
-
-    fields, faces = (signal(draw(40, 64, 48, people=1, seed=1)) for draw in (draw_fields, draw_faces))
-    assert fields.min() > 100
-    assert faces.max() < 0.5 * fields.min()
-
-
-def test_angular_error_of_known_directions() -> None:
-    truth = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, -30.0], [20.0, 20.0]])
-    found = truth + np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 12.0], [0.0, 0.0]])
-    np.testing.assert_allclose(angular_error(found, truth), [0, 5, 12, 0], atol=1e-6)
 
 
 def test_faces_that_cannot_be_drawn_are_refused() -> None:

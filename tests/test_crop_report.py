@@ -8,14 +8,22 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-SPEC = importlib.util.spec_from_file_location(
-    "crop_report", Path(__file__).resolve().parents[1] / "benchmarks" / "crop" / "report.py"
-)
-assert SPEC and SPEC.loader
-report = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(report)
+from texcodec.examples.faces import Drawn, draw_faces
+
+
+def benchmark(name: str) -> Any:
+    path = Path(__file__).resolve().parents[1] / "benchmarks" / "crop" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"crop_{name}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+gaze, report = benchmark("gaze"), benchmark("report")
 
 
 def way(uncoded: float, *points: tuple[float, float]) -> dict[str, Any]:
@@ -110,3 +118,23 @@ def test_section_says_what_was_measured_and_what_was_missed() -> None:
     assert "| error / the best rectangle's | 1.053 | <= 1.05 | **no** |" in text
     assert "+1.0% to +1.0% bytes" in text
     assert "20 minutes" in text
+
+
+def test_fields_have_signal_everywhere_and_faces_have_not() -> None:
+    def signal(drawn: Drawn) -> np.ndarray:
+        """How much the pixels near the four corners follow the yaw."""
+        right = drawn.gaze[:, 1] > np.median(drawn.gaze[:, 1])
+        pixels = drawn.pixels.astype(float)
+        difference = pixels[right].mean(0) - pixels[~right].mean(0)
+        corners = np.array([difference[y : y + 20, x : x + 20] for y in (0, 28) for x in (0, 44)])
+        return np.square(corners).mean((1, 2))
+
+    fields, faces = (signal(draw(40, 64, 48, people=1, seed=1)) for draw in (gaze.draw_fields, draw_faces))
+    assert fields.min() > 100
+    assert faces.max() < 0.5 * fields.min()
+
+
+def test_angular_error_of_known_directions() -> None:
+    truth = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, -30.0], [20.0, 20.0]])
+    found = truth + np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 12.0], [0.0, 0.0]])
+    np.testing.assert_allclose(gaze.angular_error(found, truth), [0, 5, 12, 0], atol=1e-6)

@@ -23,10 +23,16 @@ from texcodec.errors import ParameterError, StreamError  # noqa: E402
 from texcodec.tiles import Box  # noqa: E402
 from texcodec.training.crop.chains import Chains, budget_loss  # noqa: E402
 from texcodec.training.crop.learn import Outcome, learn_crop, load_predictor, split  # noqa: E402
-from texcodec.training.crop.learner import CropSettings, Learner, chain_rate, run  # noqa: E402
+from texcodec.training.crop.learner import CropSettings, Learner, chain_learning_rate  # noqa: E402
 
 SPOTS = Box(3, 10, 30, 15)
 """Two spots, at the ends of this box, tell the two targets; everything else is noise."""
+
+
+def advance(learner: Learner, until: int) -> None:
+    """Take steps up to one."""
+    while learner.step < until:
+        learner.advance()
 
 
 def spots(count: int, seed: int) -> Labelled:
@@ -164,7 +170,7 @@ def test_every_form_with_every_correction_gives_a_sound_profile(form: str, corre
         width=4,
     )  # fmt: skip
     learner = Learner(spots(20, 5), settings)
-    run(learner, settings.steps)
+    advance(learner, settings.steps)
     profile = learner.profile({})
     assert 0.95 * 0.5 <= learner.chains.cost() < 0.5
     assert profile.area == pytest.approx(learner.chains.cost(), rel=1e-4)
@@ -287,9 +293,9 @@ def test_budget_pushes_from_both_sides_and_rests_in_its_band(cost: float, sign: 
 @pytest.mark.parametrize("budget", [0.012, 0.15, 0.9, 1.0])
 @pytest.mark.parametrize("joint", [1, 2, 7])
 def test_cost_is_in_the_band_however_short_the_training(budget: float, joint: int) -> None:
-    settings = replace(SHORT, budget=budget, joint=joint, chain_rate=chain_rate(joint))
+    settings = replace(SHORT, budget=budget, joint=joint, chain_learning_rate=chain_learning_rate(joint))
     learner = Learner(spots(20, 5), settings)
-    run(learner, settings.steps)
+    advance(learner, settings.steps)
     assert 0.95 * budget <= learner.profile({}).area < budget
 
 
@@ -307,7 +313,7 @@ def test_learning_for_a_given_region_sees_nothing_else() -> None:
     for pictures in (data, changed):
         learner = Learner(pictures, SHORT, region)
         learner.level, learner.contrast = 128.0, 40.0
-        run(learner, 6)
+        advance(learner, 6)
         found.append(learner.predict(data))
     np.testing.assert_allclose(*found, atol=1e-5)
     assert learner.worked == 6 * 8 * (30 - 0) * (16 - 8)
@@ -342,7 +348,7 @@ def test_one_target_of_any_size_is_learned(tmp_path: Path) -> None:
     data = spots(300, 7)
     data = Labelled(data.pixels, 5e6 + 2e5 * data.values[:, :1], ("litres",))
     settings = CropSettings(
-        budget=0.3, warm_up=30, joint=80, finish=60, batch=32, chain_rate=chain_rate(80), width=8
+        budget=0.3, warm_up=30, joint=80, finish=60, batch=32, chain_learning_rate=chain_learning_rate(80), width=8
     )
     outcome = learn_crop(data, settings, out=tmp_path / "p.json", work=tmp_path / "w")
     assert outcome.profile.targets == ("litres",)
@@ -359,7 +365,7 @@ def test_narrow_pictures_are_learned_from(size: tuple[int, int]) -> None:
     values = random.uniform(0, 1, (12, 1))
     pixels = np.broadcast_to((200 * values)[:, :, None, None], (12, height, width, 1)).astype(np.uint8)
     learner = Learner(Labelled(pixels, values, ("a",)), SHORT)
-    run(learner, SHORT.steps)
+    advance(learner, SHORT.steps)
     assert learner.profile({}).area == pytest.approx(learner.chains.cost(), rel=1e-4)
     assert np.isfinite(learner.predict(Labelled(pixels, values, ("a",)))).all()
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from texcodec.errors import ParameterError
+from texcodec.examples.shapes import CLASSES, FARTHEST, SEGMENTS, render
 from texcodec.features.metrics import angular_errors
-from texcodec.features.shapes import CLASSES, FARTHEST, SEGMENTS, render
 
 
 def test_a_picture_depends_on_the_seed_and_its_number_alone():

@@ -8,15 +8,13 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
 from texcodec.errors import ImageError, ParameterError  # noqa: E402
-from texcodec.features.examples import class_names, drawn_examples, examples  # noqa: E402
+from texcodec.examples.shapes import render  # noqa: E402
+from texcodec.features.examples import class_names, drawn, examples  # noqa: E402
 from texcodec.training.features import losses  # noqa: E402
 from texcodec.training.features.splitting import split  # noqa: E402
 from texcodec.training.features.task_networks import (  # noqa: E402
     ANSWERS,
-    SPLIT_LAYER,
-    camvid_network,
     shapes_network,
-    tiny_network,
 )
 
 
@@ -24,7 +22,7 @@ from texcodec.training.features.task_networks import (  # noqa: E402
 def test_networks_of_shapes_answer_in_the_size_of_the_picture(kind):
     network = shapes_network(kind).eval()
     x = torch.rand(2, 3, 32, 48) * 255
-    parts = split(network, SPLIT_LAYER).freeze()
+    parts = split(network, "front").freeze()
     h = parts.front(x)
     assert h.shape == (2, 32, 32 // 8, 48 // 8)
     expected = (2, ANSWERS[kind]) if kind == "classification" else (2, ANSWERS[kind], 32, 48)
@@ -32,23 +30,18 @@ def test_networks_of_shapes_answer_in_the_size_of_the_picture(kind):
     assert torch.allclose(parts.tail(h), network(x))
 
 
-def test_networks_of_photographs():
-    assert camvid_network().eval()(torch.rand(1, 3, 48, 64) * 255).shape == (1, 11, 48, 64)
-    assert tiny_network().eval()(torch.rand(2, 3, 64, 64) * 255).shape == (2, 20)
-
-
 def test_unknown_tasks_are_refused():
     with pytest.raises(ParameterError, match="no task 'colour'"):
         shapes_network("colour")
     with pytest.raises(ParameterError, match="no task 'colour'"):
-        next(drawn_examples(0, 1, "colour"))
+        next(drawn(render(0, 1), "colour"))
     with pytest.raises(ParameterError, match="no kind of task"):
         losses.loss_of_kind("colour")
 
 
 def test_a_network_learns_a_renderers_task_in_a_few_steps():
     torch.manual_seed(0)
-    found = list(drawn_examples(5, 24, "depth"))
+    found = list(drawn(render(5, 24), "depth"))
     x = torch.from_numpy(np.stack([e.picture for e in found])).permute(0, 3, 1, 2).float()
     label = torch.from_numpy(np.stack([e.label for e in found]))
     network = shapes_network("depth").train()

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.train
 from feature_training_samples import SMALLEST, codec, exported  # noqa: E402
 
 from texcodec.errors import ParameterError  # noqa: E402
+from texcodec.examples.shapes import render  # noqa: E402
 from texcodec.features import decode_tensors, encode_picture, infer, load_feature_set  # noqa: E402
-from texcodec.features.shapes import render  # noqa: E402
 from texcodec.training.core.settings_json import to_json  # noqa: E402
 from texcodec.training.features.half_precision import with_half_weights  # noqa: E402
 from texcodec.training.features.onnx_parts import export_onnx  # noqa: E402

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
+from integer_oracle import convolve, worst_input  # noqa: E402
 from quantisation_samples import bits, branches, chain, pictures  # noqa: E402
 from torch import nn  # noqa: E402
 
@@ -20,7 +21,6 @@ from texcodec.quantisation import (  # noqa: E402
     integer_layers,
     quantise,
 )
-from texcodec.quantisation.oracle import convolve, worst_input  # noqa: E402
 
 KINDS = {
     "plain": lambda: nn.Conv2d(16, 6, 3, padding=1),

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 from cli_runs import save_photograph  # noqa: E402
+from integer_oracle import convolve, worst_input  # noqa: E402
 from pictures import photograph  # noqa: E402
 from training_samples import SMALLEST, StepClock, sampler, stage, started  # noqa: E402
 
@@ -20,7 +21,6 @@ from texcodec import ParameterError  # noqa: E402
 from texcodec.cli.app import run  # noqa: E402
 from texcodec.networks import IntegerNetwork, check_bound  # noqa: E402
 from texcodec.quantisation import IntegerLayer  # noqa: E402
-from texcodec.quantisation.oracle import convolve, worst_input  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.core.fixed_point import IntegerConv, activation, compute_as_exported  # noqa: E402

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import regions
 import torch
+from gaze import angular_error
 
 import texcodec
 from texcodec.crop import Profile, read_profile
-from texcodec.crop.faces import angular_error, draw_faces
 from texcodec.crop.labels import Labelled, reduce_picture
+from texcodec.examples.faces import draw_faces
 from texcodec.tiles import Box
 from texcodec.training.crop.learner import CropSettings, Learner
 

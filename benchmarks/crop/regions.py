@@ -10,18 +10,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from gaze import angular_error, draw_fields
 
 from texcodec.crop.drawing import draw_probabilities, draw_region
-from texcodec.crop.faces import angular_error, draw_faces, draw_fields
 from texcodec.crop.labels import Labelled
 from texcodec.crop.profile import write_profile
 from texcodec.crop.region import pixel_box
+from texcodec.examples.faces import draw_faces
 from texcodec.tiles import Box
-from texcodec.training.crop.learner import CropSettings, Learner, chain_rate, run
+from texcodec.training.crop.learner import CropSettings, Learner, chain_learning_rate
 
 TARGETS = ("pitch", "yaw")
 SCORED_PEOPLE = 1000
 """Number of the first person that is scored on: nobody of these is learned from."""
+
+
+def advance(learner: Learner, until: int) -> None:
+    """Take steps up to one."""
+    while learner.step < until:
+        learner.advance()
 
 
 def data(sizes: Any, kind: str, work: Path) -> tuple[Labelled, Labelled]:
@@ -59,7 +66,7 @@ def measure(sizes: Any, kind: str, items: Any, work: Path) -> dict[str, Any]:
     def fixed(box: Box, seed: int, steps: int = equal, keep: str = "") -> dict[str, Any]:
         settings = CropSettings(warm_up=0, joint=0, finish=steps, batch=sizes.batch, seed=seed)
         learner = Learner(learned, settings, box)
-        run(learner, settings.steps)
+        advance(learner, settings.steps)
         if keep:
             torch.save(learner.state(), work / f"{keep}.pt")
         return {
@@ -72,16 +79,16 @@ def measure(sizes: Any, kind: str, items: Any, work: Path) -> dict[str, Any]:
     def learn(seed: int, soft: bool) -> dict[str, Any]:
         settings = CropSettings(
             budget=sizes.budget, warm_up=sizes.warm_up, joint=sizes.joint, finish=sizes.fixed, batch=sizes.batch,
-            chain_rate=chain_rate(sizes.joint), seed=seed,
+            chain_learning_rate=chain_learning_rate(sizes.joint), seed=seed,
         )  # fmt: skip
         learner = Learner(learned, settings, soft_finish=soft)
         middle = work / f"{kind}-joint-{seed}.pt"
         if middle.exists():
             learner.restore(torch.load(middle, weights_only=True))
         else:
-            run(learner, settings.warm_up + settings.joint)
+            advance(learner, settings.warm_up + settings.joint)
             torch.save(learner.state(), middle)
-        run(learner, settings.steps)
+        advance(learner, settings.steps)
         profile = learner.profile({"pictures": len(learned.values), "seed": seed, "drawn": kind})
         box = learner.hard_box()
         if not soft:

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from texcodec.examples.shapes import render
 from texcodec.features.examples import examples
-from texcodec.features.shapes import render
 
 TRAINING_SEED, TEST_SEED = 1, 2
 """Seeds of the renderer: no picture is in both."""

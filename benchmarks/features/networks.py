@@ -20,16 +20,12 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from photograph_networks import camvid_network, tiny_network
 from torch import Tensor
 
 from texcodec.features.metrics import Meter
 from texcodec.training.features.losses import loss_of_kind
-from texcodec.training.features.task_networks import (
-    TaskNetwork,
-    camvid_network,
-    shapes_network,
-    tiny_network,
-)
+from texcodec.training.features.task_networks import TaskNetwork, shapes_network
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Recipe:
 
     steps: int
     batch: int
-    rate: float
+    learning_rate: float
     test: int
 
 
@@ -79,13 +75,13 @@ def train(name: str, recipe: Recipe, training: datasets.Data, seed: int = 0) -> 
     torch.manual_seed(seed)
     network = build(name).train()
     loss_of, kind = loss_of_kind(network.kind), network.kind
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=0.02)
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=0.02)
     generator = torch.Generator().manual_seed(seed)
     order = torch.empty(0, dtype=torch.long)
     for step in range(recipe.steps):
         part = step / recipe.steps
         for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * min(1, part / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * part))
+            group["lr"] = recipe.learning_rate * min(1, part / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * part))
         if len(order) < recipe.batch:
             order = torch.cat([order, torch.randperm(len(training.pictures), generator=generator)])
         rows, order = order[: recipe.batch], order[recipe.batch :]

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from texcodec.features.metrics import Meter
 from texcodec.training.features.losses import loss_of_kind, usual_weight
 from texcodec.training.features.splitting import split
-from texcodec.training.features.task_networks import SPLIT_LAYER
 from texcodec.training.features.work import TaskData
 
 
@@ -68,7 +67,7 @@ class Setup:
 def load(name: str, folder: Path | None, work: Path, quick: bool = False) -> Setup:
     """The task of a network, its features computed now if they are not in the work folder."""
     network, facts = networks.get(name, folder, work, quick)
-    parts = split(network, SPLIT_LAYER).freeze()
+    parts = split(network, "front").freeze()
     front, tail = parts.front, parts.tail
     assert front is not None and tail is not None
     training, test = networks.data_of(name, folder, work / "data", quick)

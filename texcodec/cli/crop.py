@@ -128,7 +128,7 @@ def train(
         raise ParameterError('Learning needs torch; install it with: pip install "texcodec[train]".') from None
     from texcodec.crop.labels import load_labels
     from texcodec.training.crop.learn import learn_crop
-    from texcodec.training.crop.learner import CropSettings, chain_rate
+    from texcodec.training.crop.learner import CropSettings, chain_learning_rate
 
     if threads:
         torch.set_num_threads(threads)
@@ -144,7 +144,7 @@ def train(
         warm_up=steps // 7,
         joint=joint,
         finish=steps - steps // 7 - joint,
-        chain_rate=chain_rate(joint),
+        chain_learning_rate=chain_learning_rate(joint),
         batch=batch,
         seed=seed,
     )
@@ -248,7 +248,7 @@ def show(job: _Job, probabilities: str | None) -> int:
 @click.option("-f", "--force", is_flag=True, help="Replace a labels.csv and pictures that are there already.")
 def faces(folder: Path, count: int, people: int, width: int, seed: int, force: bool) -> int:
     """Draw faces with known gaze into FOLDER, with labels.csv, to try things out."""
-    from texcodec.crop.faces import LABELS, draw_faces, save_labelled
+    from texcodec.examples.faces import LABELS, draw_faces, save_labelled
 
     if folder.is_dir():
         check_output(folder / LABELS, force=force)

@@ -10,22 +10,13 @@ from typing import Any
 import click
 
 from texcodec.cli.console import Console
-from texcodec.cli.train import Minutes
+from texcodec.cli.options import Converted, needs_torch
 from texcodec.errors import ParameterError
+from texcodec.training.core.times import minutes as to_minutes
 
 PRESETS = ("shapes",)
 SHAPES_TASKS = ("classification", "segmentation", "normals", "depth")
 # The two lists are those of texcodec.training.features, which needs torch: the help shall not.
-
-
-def _needs_torch() -> None:
-    try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
-        raise ParameterError(
-            'Training needs torch and onnx; install them with: pip install "texcodec[train]".'
-        ) from None
 
 
 def _source(spec: Path | None, preset: str | None, options: str) -> None:
@@ -46,7 +37,7 @@ work_option = click.option(
 minutes_option = click.option(
     "--time",
     "minutes",
-    type=Minutes(),
+    type=Converted("time", to_minutes),
     help="Time to train, networks not counted; default: as the spec says, or 10m.",
 )
 threads_option = click.option(
@@ -82,7 +73,7 @@ def train(
     again. Needs `pip install "texcodec[train]"`.
     """
     _source(spec, preset, "shapes")
-    _needs_torch()
+    needs_torch()
     from texcodec.training.core.settings_json import read_json_file
     from texcodec.training.features.command import default_name, train_features
     from texcodec.training.features.spec import SPEC_PRESETS, spec_of
@@ -133,7 +124,7 @@ def add_task(
     (docs/guides/train-features.md).
     """
     _source(spec, preset, "|".join(SHAPES_TASKS))
-    _needs_torch()
+    needs_torch()
     from texcodec.training.core.settings_json import read_json_file
     from texcodec.training.features import new_task
     from texcodec.training.features.spec import new_task_of, shapes_new_task

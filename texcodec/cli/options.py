@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from texcodec.cli.console import Console
+from texcodec.errors import ParameterError
 from texcodec.limits import DEFAULT_LIMITS, Limits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -34,6 +35,34 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+def needs_torch() -> None:
+    """Refuse to train where torch or onnx is missing.
+
+    Raises:
+        ParameterError: says how to install them.
+    """
+    try:
+        import onnx  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError:
+        raise ParameterError(
+            'Training needs torch and onnx; install them with: pip install "texcodec[train]".'
+        ) from None
+
+
+class Converted(click.ParamType):
+    """Texts that a function turns into values; it raises ValueError with a sentence."""
+
+    def __init__(self, name: str, convert: Callable[[str], Any]) -> None:
+        self.name, self._convert = name.lower(), convert
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._convert(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Region(click.ParamType):

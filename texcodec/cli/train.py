@@ -11,26 +11,14 @@ from typing import Any
 import click
 
 from texcodec.cli.console import Console
+from texcodec.cli.options import Converted, needs_torch
 from texcodec.errors import ParameterError
-from texcodec.training.pictures.options import Option, Options, declared, work_beside
-
-
-class _Value(click.ParamType[Any]):
-    """The value of an option as its declaration converts it."""
-
-    def __init__(self, option: Option) -> None:
-        self.name, self.option = option.metavar.lower(), option
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self.option.convert(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+from texcodec.training.pictures.options import Options, declared, work_beside
 
 
 def _declared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, option in reversed(list(declared())):
-        kind = click.Choice(option.choices) if option.choices else _Value(option)
+        kind = click.Choice(option.choices) if option.choices else Converted(option.metavar, option.convert)
         settings: dict[str, Any] = {"metavar": option.metavar} if option.metavar else {}
         command = click.option(
             option.flag, name, type=kind, multiple=option.repeated, help=option.help, **settings
@@ -81,13 +69,7 @@ def command(
     base = out or checkpoint
     if work is None and base is None:
         raise ParameterError("Without --out, name a folder for the checkpoints with --work.")
-    try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
-        raise ParameterError(
-            'Training needs torch and onnx; install them with: pip install "texcodec[train]".'
-        ) from None
+    needs_torch()
     from texcodec.training.pictures.command import train
 
     if out is not None:

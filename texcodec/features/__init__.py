@@ -31,7 +31,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    # shapes and metrics are used without the codec, whose imports take a while
+    # metrics are used without the codec, whose imports take a while
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

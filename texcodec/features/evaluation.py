@@ -13,13 +13,13 @@ import numpy as np
 
 from ..container import Reader, unpack_stream
 from ..errors import ParameterError
+from ..examples.shapes import render
 from ..registry import FeatureSet
 from ..registry.feature_manifest import TaskInfo
 from .decode import answer, decode_stream
 from .encode import feature_file, picture_features, tensor_stream
 from .examples import examples
 from .metrics import MEASURES, Meter
-from .shapes import render
 
 SHAPES = "shapes"
 """Name of the data that are drawn instead of read."""

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError, ParameterError
-from .shapes import Scenes, render
+from ..examples.shapes import Scenes
 
 PICTURES = (".jpg", ".jpeg", ".png")
 """File names of pictures end in one of these."""
@@ -87,12 +87,6 @@ def drawn(scenes: Scenes, kind: str) -> Iterator[Example]:
         raise ParameterError(f"The renderer has no task {kind!r}; choose from {', '.join(labels)}.")
     for i in range(len(scenes)):
         yield Example(f"{i:05d}", scenes.pictures[i], np.asarray(labels[kind][i]))
-
-
-def drawn_examples(seed: int, count: int, kind: str, **sizes: int) -> Iterator[Example]:
-    """``drawn(render(seed, count, ...), kind)``, rendered a few at a time."""
-    for first in range(0, count, 64):
-        yield from drawn(render(seed, min(64, count - first), first=first, **sizes), kind)
 
 
 def _pictures(folder: Path) -> list[Path]:

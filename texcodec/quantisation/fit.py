@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..training.core.descent import Descent, cosine
 from .convergence import Convergence
 from .conversion import Inputs
 from .joint import Criterion, Distance, Losses, losses
@@ -31,21 +31,21 @@ class FitSettings:
     """How to train.
 
     Attributes:
-        rate: peak learning rate of weights (Adam).
-        step_rate: learning rate of the logarithms of steps, as a fraction of ``rate``.
+        learning_rate: of weights (Adam), at its peak.
+        step_learning_rate: of the logarithms of steps, as a fraction of ``learning_rate``.
         warm_up: share of the training in which the learning rate rises; then it falls as a cosine, to nothing.
         clip: largest norm of the gradient.
     """
 
-    rate: float = 1e-3
-    step_rate: float = 1.0
+    learning_rate: float = 1e-3
+    step_learning_rate: float = 1.0
     warm_up: float = 0.05
     clip: float = 1.0
 
     def __post_init__(self) -> None:
         check(
-            0 < self.rate <= 1 and self.step_rate >= 0,
-            "rate must be above 0 and at most 1, step_rate not negative.",
+            0 < self.learning_rate <= 1 and self.step_learning_rate >= 0,
+            "learning_rate must be above 0 and at most 1, step_learning_rate not negative.",
         )
         check(0 < self.warm_up < 1 and self.clip > 0, "warm_up must be between 0 and 1, clip above 0.")
 
@@ -73,19 +73,19 @@ class Trainer:
         self.weights, self.settings = weights or LossWeights(), settings or FitSettings()
         steps = {id(m.log2) for m in network.modules() if isinstance(m, LearnedStep)}
         parameters = [p for p in network.parameters() if p.requires_grad]
-        self._groups = [
-            ([p for p in parameters if id(p) not in steps], 1.0),
-            ([p for p in parameters if id(p) in steps], self.settings.step_rate),
+        groups = [
+            {"params": [p for p in parameters if id(p) not in steps]},
+            {"params": [p for p in parameters if id(p) in steps], "factor": self.settings.step_learning_rate},
         ]
-        self._optimizer = torch.optim.Adam([{"params": group} for group, _ in self._groups if group])
-        self._parameters = parameters
+        optimizer = torch.optim.Adam([group for group in groups if group["params"]], fused=True)
+        self._descent = Descent(optimizer, parameters, self.settings.clip)
 
     def learning_rate(self, progress: float) -> float:
         """Of weights, after a share ``progress`` (0 to 1) of the training."""
         s = self.settings
         if progress < s.warm_up:
-            return s.rate * max(progress, 1e-3) / s.warm_up
-        return s.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - s.warm_up) / (1 - s.warm_up))))
+            return s.learning_rate * max(progress, 1e-3) / s.warm_up
+        return s.learning_rate * cosine((progress - s.warm_up) / (1 - s.warm_up))
 
     def step(self, inputs: Inputs, target: Any, progress: float) -> Losses:
         """One step on one batch; returns its losses, detached.
@@ -93,18 +93,13 @@ class Trainer:
         Raises:
             FloatingPointError: the loss or its gradient is not finite.
         """
-        rate = self.learning_rate(progress)
-        factors = [factor for group, factor in self._groups if group]
-        for group, factor in zip(self._optimizer.param_groups, factors):
-            group["lr"] = rate * factor
         weights = self.weights.at(progress)
         found = losses(self.network, inputs, target, self.criterion, weights, self.distance)
-        self._optimizer.zero_grad(set_to_none=True)
+        self._descent.clear()
         found.total.backward()
-        norm = nn.utils.clip_grad_norm_(self._parameters, self.settings.clip)
-        if not math.isfinite(float(norm)):
+        _, bad = self._descent.step(self.learning_rate(progress))
+        if bad:
             raise FloatingPointError("The loss or its gradient is not finite; lower the learning rate.")
-        self._optimizer.step()
         return Losses(
             *(t.detach() for t in (found.total, found.quantised, found.auxiliary, found.distillation))
         )

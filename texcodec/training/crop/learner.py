@@ -11,7 +11,6 @@ as the region shrinks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ from ...crop.profile import FORMS, Profile
 from ...crop.region import hard_region, pixel_box, reference_pixel
 from ...errors import ParameterError
 from ...tiles import Box
+from ..core.descent import Descent, cosine
 from .chains import BAND, Chains, expected_cost
 from .network import TaskNetwork, aligned
 
@@ -53,7 +53,7 @@ class CropSettings:
         form, correction, reference: of the chains, see ``Profile``.
         warm_up, joint, finish: steps of the three phases.
         batch: pictures a step.
-        rate, chain_rate: learning rates of the network (Adam) and of the chains.
+        learning_rate, chain_learning_rate: of the network (Adam) and of the chains.
         noise: standard deviation of noise added to standardised pixels in the joint phase. As it comes after the mask,
             a dimmed pixel tells less: the network cannot undo the mask by amplifying.
         width: channels of the network.
@@ -68,8 +68,8 @@ class CropSettings:
     joint: int = 1200
     finish: int = 600
     batch: int = 64
-    rate: float = 2e-3
-    chain_rate: float = 0.02
+    learning_rate: float = 2e-3
+    chain_learning_rate: float = 0.02
     noise: float = 0.2
     width: int = 32
     seed: int = 1
@@ -88,7 +88,7 @@ class CropSettings:
         return self.warm_up + self.joint + self.finish
 
 
-def chain_rate(joint: int) -> float:
+def chain_learning_rate(joint: int) -> float:
     """A learning rate of the chains that suits so many joint steps: fewer steps must be larger."""
     return 0.02 * math.sqrt(1200 / max(joint, 1))
 
@@ -121,9 +121,11 @@ class Learner:
         self.chains = Chains(self.pixel, self.size, settings.form, settings.correction)
         self.network = TaskNetwork(data.pixels.shape[3], len(data.targets), self.size, settings.width)
         self.opening = max(self.chains.cost(), settings.budget)
-        self.weights_by = torch.optim.Adam(self.network.parameters(), settings.rate, fused=True)
-        self.ends_by = torch.optim.SGD(self.chains.ends.parameters(), settings.chain_rate, momentum=0.9, dampening=0.9)
-        self.rests_by = torch.optim.Adam(self.chains.rests.parameters(), settings.chain_rate, (0.9, 0.99))
+        self.weights_by = torch.optim.Adam(self.network.parameters(), fused=True)
+        self.descent = Descent(self.weights_by, list(self.network.parameters()), clip=1.0)
+        speed = settings.chain_learning_rate
+        self.ends_by = torch.optim.SGD(self.chains.ends.parameters(), speed, momentum=0.9, dampening=0.9)
+        self.rests_by = torch.optim.Adam(self.chains.rests.parameters(), speed, (0.9, 0.99))
         self.pixels = torch.from_numpy(np.ascontiguousarray(data.pixels.transpose(0, 3, 1, 2)))
         sample = data.pixels[:: max(1, len(data.pixels) // 256)].astype(np.float32)
         self.level, self.contrast = float(sample.mean()), float(sample.std()) or 1.0
@@ -137,7 +139,8 @@ class Learner:
     def advance(self) -> dict[str, float]:
         """One step; returns what a log shows: the phase, the losses and the cost."""
         phase, part = self._phase()
-        self._set_rate(phase, part)
+        # a network for a fixed region has no phases before; it gets the whole of its time on one slope
+        self.learning_rate = self.settings.learning_rate * (cosine(part) if phase == "finish" else 1.0)
         batch = torch.from_numpy(self.random.integers(0, len(self.values), self.settings.batch))
         self.step += 1
         if phase != "joint":
@@ -156,7 +159,7 @@ class Learner:
             facts = self._teach_chains(batch, part)
         if self.step == self.settings.warm_up + self.settings.joint:
             self.chains.narrow(1.0)
-            self.chains.settle(self.settings.budget)  # what the task could say of the budget, it has said
+            self.chains.settle(self.settings.budget)  # from here on only the network learns
         return facts
 
     def _phase(self) -> tuple[str, float]:
@@ -174,18 +177,11 @@ class Learner:
         gone = min(part / SHRINKING, 1)
         return float(self.opening ** (1 - gone) * self.settings.budget**gone)
 
-    def _set_rate(self, phase: str, part: float) -> None:
-        # a network for a fixed region has no phases before; it gets the whole of its time on one slope
-        fall = part if phase == "finish" else 0.0
-        for group in self.weights_by.param_groups:
-            group["lr"] = self.settings.rate * (0.5 + 0.5 * math.cos(math.pi * min(fall, 1)))
-
     def _teach_network(self, batch: Tensor, rows: Tensor, columns: Tensor, noise: float) -> float:
         loss = F.mse_loss(self._seen(batch, rows, columns, noise), self.values[batch])
-        self.weights_by.zero_grad()
+        self.descent.clear()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.weights_by.step()
+        self.descent.step(self.learning_rate)
         return float(loss.detach())
 
     def _teach_chains(self, batch: Tensor, part: float) -> dict[str, float]:
@@ -319,14 +315,6 @@ class Learner:
 
     def _standardised(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy((values - self.mean) / self.spread).float()
-
-
-def run(learner: Learner, until: int, log: Callable[[int, dict[str, float]], None] | None = None) -> None:
-    """Advance to a step."""
-    while learner.step < until:
-        facts = learner.advance()
-        if log:
-            log(learner.step, facts)
 
 
 def _cut(pixels: Tensor, box: Box) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError
+from ...examples.shapes import render
 from ...features.examples import Example, drawn, examples
-from ...features.shapes import render
 from .spec import DataSpec, TaskSpec
 
 AT_ONCE = 16

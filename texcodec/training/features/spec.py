@@ -122,7 +122,7 @@ SHAPES_NETWORK = "texcodec.training.features.task_networks:shapes_network"
 
 def shapes_task(kind: str, minutes: float) -> dict[str, Any]:
     """The spec of one of the renderer's tasks, with a network that is trained for so long."""
-    from ...features.shapes import CLASSES, SEGMENTS
+    from ...examples.shapes import CLASSES, SEGMENTS
 
     classes = {"classification": CLASSES, "segmentation": SEGMENTS}.get(kind, ())
     names = {"classification": "class"}

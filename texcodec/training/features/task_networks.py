@@ -1,4 +1,4 @@
-"""Small task networks: for the renderer's tasks, for road scenes and for small photographs.
+"""Small task networks for the renderer's tasks.
 
 Each one is ``front`` (picture to features) followed by ``tail`` (features to answer), with nothing that bypasses the
 layer between them, and takes RGB pictures from 0 to 255. They are ordinary torch modules: everything that codes
@@ -11,10 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import ParameterError
-from ...features.shapes import CLASSES, SEGMENTS
-
-SPLIT_LAYER = "front"
-"""The layer after which these networks are split."""
+from ...examples.shapes import CLASSES, SEGMENTS
 
 ANSWERS = {"classification": len(CLASSES), "segmentation": len(SEGMENTS), "normals": 3, "depth": 1}
 """Channels of the answer in each of the renderer's tasks."""
@@ -37,17 +34,6 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(self.first(x)))
-
-
-class Resize(nn.Module):
-    """Bilinear enlargement by a whole factor."""
-
-    def __init__(self, factor: int) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=float(self.factor), mode="bilinear", align_corners=False)
 
 
 class TaskNetwork(nn.Module):
@@ -86,44 +72,8 @@ def shapes_network(kind: str, width: int = 32) -> TaskNetwork:
         Block(w),
     )
     return TaskNetwork(
-        kind, front, _class_tail(w, 48, ANSWERS[kind]) if kind == "classification" else _map_tail(w, kind)
+        kind, front, class_tail(w, 48, ANSWERS[kind]) if kind == "classification" else _map_tail(w, kind)
     )
-
-
-def camvid_network(width: int = 48, classes: int = 11) -> TaskNetwork:
-    """A network that segments road scenes; features at 1/8 of the picture's size, no connection around them."""
-    front = nn.Sequential(
-        Normalise(),
-        convolution(3, 16, stride=2),
-        convolution(16, 32, stride=2),
-        convolution(32, width, stride=2),
-        Block(width),
-    )
-    tail = nn.Sequential(
-        convolution(width, 64, stride=2),
-        Block(64),
-        Block(64, dilation=2),
-        Block(64, dilation=4),
-        Resize(2),
-        convolution(64, 48),
-        nn.Conv2d(48, classes * 4, 1),
-        nn.PixelShuffle(2),
-        Resize(4),
-    )
-    return TaskNetwork("segmentation", front, tail)
-
-
-def tiny_network(width: int = 48, classes: int = 20) -> TaskNetwork:
-    """A network that classifies photographs of 64 x 64 pixels; features at 1/8 of the picture's size."""
-    front = nn.Sequential(
-        Normalise(),
-        convolution(3, 24, stride=2),
-        convolution(24, 40, stride=2),
-        Block(40),
-        convolution(40, width, stride=2),
-        Block(width),
-    )
-    return TaskNetwork("classification", front, _class_tail(width, 96, classes))
 
 
 def convolution(
@@ -137,7 +87,8 @@ def convolution(
     return nn.Sequential(*layers, *([nn.ReLU()] if rectify else []))
 
 
-def _class_tail(inputs: int, width: int, classes: int) -> nn.Module:
+def class_tail(inputs: int, width: int, classes: int) -> nn.Module:
+    """Features to ``classes`` logits."""
     return nn.Sequential(
         convolution(inputs, width, stride=2),
         Block(width),

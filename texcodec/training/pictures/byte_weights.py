@@ -23,12 +23,3 @@ def byte_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         else:
             found[key] = array
     return found
-
-
-def synthesis_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
-    """Bytes of all arrays of synthesis (scales, biases and rates too), and of the same numbers as float32."""
-    mine = {k: v for k, v in arrays.items() if k.startswith(("synthesis.", "linear.synthesis"))}
-    return (
-        sum(v.nbytes for v in mine.values()),
-        sum(4 * v.size for k, v in mine.items() if not k.endswith(SUFFIX)),
-    )

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from .export import IntegerLayer
+from texcodec.quantisation import IntegerLayer
 
 
 def convolve(

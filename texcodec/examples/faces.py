@@ -3,8 +3,6 @@
 Where the eyes look is drawn exactly: a pupil is displaced by the sine of the gaze angles. Nose, mouth and the face's
 outline follow the head, whose turn is only correlated with the gaze, so that they tell something of it but not
 enough. Everything comes from the seed, and the same face can be drawn in any size.
-
-A second kind of picture, fields of many small eyes, is the control: there the signal is everywhere.
 """
 
 from __future__ import annotations
@@ -27,9 +25,6 @@ KAPPA = 0.8
 """Standard deviation in degrees of a person's constant between where the eyes point and where they look."""
 EYE_REACH = 0.07
 """Displacement of the iris, in widths of the picture, for a gaze of 90 degrees."""
-FIELD_COLUMNS, FIELD_ROWS = 8, 6
-FIELD_SPREAD = 14.0
-"""Eyes of a field picture, and the standard deviation in degrees of each one's deviation from the truth."""
 ASPECT = 0.75
 LABELS = "labels.csv"
 """Name of the table beside drawn pictures."""
@@ -57,12 +52,7 @@ def draw_faces(count: int, width: int, height: int, *, people: int, seed: int, f
         count: pictures; picture i is one of person ``first_person + i % people``.
         seed: of poses and noise; a person looks the same for every seed.
     """
-    return _drawn(count, width, height, people, seed, first_person, _draw_face)
-
-
-def draw_fields(count: int, width: int, height: int, *, people: int, seed: int, first_person: int = 0) -> Drawn:
-    """The control: eyes all over the picture, each of which tells the gaze with an error of its own."""
-    return _drawn(count, width, height, people, seed, first_person, _draw_field)
+    return draw(count, width, height, people, seed, first_person, _draw_face)
 
 
 def save_labelled(drawn: Drawn, folder: Path) -> Path:
@@ -81,29 +71,19 @@ def save_labelled(drawn: Drawn, folder: Path) -> Path:
     return table
 
 
-def angular_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Angles in degrees between gaze directions; N x 2 (pitch, yaw in degrees) each, returns N."""
-    a, b = (_direction(np.radians(np.asarray(g, float))) for g in (found, truth))
-    return np.degrees(np.arccos(np.clip((a * b).sum(-1), -1, 1)))
-
-
-def _direction(gaze: np.ndarray) -> np.ndarray:
-    pitch, yaw = gaze[:, 0], gaze[:, 1]
-    return np.stack([np.cos(pitch) * np.sin(yaw), np.sin(pitch), np.cos(pitch) * np.cos(yaw)], -1)
-
-
-def _drawn(
-    count: int, width: int, height: int, people: int, seed: int, first: int, draw: Callable[..., Any]
+def draw(
+    count: int, width: int, height: int, people: int, seed: int, first: int, picture: Callable[..., Any]
 ) -> Drawn:
+    """Pictures and labels; arguments as for ``draw_faces``, and what draws one ``picture``."""
     if min(count, people) < 1 or min(width, height) < 8:
         raise ParameterError("Drawing needs at least one picture and person, and 8 pixels a side.")
-    canvas = _Canvas(width, height)
+    canvas = Canvas(width, height)
     pixels = np.empty((count, height, width), np.uint8)
     gaze, who = np.empty((count, 2)), np.empty(count, int)
     for i in range(count):
         who[i] = first + i % people
         # streams of their own: the pose does not depend on the size, and a person not on the picture
-        pixels[i], gaze[i] = draw(
+        pixels[i], gaze[i] = picture(
             canvas,
             np.random.default_rng([1, who[i]]),
             np.random.default_rng([2, seed, i, first]),
@@ -112,7 +92,7 @@ def _drawn(
     return Drawn(pixels, gaze, who)
 
 
-class _Canvas:
+class Canvas:
     """Paints shapes with soft edges. Coordinates: x from -0.5 to 0.5 across, y likewise in widths, down."""
 
     def __init__(self, width: int, height: int) -> None:
@@ -179,20 +159,20 @@ class _Canvas:
         return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def _pose(pose: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def pose_of(pose: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Head and gaze: pitch and yaw in degrees each."""
     head = pose.uniform(-1, 1, 2) * (HEAD_PITCH, HEAD_YAW)
     return head, head + np.clip(pose.normal(0, EYE_SPREAD, 2), -15, 15)
 
 
-def _looking(gaze: np.ndarray) -> tuple[float, float]:
+def looking(gaze: np.ndarray) -> tuple[float, float]:
     """Displacement of an iris in widths of the picture."""
     pitch, yaw = np.radians(gaze)
     return EYE_REACH * float(np.sin(yaw)), -EYE_REACH * float(np.sin(pitch))
 
 
 def _draw_face(
-    canvas: _Canvas, person: np.random.Generator, pose: np.random.Generator, noise: np.random.Generator
+    canvas: Canvas, person: np.random.Generator, pose: np.random.Generator, noise: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     skin, iris_level = person.uniform(110, 190), person.uniform(30, 80)
     apart, eye_rx = person.normal(0.24, 0.006), person.uniform(0.064, 0.076)
@@ -202,7 +182,7 @@ def _draw_face(
     kappa = person.normal(0, KAPPA, 2)
     pores = person.integers(1 << 30)
 
-    head, gaze = _pose(pose)
+    head, gaze = pose_of(pose)
     shift_x, shift_y = pose.normal(0, 0.008, 2)
     scale = pose.normal(1, 0.015)
     light = pose.uniform(-40, 40, 2)
@@ -217,7 +197,7 @@ def _draw_face(
     for side in (-1, 1):
         ex, ey = cx + side * apart * scale, cy
         canvas.ellipse(ex, ey, 1.35 * eye_rx * scale, 1.9 * eye_ry * scale, skin - 25, soft=0.02)
-        dx, dy = _looking(gaze + kappa)
+        dx, dy = looking(gaze + kappa)
         canvas.eye(ex, ey, eye_rx * scale, eye_ry * scale, (dx * scale, dy * scale, iris_r * scale),
                    (215.0, iris_level), (0.008, -0.010))  # fmt: skip
         canvas.ellipse(ex, ey - brow_gap * scale, 0.075, 0.011, brow, soft=0.006)
@@ -228,20 +208,4 @@ def _draw_face(
         canvas.ellipse(tip_x + side * 0.02, tip_y + 0.018, 0.009, 0.006, skin - 70, soft=0.006)
     canvas.ellipse(cx + 0.05 * turn_x, cy + 0.255 + 0.03 * turn_y, mouth, 0.018, skin - 55, soft=0.01)
     canvas.image += light[0] * canvas.x + light[1] * canvas.y
-    return canvas.finish(noise, 4.0), gaze
-
-
-def _draw_field(
-    canvas: _Canvas, person: np.random.Generator, pose: np.random.Generator, noise: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    skin, iris_level = person.uniform(110, 190), person.uniform(30, 80)
-    _, gaze = _pose(pose)
-    canvas.begin()
-    canvas.image += skin - 128 + canvas.texture(pose, 10, 40)
-    for row in range(FIELD_ROWS):
-        for column in range(FIELD_COLUMNS):
-            dx, dy = _looking(gaze + pose.normal(0, FIELD_SPREAD, 2))
-            cx = (column + 0.5) / FIELD_COLUMNS - 0.5 + pose.normal(0, 0.004)
-            cy = ((row + 0.5) / FIELD_ROWS - 0.5) * ASPECT + pose.normal(0, 0.004)
-            canvas.eye(cx, cy, 0.052, 0.040, (0.7 * dx, 0.7 * dy, 0.022), (215.0, iris_level), (0.006, -0.008))
     return canvas.finish(noise, 4.0), gaze
