@@ -14,14 +14,12 @@ import numpy as np
 from ..constants import (
     ACTIVATION_MAX,
     ACTIVATION_ONE,
-    HYPER_MAX,
     HYPER_ONE,
     HYPER_STRIDE,
-    MEAN_MAX,
     MEAN_ONE,
-    SCALE_LEVELS,
 )
 from ..entropy import SymbolReader, SymbolWriter
+from ..entropy.symbols import CodedSymbols, predictions, round_hyper
 from ..networks import finite
 from ..registry import ModelSet
 from ..tiles import Grid
@@ -30,15 +28,11 @@ from .tile import AnalysedTile, TileLatents
 
 
 @dataclass(frozen=True)
-class TileSymbols:
-    """Everything entropy-coded of one tile.
+class TileSymbols(CodedSymbols):
+    """Everything entropy-coded of one tile; hyper latents are Z x ceil(h/4) x ceil(w/4).
 
     Attributes:
         class_index, rate_index: of the tile.
-        hyper: int32 Z x ceil(h/4) x ceil(w/4) hyper latents, in [-31, 31].
-        symbols: int32 C x h x w residual symbols.
-        values: int32 C x h x w decoded latents in 1/16 symbol: 16 * symbols + means.
-        scales: int32 C x h x w scale indices in [0, 63].
         slices: number of slices that are coded; latents of the others are 0.
         gains: float32 that broadcasts to C x h x w, what latents were multiplied by before they were coded;
             None for 1.
@@ -46,10 +40,6 @@ class TileSymbols:
 
     class_index: int
     rate_index: int
-    hyper: np.ndarray
-    symbols: np.ndarray
-    values: np.ndarray
-    scales: np.ndarray
     slices: int
     gains: np.ndarray | None = None
 
@@ -59,10 +49,6 @@ class TileSymbols:
         if self.gains is not None:
             values /= self.gains
         return TileLatents(self.class_index, self.rate_index, values)
-
-    def canonical_bytes(self) -> bytes:
-        """The symbols as bytes, for checksums: hyper latents as int8, then symbols as little-endian int16."""
-        return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
 
 
 Positions = np.ndarray | slice
@@ -100,9 +86,7 @@ class Walk:
             at: its positions.
             out: integers, 2c x n: means and scale indices there, not yet clamped.
         """
-        half = len(out) // 2
-        means = np.clip(out[:half], -MEAN_MAX, MEAN_MAX).astype(np.int32)
-        scales = np.clip(out[half:], 0, SCALE_LEVELS - 1).astype(np.int32)
+        means, scales = predictions(out)
         new = self.choose(channels, at, means, scales)
         for whole, part in (
             (self.symbols, new),
@@ -165,7 +149,7 @@ class LatentCoder:
         shape = 1, models.manifest.hyper_channels, -(-h // HYPER_STRIDE), -(-w // HYPER_STRIDE)
         bias = models.hyper_bias(class_index, rate_index)
         raw = finite(models.hyper_analysis(class_index)(shape, latents=padded, rate_bias=bias))[0]
-        hyper = np.clip(np.floor(raw + 0.5), -HYPER_MAX, HYPER_MAX).astype(np.int32)
+        hyper = round_hyper(raw)
         features = self._hyper_features(hyper, class_index, rate_index, (h, w))
         gains = self._gains(features)
         worth, targets = symbol_worth(models, rate_index, distortion_scale), self._targets(latents, gains)
@@ -175,9 +159,9 @@ class LatentCoder:
             of_slice = None if worth is None else worth[channels]
             return round_residual(residual, scales, models.symbol_tables, of_slice)
 
-        symbols, values, scales = self._walk(features, choose, len(self.bounds) - 1)
         slices = len(self.bounds) - 1
-        return TileSymbols(class_index, rate_index, hyper, symbols, values, scales, slices, gains)
+        symbols, values, scales = self._walk(features, choose, slices)
+        return TileSymbols(hyper, symbols, values, scales, class_index, rate_index, slices, gains)
 
     def _gains(self, features: np.ndarray) -> np.ndarray | None:
         """What latents are multiplied by before they are coded; None for 1."""
@@ -205,16 +189,7 @@ class LatentCoder:
         except for tiny tiles.
         """
         models = self.models
-        tables = models.symbol_tables
-        scales, symbols = tile.scales.ravel(), tile.symbols.ravel()
-        support = tables.support[scales]
-        outside = np.abs(symbols) > support
-        place = tables.offsets[scales] + np.where(outside, 2 * support + 1, symbols + support)
-        bits = float(tables.costs[place][scales > 0].sum()) + 16.0 * float(outside.sum())
-        hyper = models.hyper_tables
-        rows = models.hyper_row(tile.rate_index) + np.arange(len(tile.hyper))
-        place = hyper.offsets[rows][:, None] + flat(tile.hyper) + HYPER_MAX
-        return bits + float(hyper.costs[place].sum())
+        return tile.bits(models.symbol_tables, models.hyper_tables, models.hyper_row(tile.rate_index))
 
     # Decoding
 
@@ -247,7 +222,7 @@ class LatentCoder:
         features = self._hyper_features(hyper, class_index, rate_index, shape)
         symbols, values, scales = self._walk(features, decode, slices)
         gains = self._gains(features)
-        return TileSymbols(class_index, rate_index, hyper, symbols, values, scales, slices, gains)
+        return TileSymbols(hyper, symbols, values, scales, class_index, rate_index, slices, gains)
 
     # Both
 

@@ -6,35 +6,13 @@ integers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ..constants import ACTIVATION_ONE, HYPER_MAX, MEAN_MAX, MEAN_ONE, SCALE_LEVELS, SIDE_ONE, SYMBOL_MAX
+from ..constants import ACTIVATION_ONE, MEAN_ONE, SIDE_ONE, SYMBOL_MAX
 from ..entropy import SymbolReader, SymbolWriter
+from ..entropy.symbols import CodedSymbols, predictions, round_hyper
 from ..networks import finite
 from ..registry import FeatureSet
-
-
-@dataclass
-class FeatureSymbols:
-    """Everything entropy-coded of one stream.
-
-    Attributes:
-        hyper: int32 V, in [-31, 31].
-        symbols: int32 M x h x w residual symbols.
-        values: int32 M x h x w decoded latents in 1/16 symbol: 16 * symbols + means.
-        scales: int32 M x h x w scale indices in [0, 63].
-    """
-
-    hyper: np.ndarray
-    symbols: np.ndarray
-    values: np.ndarray
-    scales: np.ndarray
-
-    def canonical_bytes(self) -> bytes:
-        """The symbols as bytes, for checksums: side information as int8, then symbols as little-endian int16."""
-        return self.hyper.astype(np.int8).tobytes() + self.symbols.astype("<i2").tobytes()
 
 
 class FeatureCoder:
@@ -43,7 +21,7 @@ class FeatureCoder:
     def __init__(self, features: FeatureSet) -> None:
         self.features = features
 
-    def quantise(self, latents: np.ndarray, level: int) -> FeatureSymbols:
+    def quantise(self, latents: np.ndarray, level: int) -> CodedSymbols:
         """Extract the side information, and round the latents around the means that the decoder will predict.
 
         Args:
@@ -56,32 +34,26 @@ class FeatureCoder:
         scaled = latents * features.gains[level][:, None, None]
         shape = 1, features.manifest.hyper_channels, 1, 1
         raw = finite(features.hyper_extractor().ordered(shape, scaled[None]))[0, :, 0, 0]
-        hyper = np.clip(np.floor(raw + np.float32(0.5)), -HYPER_MAX, HYPER_MAX).astype(np.int32)
+        hyper = round_hyper(raw)
         means, scales = self._predict(hyper, level, (latents.shape[1], latents.shape[2]))
         residual = np.floor(scaled - means.astype(np.float32) / np.float32(MEAN_ONE) + np.float32(0.5))
         symbols = np.clip(residual, -SYMBOL_MAX, SYMBOL_MAX).astype(np.int32)
         symbols[scales == 0] = 0
-        return FeatureSymbols(hyper, symbols, MEAN_ONE * symbols + means, scales)
+        return CodedSymbols(hyper, symbols, MEAN_ONE * symbols + means, scales)
 
-    def write(self, coded: FeatureSymbols, level: int) -> bytes:
+    def write(self, coded: CodedSymbols, level: int) -> bytes:
         """The payload of a stream (docs/format.md, "The rANS stream")."""
         features, writer = self.features, SymbolWriter()
         writer.rows(coded.hyper[:, None], features.hyper_tables, self._hyper_row(level))
         writer.indexed(coded.symbols.ravel(), coded.scales.ravel(), features.symbol_tables)
         return writer.finish()
 
-    def bits(self, coded: FeatureSymbols, level: int) -> float:
+    def bits(self, coded: CodedSymbols, level: int) -> float:
         """Bits of a stream's payload from the tables, without coding it."""
-        tables, hyper = self.features.symbol_tables, self.features.hyper_tables
-        scales, symbols = coded.scales.ravel(), coded.symbols.ravel()
-        support = tables.support[scales]
-        outside = np.abs(symbols) > support
-        place = tables.offsets[scales] + np.where(outside, 2 * support + 1, symbols + support)
-        bits = float(tables.costs[place][scales > 0].sum()) + 16.0 * float(outside.sum())
-        rows = self._hyper_row(level) + np.arange(len(coded.hyper))
-        return bits + float(hyper.costs[hyper.offsets[rows] + coded.hyper + HYPER_MAX].sum())
+        features = self.features
+        return coded.bits(features.symbol_tables, features.hyper_tables, self._hyper_row(level))
 
-    def read(self, payload: bytes, level: int, shape: tuple[int, int]) -> FeatureSymbols:
+    def read(self, payload: bytes, level: int, shape: tuple[int, int]) -> CodedSymbols:
         """Decode the symbols of a stream.
 
         Args:
@@ -97,9 +69,9 @@ class FeatureCoder:
         means, scales = self._predict(hyper, level, shape)
         symbols = reader.indexed(scales.ravel(), features.symbol_tables).reshape(scales.shape)
         reader.finish()
-        return FeatureSymbols(hyper, symbols, MEAN_ONE * symbols + means, scales)
+        return CodedSymbols(hyper, symbols, MEAN_ONE * symbols + means, scales)
 
-    def latents(self, coded: FeatureSymbols, level: int) -> np.ndarray:
+    def latents(self, coded: CodedSymbols, level: int) -> np.ndarray:
         """float32 M x h x w latents, as the reconstruction networks read them."""
         values = coded.values.astype(np.float32) / np.float32(MEAN_ONE)
         return values * self.features.inverse_gains[level][:, None, None]
@@ -120,10 +92,4 @@ class FeatureCoder:
         maps = self.features.generator().ordered((1, manifest.groups, *manifest.grid), side)
         rows, columns = (np.arange(n) * size // n for n, size in zip(shape, manifest.grid, strict=True))
         u = np.ascontiguousarray(maps[:, :, rows[:, None], columns])
-        out = (
-            self.features.predictor()
-            .ordered((1, 2 * manifest.latent_channels, *shape), u)[0]
-            .astype(np.int32)
-        )
-        means, scales = out[: manifest.latent_channels], out[manifest.latent_channels :]
-        return np.clip(means, -MEAN_MAX, MEAN_MAX), np.clip(scales, 0, SCALE_LEVELS - 1)
+        return predictions(self.features.predictor().ordered((1, 2 * manifest.latent_channels, *shape), u)[0])

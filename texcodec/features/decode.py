@@ -11,13 +11,14 @@ import numpy as np
 
 from ..constants import FEATURE_PROFILE
 from ..container import FEAT, FEAT_ANCILLARY, FeatureStream, Header, Reader, symbols_crc, unpack_stream
+from ..entropy.symbols import CodedSymbols
 from ..errors import ChecksumError, CorruptError, ModelDamagedError, ParameterError, UnsupportedError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..networks import finite
 from ..registry import FeatureSet
 from ..registry.feature_manifest import SHARED, TaskInfo
 from .choice import Features, stream_and_set
-from .coder import FeatureCoder, FeatureSymbols
+from .coder import FeatureCoder
 from .sizes import check_memory, check_size, latent_shape
 
 File = bytes | BinaryIO
@@ -38,7 +39,7 @@ class Decoded:
     features: FeatureSet
     stream: FeatureStream
     header: Header
-    symbols: FeatureSymbols
+    symbols: CodedSymbols
     latents: np.ndarray
     _shared: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 

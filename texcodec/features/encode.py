@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..container import FEAT, FeatureStream, StreamTask, feature_header, pack_stream, symbols_crc, write
+from ..entropy.symbols import CodedSymbols
 from ..errors import ModelDamagedError, TensorError
 from ..images import Picture, from_array
 from ..limits import DEFAULT_LIMITS, Limits
 from ..networks import finite
 from ..registry import FeatureSet
 from .choice import Features, as_set
-from .coder import FeatureCoder, FeatureSymbols
+from .coder import FeatureCoder
 from .sizes import check_memory, latent_shape, padded
 from .tensors import for_tasks
 
@@ -147,7 +148,7 @@ def quantise(
     level: int | None = None,
     *,
     limits: Limits | None = None,
-) -> tuple[FeatureSymbols, int]:
+) -> tuple[CodedSymbols, int]:
     """The symbols of a stream, and its level; arguments and errors as for ``tensor_stream``."""
     level = features.level(level)
     fitting = for_tasks(tensors, features.stream_tasks)

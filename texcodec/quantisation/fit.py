@@ -73,7 +73,7 @@ class Trainer:
         self.weights, self.settings = weights or LossWeights(), settings or FitSettings()
         steps = {id(m.log2) for m in network.modules() if isinstance(m, LearnedStep)}
         parameters = [p for p in network.parameters() if p.requires_grad]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in parameters if id(p) not in steps]},
             {"params": [p for p in parameters if id(p) in steps], "factor": self.settings.step_learning_rate},
         ]

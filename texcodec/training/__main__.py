@@ -43,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Parse the arguments and train; returns the exit code."""
     arguments = parser()
-    found = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(arguments.parse_args()).items()}
+    found: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in vars(arguments.parse_args()).items()
+    }
     if not found["work"]:
         if not found["checkpoint"]:
             arguments.error("name a folder for checkpoints and curves with --work")

@@ -14,8 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...constants import ACCUMULATOR_LIMIT
-from ..pictures.architecture import ACTIVATION_FRACTION_BITS, MEAN_FRACTION_BITS
+from ...constants import ACCUMULATOR_LIMIT, ACTIVATION_FRACTION_BITS, MEAN_FRACTION_BITS
 
 MOST_WEIGHT_BITS = 13
 """Fraction bits of integer weights, at most."""
