@@ -188,8 +188,8 @@ def _tasks(features: FeatureSet, names: Sequence[str], labels: dict[str, np.ndar
         )
     # one folder holds the labels of one task: those that could be meant must not be two
     if len(found) > len({id(labels[task.kind]) for task in found}):
-        told = ", ".join(f"{task.name} ({task.kind})" for task in found)
-        raise ParameterError(f"The labels could be of several tasks: {told}; choose with --task.")
+        listed = ", ".join(f"{task.name} ({task.kind})" for task in found)
+        raise ParameterError(f"The labels could be of several tasks: {listed}; choose with --task.")
     return found
 
 

@@ -19,9 +19,9 @@ def latent_shape(
     """Rows and columns of latents, which all tasks must agree on."""
     shapes = {task.name: (-(-h // task.factor), -(-w // task.factor)) for task, h, w in sizes}
     if len(set(shapes.values())) > 1:
-        told = ", ".join(f"{task.name} {h} x {w} (factor {task.factor})" for task, h, w in sizes)
+        listed = ", ".join(f"{task.name} {h} x {w} (factor {task.factor})" for task, h, w in sizes)
         raise error(
-            f"The tasks' features do not have the same size once divided by their factors: {told}; "
+            f"The tasks' features do not have the same size once divided by their factors: {listed}; "
             "they must be of one picture."
         )
     return next(iter(shapes.values()))

@@ -21,7 +21,7 @@ class Report:
         self.file, self.visible, self.log = folder / f"{name}.csv", visible, log
         self._bar = _bar(name) if visible else None
         self._curves = _curves(folder / "tensorboard" / name) if visible else None
-        self._told = False
+        self._warned = False
 
     def show(self, progress: float, elapsed: float, means: str) -> None:
         """Move the bar.
@@ -52,9 +52,9 @@ class Report:
                     if key != "step":
                         self._curves.add_scalar(key, value, int(row["step"]))
         except OSError as error:
-            if not self._told:
+            if not self._warned:
                 self.log(f"{self.file} cannot be written ({error.strerror}); training goes on without it.")
-            self._told = True
+            self._warned = True
 
     def close(self) -> None:
         """Take the bar off the screen and finish the curves."""

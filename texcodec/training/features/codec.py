@@ -104,9 +104,9 @@ class FeatureCodec(nn.Module):
         x = self._whitened(features)
         sizes = {s.name: tuple(n // s.factor for n in part.shape[2:]) for s, part in zip(self.shapes, x)}
         if len(set(sizes.values())) > 1:
-            told = ", ".join(f"{name}: {h} x {w}" for name, (h, w) in sizes.items())
+            listed = ", ".join(f"{name}: {h} x {w}" for name, (h, w) in sizes.items())
             raise ParameterError(
-                f"The tasks' features give different numbers of latents ({told}); choose other layers or factors."
+                f"The tasks' features give different numbers of latents ({listed}); choose other layers or factors."
             )
         out: Tensor = self.transform(x)
         return out

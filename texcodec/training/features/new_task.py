@@ -180,9 +180,9 @@ def _add(folder: Path, new: NewTask, work: Path, log: Callable[[str], None], car
 
 def _settings(features: FeatureSet) -> CodecSettings:
     """Sizes for the reconstruction: those of the set."""
-    told = read_json(features.folder).get("settings", {})
+    known = read_json(features.folder).get("settings", {})
     manifest = features.manifest
-    settings = from_json(CodecSettings(), told, "settings")
+    settings = from_json(CodecSettings(), known, "settings")
     return from_json(settings, {"latent_channels": manifest.latent_channels, "levels": manifest.levels})
 
 

@@ -22,7 +22,7 @@ from ...registry.feature_manifest import TaskInfo
 from .codec import FeatureCodec
 
 TOLERANCE = 0.01
-"""Share by which payloads may differ from an estimate before the user is told."""
+"""Share by which payloads may differ from an estimate before the user is warned."""
 STATE_BITS = 24.0
 """What the entropy coder's last state and whole bytes add to the information of the symbols, on average."""
 
@@ -56,7 +56,7 @@ class FeatureCheck:
         return abs(self.over_tables) <= TOLERANCE and abs(self.over_training) <= TOLERANCE
 
     def sentence(self) -> str:
-        """What the user is told."""
+        """The outcome for the user."""
         sizes = ", ".join(f"{b:.0f}" for b in self.payload_bytes)
         tasks = "; ".join(
             f"{name}: {q['measure']} {q['uncoded']:.4g} uncoded, {', '.join(f'{v:.4g}' for v in q['levels'])} coded"

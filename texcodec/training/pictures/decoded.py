@@ -101,9 +101,9 @@ class Pictures:
     def _load_mapped(self, files: list[Path], work: Path) -> None:
         """Decode into one file of raw pixels, or take the one that an earlier run has left."""
         pixels, index = work / "pixels.raw", work / "pixels.json"
-        told = [str(self.settings), str(self.smallest), str(self.seed)]
-        told += [f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-        key = hashlib.sha256("\n".join(told).encode()).hexdigest()
+        parts = [str(self.settings), str(self.smallest), str(self.seed)]
+        parts += [f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
+        key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         try:
             known = json.loads(index.read_text("utf-8"))
         except (OSError, ValueError):

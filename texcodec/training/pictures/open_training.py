@@ -162,10 +162,10 @@ class OpenTraining:
         }
         text = "".join(json.dumps(entry) + "\n" for entry in [*lines, line])
         write_atomically(self.folder / LOG, text.encode(), force=True)
-        told = f"{cost.log_cost:.4f} on held-out crops" if cost else "unknown, without held-out pictures"
+        found = f"{cost.log_cost:.4f} on held-out crops" if cost else "unknown, without held-out pictures"
         return (
             f"The training in {self.folder} has gained {line['gigapixels']:.4g} gigapixels in {line['steps']} steps, "
-            f"{line['gigapixels_in_all']:.4g} in all; its log cost is {told}."
+            f"{line['gigapixels_in_all']:.4g} in all; its log cost is {found}."
         )
 
     def _sums(self, lines: list[dict[str, Any]]) -> dict[str, float]:

@@ -20,15 +20,12 @@ adds to it and writes it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ...errors import ParameterError
 from ...registry.picture_manifest import read_manifest
@@ -41,26 +38,22 @@ from ..core.stage import StageSettings
 from ..core.task import Task
 from .card import run_card
 from .codec import Codec
+from .collection import Collection
 from .crops import CropTask
-from .decoded import Pictures
-from .drawn import PAGE_SIDE, drawn_pages
-from .files import list_pictures, split_held_out
 from .fusion import PICTURE_SIDE, Fusion, collect_seams
 from .half_precision import choose_precision, precision
 from .joined_entropy import JoinedCropTask, check_exportable
+from .lineage import Lineage
 from .open_training import OpenTraining
 from .options import STAGES, TORCH_STAGES
 from .resident import DevicePictures, fits_on
-from .restore import restore_architecture, restore_codec, restore_fusion
-from .sampler import CropSampler
+from .restore import restore_architecture, restore_codec
 from .scan import scan_textures
 from .seams import SeamTask
 from .settings import TrainingSettings
 from .transforms import start_coefficients
 from .whole import PictureCodec, PictureTask
-from .work import WorkFolder, codec_of
-
-STATISTICS_BATCH = 8
+from .work import WorkFolder
 
 
 class Pipeline:
@@ -90,56 +83,20 @@ class Pipeline:
         device: torch.device | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
-        self.start_name = ""
         if start is not None:
             known = read_manifest(start)
-            self.start_name = f"{known.name} ({known.identity})"
             settings = replace(
                 settings,
                 architecture=restore_architecture(start),
                 classes=replace(settings.classes, names=known.classes, thresholds=known.thresholds),
             )
-        self.pictures, self.settings, self.start = pictures, settings, start
+        self.settings, self.start = settings, start
         self.work = WorkFolder(work)
         self.open = OpenTraining(checkpoint) if checkpoint is not None else None
         self.device = device or torch.device("cpu")
         self.log = log if not processes.rank() else lambda sentence: None
-
-    @cached_property
-    def _files(self) -> tuple[list[Path], list[Path]]:
-        return split_held_out(list_pictures(self.pictures), self.settings.data.held_out)
-
-    @property
-    def held_out(self) -> list[Path]:
-        """Pictures that are not trained on."""
-        return self._files[1]
-
-    @cached_property
-    def loaded(self) -> Pictures:
-        """The training pictures, decoded.
-
-        Raises:
-            ValueError: there is none that can be read.
-        """
-        s = self.settings
-        trained = (s.parent, s.anneal, s.specialists, s.entropy, s.end_to_end)
-        used = [stage.crop for stage in trained if stage.budgeted or (self.open and stage is s.parent)]
-        loaded = Pictures(
-            self._files[0],
-            smallest=max([s.specialists.crop, *used]),
-            settings=s.data,
-            work=self.work.folder,
-            seed=s.seed,
-        )
-        for file, why in loaded.skipped:
-            self.log(f"{file} is left out, as it cannot be read: {why.rstrip('.')}.")
-        if not loaded.arrays:
-            folders = ", ".join(map(str, self.pictures))
-            raise ValueError(
-                f"There is no picture in {folders} that can be read ({sum(map(len, self._files))} files were "
-                "looked at); name folders with PNG, JPEG, WebP, TIFF or other files that Pillow reads."
-            )
-        return loaded
+        self.pictures = Collection(pictures, settings, work, open_ended=self.open is not None, log=self.log)
+        self.lineage = Lineage(self.work, start, self.log)
 
     def run(
         self,
@@ -190,7 +147,7 @@ class Pipeline:
                 self.open.bring(self.work, self.settings.architecture)
         processes.wait()
         if processes.shared():
-            _ = self.loaded  # processes that share a memory map must all be there when it is made
+            _ = self.pictures.loaded  # processes that share a memory map must all be there when it is made
         for stage in chosen:
             if stage == "scan":
                 self._scan(named=named)
@@ -209,7 +166,7 @@ class Pipeline:
         """Say how the pictures fall into the classes, and which thresholds would part them evenly."""
         if "scan" in self.work.records() and not named:
             return
-        found = scan_textures(self.loaded.arrays, self.settings.classes.thresholds)
+        found = scan_textures(self.pictures.loaded.arrays, self.settings.classes.thresholds)
         self.log(found.sentence(self.settings.classes.names))
         if not processes.rank():
             self.work.finish("scan", found.to_json())
@@ -232,7 +189,7 @@ class Pipeline:
                     f"The stage {stage} has no budget; give it one with --time, --steps, --gigapixels or --settings."
                 )
             return
-        codec, source = self._before(stage)
+        codec, source = self.lineage.before(stage)
         if record and not (named and _remains(settings, record)):
             self.log(f"The stage {stage} is finished ({record['minutes']} min, {record['steps']} steps).")
             if record["from"] != source:
@@ -297,8 +254,8 @@ class Pipeline:
             stopped, chosen = error, precision(task.codec)  # type: ignore[attr-defined]
         if not processes.rank() and loop.steps > before:
             state = read_checkpoint(loop.checkpoint)
-            told = training.write(state, self.settings, self.held_out, device=self.device, precision=chosen)
-            self.log(told)
+            held_out = self.pictures.held_out
+            self.log(training.write(state, self.settings, held_out, device=self.device, precision=chosen))
         if stopped is not None:
             raise Stopped(
                 f"Stopped after {loop.steps} steps; the same command continues from {training.folder}."
@@ -333,7 +290,7 @@ class Pipeline:
 
     def _task(self, stage: str, settings: StageSettings, codec: Codec | None) -> Task | None:
         """What a stage optimises; None where the pictures do not allow it."""
-        s, arrays = self.settings, self.loaded.arrays
+        s, arrays = self.settings, self.pictures.loaded.arrays
         if stage == "fusion":
             assert codec is not None
             if not any(min(a.shape[:2]) >= PICTURE_SIDE for a in arrays):
@@ -342,12 +299,12 @@ class Pipeline:
                 )
                 return None
             torch.manual_seed(s.seed)
-            fusion = self._start_fusion() or Fusion(s.architecture)
+            fusion = self.lineage.first_fusion() or Fusion(s.architecture)
             codec.half_precision = False
             whole = PictureCodec(codec, fusion, s.classes.thresholds).to(self.device)
             seams = collect_seams(whole, arrays, blocks=s.fusion.blocks, seed=settings.seed)
             return SeamTask(fusion, seams, settings.batch)
-        sampler = self._sampler(settings)
+        sampler = self.pictures.sampler(settings)
         if codec is None:
             torch.manual_seed(s.seed)
             codec = Codec(s.architecture)
@@ -361,8 +318,7 @@ class Pipeline:
             check_exportable(codec.entropy)
             compute_as_exported(codec.entropy)
         if stage == "end-to-end":
-            known = self.work.fusion(s.architecture, before=stage) or self._start_fusion()
-            known = known or Fusion(s.architecture)
+            known = self.lineage.fusion(s.architecture, before=stage) or Fusion(s.architecture)
             return PictureTask(
                 PictureCodec(codec, known, s.classes.thresholds), sampler, settings, mode="joint"
             )
@@ -378,55 +334,6 @@ class Pipeline:
         """Whether a stage trains the entropy networks as they are exported."""
         return self.settings.quantise.entropy and stage in ("entropy", "end-to-end")
 
-    def _sampler(self, settings: StageSettings) -> CropSampler:
-        data, side = self.settings.data, max(PAGE_SIDE, settings.crop)
-        return CropSampler(
-            self.loaded.arrays,
-            crop=settings.crop,
-            seed=settings.seed,
-            thresholds=self.settings.classes.thresholds,
-            balance=settings.balance,
-            drawn=drawn_pages(data.drawn_pages, self.settings.seed, side) if data.drawn_share else (),
-            drawn_share=data.drawn_share,
-        )
-
-    def _before(self, stage: str) -> tuple[Codec | None, str]:
-        """The codec that a stage starts from, and what to call that; None for one that is to be made."""
-        if stage == "parent":
-            return None, "the DCT"
-        found = self.work.latest(stage)
-        if found is not None:
-            before, state = found
-            if before not in self.work.records():
-                self.log(f"The stage {before} is not finished; {stage} starts from what it has reached.")
-            return codec_of(state, self.work.checkpoint(before)), f"{before}, {state['steps']} steps"
-        if self.start is not None:
-            return restore_codec(self.start), self.start_name
-        if stage == "end-to-end":
-            return None, "the DCT"
-        raise ParameterError(
-            f"The stage {stage} starts from another one, of which {self.work.folder} has no checkpoint; run the "
-            "stage parent first, or name a model set with --from."
-        )
-
-    def _result(self) -> tuple[Codec, Fusion | None]:
-        """The networks that all stages of training have led to."""
-        found = self.work.latest()
-        if found is not None:
-            stage, state = found
-            codec = codec_of(state, self.work.checkpoint(stage))
-        elif self.start is not None:
-            codec = restore_codec(self.start)
-        else:
-            raise ParameterError(
-                f"There is no checkpoint in {self.work.folder} to make a model set of; train first."
-            )
-        codec.half_precision = False
-        return codec, self.work.fusion(codec.architecture) or self._start_fusion()
-
-    def _start_fusion(self) -> Fusion | None:
-        return restore_fusion(self.start) if self.start is not None else None
-
     def _export(self, out: Path, name: str, card: dict[str, Any]) -> None:
         from ..core.set_folder import check_out
         from .export import export_set
@@ -434,10 +341,10 @@ class Pipeline:
 
         check_out(out)
         s = self.settings
-        codec, fusion = self._result()
+        codec, fusion = self.lineage.result()
         statistics = Statistics(codec.architecture)
         compute_as_exported(codec.entropy)  # the tables shall fit what the set will predict
-        statistics.gather(codec, self._statistics_batches())
+        statistics.gather(codec, self.pictures.statistics_batches())
         export_set(
             codec,
             statistics,
@@ -450,23 +357,13 @@ class Pipeline:
             byte_weights=s.quantise.synthesis,
         )
 
-    def _statistics_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Crops and their classes, for counting symbols."""
-        s = self.settings
-        sampler = self._sampler(replace(s.specialists, balance="texture"))
-        random = np.random.default_rng([s.seed, 5])
-        for _ in range(s.export.statistics_batches):
-            places = sampler.draw(random, STATISTICS_BATCH)
-            pixels = torch.from_numpy(sampler.cut(places)).permute(0, 3, 1, 2).float()
-            yield pixels, torch.from_numpy(places.classes)
-
     def _self_check(self, out: Path) -> None:
         from ..core.set_folder import add_to_card
         from .selfcheck import self_check
 
-        codec, fusion = self._result()
+        codec, fusion = self.lineage.result()
         trained = PictureCodec(codec, fusion or Fusion(codec.architecture), self.settings.classes.thresholds)
-        found = self_check(out, trained, self.held_out)
+        found = self_check(out, trained, self.pictures.held_out)
         if found is None:
             self.log(
                 "There are no held-out pictures to check the set with; with ten pictures there would be one."
@@ -478,7 +375,9 @@ class Pipeline:
     def _card(self) -> dict[str, Any]:
         """What the run knows of itself."""
         card = run_card(self.settings, self.work.records(), self.device)
-        card |= {"pictures": len(self._files[0]) - len(self.loaded.skipped), "held_out": len(self.held_out)}
+        pictures = self.pictures
+        trained = len(pictures.files[0]) - len(pictures.loaded.skipped)
+        card |= {"pictures": trained, "held_out": len(pictures.held_out)}
         return card | ({"continued_from": self.start.name} if self.start is not None else {})
 
 

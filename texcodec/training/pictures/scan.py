@@ -40,7 +40,7 @@ class TextureScan:
         return asdict(self)
 
     def sentence(self, names: Sequence[str]) -> str:
-        """What the user is told."""
+        """The outcome for the user."""
         parts = ", ".join(f"{share:.0%} {name}" for name, share in zip(names, self.shares))
         low, middle, high = self.quartiles
         proposed = ", ".join(f"{t:g}" for t in self.thresholds)

@@ -32,7 +32,7 @@ RATES = (60, 130, 200)
 """Rate indices that are checked: low, middle, high."""
 QUALITIES = (10, 50, 90)
 TOLERANCE = 0.01
-"""Share by which payloads may differ from an estimate before the user is told."""
+"""Share by which payloads may differ from an estimate before the user is warned."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class SelfCheck:
         return abs(self.over_tables) <= TOLERANCE and self.over_training <= TOLERANCE
 
     def sentence(self) -> str:
-        """What the user is told."""
+        """The outcome for the user."""
         points = ", ".join(
             f"quality {q}: {b:.3f} bits a pixel, {d:.2f} dB"
             for q, b, d in zip(self.qualities, self.bits_a_pixel, self.psnr)
