@@ -18,7 +18,6 @@ from texcodec.quantisation import (  # noqa: E402
     AuxiliaryNetwork,
     JoinedConv,
     LossWeights,
-    OneModuleNetwork,
     QuantisedConv,
     losses,
     quantise,
@@ -237,11 +236,8 @@ def test_softened_divergence_is_that_of_probabilities() -> None:
     assert softened_divergence()(teacher, teacher).abs() < 1e-6
 
 
-@pytest.mark.parametrize("kind", ["each", "one"])
-def test_export_is_the_quantised_branch_bit_for_bit_without_helpers(kind: str) -> None:
-    network: AuxiliaryNetwork | OneModuleNetwork = stirred(together(branches(), 2))
-    if kind == "one":
-        network = OneModuleNetwork(network.quantised, pictures())
+def test_export_is_the_quantised_branch_bit_for_bit_without_helpers() -> None:
+    network = stirred(together(branches(), 2))
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     for _ in range(3):
         optimizer.zero_grad()
@@ -311,27 +307,3 @@ def test_outputs_of_unknown_kind_are_refused() -> None:
 
     with pytest.raises(ParameterError, match="returns a str"):
         AuxiliaryNetwork(quantise(Odd(nn.Conv2d(3, 2, 1)), pictures()), pictures())
-
-
-def test_one_module_reaches_every_quantised_layer_but_the_last() -> None:
-    torch.manual_seed(0)
-    network = OneModuleNetwork(quantise(branches(), pictures(), bits(3)), pictures())
-    own, helped = network(pictures())
-    assert own.shape == helped.shape and not torch.allclose(own, helped)
-    helped.square().sum().backward()
-    found = quantised_convolutions(network.quantised)
-    reached = {name for name, c in found.items() if c.conv.weight.grad is not None}
-    assert reached == set(found) - {"leave"}
-    assert all(p.grad.abs().sum() > 0 for p in network.adaptors.parameters())
-
-
-def test_one_module_makes_class_scores_too() -> None:
-    torch.manual_seed(0)
-    body = nn.Sequential(chain(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 7))
-    network = OneModuleNetwork(quantise(body, pictures(), bits(3)), pictures(), channels=5)
-    assert network(pictures())[1].shape == (4, 7) and network.head.in_channels == 5
-
-
-def test_one_module_needs_two_convolutions() -> None:
-    with pytest.raises(ParameterError, match="at least two"):
-        OneModuleNetwork(quantise(nn.Conv2d(3, 2, 1), pictures()), pictures())

@@ -13,6 +13,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 
+import quantisation_samples as samples  # noqa: E402
+
+from texcodec.quantisation import quantise, quantised_convolutions  # noqa: E402
+
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "quantisation"
 sys.path.insert(0, str(FOLDER))
 try:
@@ -20,6 +24,7 @@ try:
     import run as experiment  # noqa: E402
     import runs  # noqa: E402
     import task  # noqa: E402
+    from one_module import OneModuleNetwork  # noqa: E402
 finally:
     sys.path.remove(str(FOLDER))
 
@@ -151,3 +156,15 @@ def test_reports_of_unfinished_experiments_say_so() -> None:
     results = invented({})
     results.popitem()
     assert "not the experiment's result" in report.markdown(report.collect(PROTOCOL, results))
+
+
+def test_one_module_reaches_every_quantised_layer_but_the_last() -> None:
+    torch.manual_seed(0)
+    network = OneModuleNetwork(quantise(samples.branches(), samples.pictures(), samples.bits(3)), samples.pictures())
+    own, helped = network(samples.pictures())
+    assert own.shape == helped.shape and not torch.allclose(own, helped)
+    helped.square().sum().backward()
+    found = quantised_convolutions(network.quantised)
+    reached = {name for name, c in found.items() if c.conv.weight.grad is not None}
+    assert reached == set(found) - {"leave"}
+    assert all(p.grad.abs().sum() > 0 for p in network.adaptors.parameters())

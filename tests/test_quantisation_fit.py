@@ -21,7 +21,6 @@ from texcodec.quantisation import (  # noqa: E402
     Convergence,
     FitSettings,
     LossWeights,
-    OneModuleNetwork,
     Trainer,
     fit,
     quantise,
@@ -87,14 +86,12 @@ def samples(number: int) -> list[tuple[Tensor, Tensor]]:
         return [(part, teacher()(part) * 3) for part in pictures(16).split(8)]
 
 
-@pytest.mark.parametrize("kind", ["plain", "each", "one"])
+@pytest.mark.parametrize("kind", ["plain", "each"])
 def test_training_lowers_the_loss_of_the_network_that_is_kept(kind: str) -> None:
     torch.manual_seed(0)
     network = quantise(chain(), pictures(), bits(3))
     if kind == "each":
         network = AuxiliaryNetwork(network, pictures(), width=2)
-    elif kind == "one":
-        network = OneModuleNetwork(network, pictures())
     history = fit(Trainer(network, F.mse_loss, settings=FitSettings(1e-2)), samples, iterations=25)
     assert len(history) == 25
     assert history[-1]["quantised"] < 0.5 * history[0]["quantised"]

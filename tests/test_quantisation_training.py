@@ -34,7 +34,7 @@ from texcodec.training.pictures.entropy_model import SliceContext  # noqa: E402
 from texcodec.training.pictures.joined_entropy import STRUCTURES, JoinedCropTask, check_exportable  # noqa: E402
 from texcodec.training.pictures.restore import restore_codec  # noqa: E402
 from texcodec.training.pictures.settings import ENTROPY_ONLY, QuantiseSettings, TrainingSettings  # noqa: E402
-from texcodec.training.pictures.work import WorkFolder, codec_of  # noqa: E402
+from texcodec.training.pictures.work import codec_of, saved_settings  # noqa: E402
 
 
 def rough(codec: Codec, size: float = 0.3) -> Codec:
@@ -267,7 +267,7 @@ def test_quantised_training_makes_a_sound_set_of_the_rate_of_its_float_twin(
                 where = torch.tensor([t]), torch.tensor([1])
                 bits.append(float(kept(pixels, *where, halo=True, rounding="nearest").bits))
         assert bits[0] != bits[1] and bits[1] == pytest.approx(bits[0], rel=0.01)
-    stored = WorkFolder(work).saved_settings()
+    stored = saved_settings(work)
     assert stored is not None and stored.quantise == QuantiseSettings(True, True, 1)
     # the stage is not repeated by a run that does not quantise, but neither is it mixed up
     capsys.readouterr()

@@ -20,11 +20,13 @@ pytestmark = pytest.mark.train
 from training_samples import Parabola, StepClock, crop_loop, sampler, stage, started  # noqa: E402
 
 from texcodec import ParameterError, StreamError  # noqa: E402
-from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
+from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from texcodec.training.core.descent import MOST_IN_A_ROW  # noqa: E402
-from texcodec.training.core.loop import Loop, Stopped  # noqa: E402
+from texcodec.training.core.loop import Loop  # noqa: E402
 from texcodec.training.core.prefetch import ahead  # noqa: E402
 from texcodec.training.core.reports import Report  # noqa: E402
+from texcodec.training.core.settings_json import OLD_NAMES  # noqa: E402
+from texcodec.training.core.stopping import Stopped  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
 from texcodec.training.pictures.objectives import typical_cost  # noqa: E402
 from texcodec.training.pictures.resident import DevicePictures  # noqa: E402
@@ -108,6 +110,23 @@ def test_stopped_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     assert (again.steps, again.elapsed) == (3, 3.0)
     again.run()
     assert (again.steps, again.elapsed) == (8, 8.0)
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(again), strict=True))
+
+
+def test_checkpoint_of_an_earlier_version_goes_on_as_its_own(tmp_path: Path) -> None:
+    whole = crop_loop(tmp_path / "whole", stage(4))
+    whole.run()
+    parts = crop_loop(tmp_path / "parts", stage(4))
+    interrupt_after(parts, 2)
+    with pytest.raises(Stopped):
+        parts.run()
+    state = read_checkpoint(parts.checkpoint)
+    old = {new: name for name, new in OLD_NAMES.items()}
+    state["settings"]["stage"] = {old.get(k, k): v for k, v in state["settings"]["stage"].items()}
+    assert {"rate", "last_rate", "linear_rate"} <= state["settings"]["stage"].keys()
+    write_checkpoint(parts.checkpoint, state)
+    again = crop_loop(tmp_path / "parts", stage(4))
+    again.run()
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(again), strict=True))
 
 

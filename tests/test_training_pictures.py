@@ -34,6 +34,7 @@ from texcodec.tiles import Grid  # noqa: E402
 from texcodec.training.core.loop import Loop  # noqa: E402
 from texcodec.training.core.stage import ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.pictures import graphs  # noqa: E402
+from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.fusion import Fusion, collect_seams  # noqa: E402
 from texcodec.training.pictures.objectives import Objective  # noqa: E402
 from texcodec.training.pictures.restore import restore_architecture, restore_codec, restore_fusion  # noqa: E402
@@ -212,20 +213,20 @@ def sampler() -> CropSampler:
 def untrained(sampler: CropSampler) -> PictureCodec:
     torch.manual_seed(0)
     rows = start_coefficients(sampler.batches(4), SMALLEST.latent_channels)
-    return PictureCodec.untrained(SMALLEST, rows, THRESHOLDS)
+    codec = Codec(SMALLEST)
+    codec.linear.start_from(rows)
+    return PictureCodec(codec.specialise(), Fusion(SMALLEST), THRESHOLDS)
 
 
 def train(
-    mode: str, pictures: PictureCodec, sampler: CropSampler, folder: Path, *, steps: int, learning_rate: float
+    pictures: PictureCodec, sampler: CropSampler, folder: Path, *, steps: int, learning_rate: float
 ) -> PictureCodec:
     """Train for a number of steps; returns the averaged pictures' codec."""
     settings = StageSettings(steps=steps, crop=SIDE, batch=2, learning_rate=learning_rate, decay=0.9)
-    task = PictureTask(pictures, sampler, settings, mode=mode, tile_log2=TILE_LOG2)
-    loop = Loop(task, settings, folder, mode)
+    task = PictureTask(pictures, sampler, settings, tile_log2=TILE_LOG2)
+    loop = Loop(task, settings, folder, "t")
     kept = loop.run()
     assert loop.steps == steps and loop.skipped == 0
-    if isinstance(kept, Fusion):
-        return PictureCodec(pictures.codec, kept, pictures.thresholds)
     assert isinstance(kept, PictureCodec)
     return kept
 
@@ -267,23 +268,13 @@ def off_colour(pictures: PictureCodec) -> PictureCodec:
     return pictures
 
 
-def test_fusion_alone_repairs_seams_and_leaves_the_codec_as_it_is(
-    sampler: CropSampler, tmp_path: Path
-) -> None:
-    pictures = off_colour(untrained(sampler))
-    before, codec = held_out(pictures), weights(pictures.codec)
-    trained = train("fusion", pictures, sampler, tmp_path, steps=25, learning_rate=1e-2)
-    assert held_out(trained)[1] < 0.95 * before[1]
-    assert moved(codec, trained.codec) == []
-
-
 def test_joint_training_lowers_the_loss_and_moves_codec_and_fusion(
     sampler: CropSampler, tmp_path: Path
 ) -> None:
     codec = restore_codec(find_set("tiny-1"))
     pictures = PictureCodec(codec, Fusion(codec.architecture), THRESHOLDS)
     before, old = held_out(pictures), weights(pictures)
-    trained = train("joint", pictures, sampler, tmp_path, steps=25, learning_rate=1e-3)
+    trained = train(pictures, sampler, tmp_path, steps=25, learning_rate=1e-3)
     assert held_out(trained)[0] < 0.97 * before[0]
     changed = moved(old, trained)
     for part in ("codec.transforms.0.synthesis.", "codec.entropy.", "codec.linear.", "fusion."):
@@ -295,14 +286,14 @@ def test_end_to_end_training_from_the_start_lowers_the_loss_clearly(
 ) -> None:
     pictures = untrained(sampler)
     before = held_out(pictures)
-    after = held_out(train("end-to-end", pictures, sampler, tmp_path, steps=50, learning_rate=8e-3))
+    after = held_out(train(pictures, sampler, tmp_path, steps=50, learning_rate=8e-3))
     assert after[0] < 0.88 * before[0]
 
 
 def test_bounded_objective_trains_one_rate_index(sampler: CropSampler) -> None:
     objective = ObjectiveSettings(kind="bound-rate", bpp=0.5, rate_index=77)
     settings = StageSettings(crop=SIDE, batch=3, objective=objective)
-    task = PictureTask(untrained(sampler), sampler, settings, mode="joint", tile_log2=TILE_LOG2)
+    task = PictureTask(untrained(sampler), sampler, settings, tile_log2=TILE_LOG2)
     batch = task.draw(np.random.default_rng(0))
     assert (batch.t * 255).round().tolist() == [77, 77, 77]
     terms = task.cost(batch, torch.device("cpu"))
@@ -312,16 +303,14 @@ def test_bounded_objective_trains_one_rate_index(sampler: CropSampler) -> None:
 def test_largest_tiles_with_seams_are_taken(sampler: CropSampler) -> None:
     pictures = untrained(sampler)
     for crop, log2 in {256: 7, 384: 8, 512: 8}.items():
-        task = PictureTask(pictures, sampler, StageSettings(crop=crop), mode="joint")
+        task = PictureTask(pictures, sampler, StageSettings(crop=crop))
         assert task.tile_log2 == log2
 
 
-def test_crops_without_seams_and_unknown_modes_are_refused(sampler: CropSampler) -> None:
+def test_crops_without_seams_are_refused(sampler: CropSampler) -> None:
     pictures = untrained(sampler)
     with pytest.raises(ParameterError, match="no seams"):
-        PictureTask(pictures, sampler, StageSettings(crop=128), mode="joint")
-    with pytest.raises(ParameterError, match="fusion, joint, end-to-end"):
-        PictureTask(pictures, sampler, StageSettings(crop=256), mode="all")
+        PictureTask(pictures, sampler, StageSettings(crop=128))
 
 
 def test_collected_seams_are_what_stitching_leaves(sampler: CropSampler) -> None:

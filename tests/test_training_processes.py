@@ -21,7 +21,8 @@ from torch import distributed, multiprocessing  # noqa: E402
 from training_samples import StepClock, sampler, stage, started  # noqa: E402
 
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
-from texcodec.training.core.loop import Loop, Stopped  # noqa: E402
+from texcodec.training.core.loop import Loop  # noqa: E402
+from texcodec.training.core.stopping import Stopped  # noqa: E402
 from texcodec.training.core.task import Batch  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
 

@@ -14,7 +14,7 @@ from texcodec import ParameterError  # noqa: E402
 from texcodec.training.core.settings_json import differences, from_json, read_settings, to_json  # noqa: E402
 from texcodec.training.core.stage import Budget, ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.core.times import minutes  # noqa: E402
-from texcodec.training.pictures.open_training import saved_settings  # noqa: E402
+from texcodec.training.pictures.open_training import settings_of  # noqa: E402
 from texcodec.training.pictures.options import declared  # noqa: E402
 from texcodec.training.pictures.presets import TINY, preset_settings  # noqa: E402
 from texcodec.training.pictures.settings import TrainingSettings  # noqa: E402
@@ -143,7 +143,7 @@ def test_settings_of_earlier_versions_are_read_by_their_old_names() -> None:
 
 def test_settings_and_sets_of_the_repository_are_read() -> None:
     models = Path(__file__).resolve().parents[1] / "models"
-    open_training = saved_settings(models / "next")
+    open_training = settings_of(models / "next")
     assert open_training is not None and open_training.parent.learning_rate > 0
     cards = [json.loads(file.read_text("utf-8"))["card"] for file in models.glob("*/manifest.json")]
     trees = [card["settings"] for card in cards if "settings" in card]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from one_module import OneModuleNetwork
 from task import Task
 from torch import nn
 
@@ -16,7 +17,6 @@ from texcodec.quantisation import (
     AuxiliaryNetwork,
     FitSettings,
     LossWeights,
-    OneModuleNetwork,
     QuantisationSettings,
     Trainer,
     freeze,

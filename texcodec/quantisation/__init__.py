@@ -11,7 +11,6 @@ from .export import FrozenConv, IntegerLayer, freeze, integer_layers
 from .fit import FitSettings, Trainer, fit
 from .joined import JoinedConv
 from .joint import JointNetwork, Losses, losses, softened_divergence
-from .one_module import OneModuleNetwork
 from .quantisers import ActivationQuantiser
 from .settings import LossWeights, QuantisationSettings
 
@@ -26,7 +25,6 @@ __all__ = [
     "JointNetwork",
     "LossWeights",
     "Losses",
-    "OneModuleNetwork",
     "QuantisationSettings",
     "QuantisedConv",
     "Trainer",

@@ -21,11 +21,11 @@ from . import processes
 from .checkpoints import damaged, read_checkpoint, write_checkpoint
 from .cuda_graphs import Graphs
 from .descent import Descent, adam, cosine
-from .interrupts import stop_signals
 from .prefetch import ahead
 from .reports import Report
 from .settings_json import differences, to_json
 from .stage import StageSettings
+from .stopping import Stopped, stop_signals
 from .task import Batch, Task, Terms
 
 LOG_STEPS = 200
@@ -50,10 +50,6 @@ WARM_UP_STEPS = 100
 """Steps in which a constant learning rate rises at the beginning of each run."""
 CHECK_EVERY = 20
 """Steps between two looks at a GPU: each look waits for it."""
-
-
-class Stopped(Exception):
-    """The user asked to stop; the checkpoint is written."""
 
 
 class Loop:

@@ -24,7 +24,7 @@ from ...crop.profile import Profile, write_profile
 from ...errors import ParameterError, StreamError
 from ...files import check_output, write_output
 from ..core.checkpoints import read_checkpoint, write_checkpoint
-from ..core.interrupts import stop_signals
+from ..core.stopping import stop_signals
 from .learner import CropSettings, Learner
 from .network import TaskNetwork, aligned
 

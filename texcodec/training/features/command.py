@@ -14,9 +14,9 @@ from ...errors import ParameterError
 from ...registry import load_feature_set
 from ...registry.manifest import FEATURES
 from ..core.loop import Loop
-from ..core.outcome import exit_code
 from ..core.set_folder import add_to_card, check_out
 from ..core.settings_json import from_json, to_json
+from ..core.stopping import exit_code
 from .along import Along, AlongTask
 from .codec import FeatureCodec
 from .export import TaskExport, export_feature_set

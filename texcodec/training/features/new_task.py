@@ -22,9 +22,9 @@ from ...features.metrics import MEASURES, Meter
 from ...registry import FeatureSet, load_feature_set
 from ...registry.manifest import read_json
 from ..core.loop import Loop
-from ..core.outcome import exit_code
 from ..core.settings_json import from_json, to_json
 from ..core.stage import StageSettings
+from ..core.stopping import exit_code
 from ..core.task import Batch, Terms
 from .export import TaskExport, check_task, export_task
 from .networks import Reconstruction, Whitening, blocks_of, start_from_regression

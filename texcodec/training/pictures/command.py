@@ -13,15 +13,15 @@ import torch
 from ...errors import ParameterError
 from ...registry import find_set
 from ..core import processes
-from ..core.outcome import exit_code
 from ..core.settings_json import from_json, read_settings
 from ..core.stage import Budget, ObjectiveSettings
-from .open_training import open_settings, saved_settings
+from ..core.stopping import exit_code
+from .open_training import open_settings, settings_of
 from .options import Options
 from .pipeline import Pipeline
 from .presets import SHARES, preset_settings, with_budget
 from .settings import TrainingSettings
-from .work import WorkFolder
+from .work import saved_settings
 
 DEFAULT_BUDGET = Budget(minutes=60.0)
 DEFAULT_PRESET = "full"
@@ -35,8 +35,8 @@ def chosen_settings(options: Options) -> TrainingSettings:
         ValueError: the settings in the work folder are damaged.
     """
     given = (options.preset, options.objective, options.seed)
-    known = saved_settings(options.checkpoint) if options.checkpoint else None
-    saved = WorkFolder(options.work).saved_settings()
+    known = settings_of(options.checkpoint) if options.checkpoint else None
+    saved = saved_settings(options.work)
     if known is not None:
         if any(value is not None for value in given):
             raise ParameterError(

@@ -31,9 +31,9 @@ from .held_out import held_out_cost, held_out_crops
 from .portable import portable_steps, read_portable, write_portable
 from .presets import with_budget
 from .settings import TrainingSettings
-from .work import WorkFolder, codec_of
+from .work import WorkFolder, codec_of, save_settings, saved_settings
 
-CHECKPOINT, SETTINGS, LOG = "checkpoint.safetensors", "settings.json", "log.jsonl"
+CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 _SUMS = ("gigapixels", "steps", "seconds")
 
 
@@ -46,20 +46,14 @@ def open_settings(base: TrainingSettings) -> TrainingSettings:
     return with_budget(replace(base, parent=parent, anneal=anneal), Budget())
 
 
-def saved_settings(folder: Path) -> TrainingSettings | None:
+def settings_of(folder: Path) -> TrainingSettings | None:
     """The settings of the open training in a folder; None where none has begun.
 
     Raises:
         ValueError: they are damaged.
     """
-    file = folder / SETTINGS
-    if not file.exists():
-        return None
-    try:
-        found = from_json(TrainingSettings(), json.loads(file.read_text("utf-8")))
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged ({error}); put back the version before.") from None
-    return replace(found, parent=replace(found.parent, schedule="constant"))
+    found = saved_settings(folder)
+    return found and replace(found, parent=replace(found.parent, schedule="constant"))
 
 
 class OpenTraining:
@@ -136,8 +130,7 @@ class OpenTraining:
         before = self._sums(lines)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_portable(self.checkpoint, state)
-        kept = json.dumps(to_json(with_budget(settings, Budget())), indent=1) + "\n"
-        write_atomically(self.folder / SETTINGS, kept.encode(), force=True)
+        save_settings(self.folder, with_budget(settings, Budget()))
         # measured last, since it takes a while: who is killed here loses a line, whose sums the next one has
         crops = held_out_crops(held_out, settings.classes.thresholds)
         codec = codec_of(state, self.checkpoint).to(device).eval()

@@ -32,9 +32,10 @@ from ...registry.picture_manifest import read_manifest
 from ..core import processes
 from ..core.checkpoints import read_checkpoint
 from ..core.fixed_point import compute_as_exported
-from ..core.loop import Loop, Stopped
+from ..core.loop import Loop
 from ..core.settings_json import to_json
 from ..core.stage import StageSettings
+from ..core.stopping import Stopped
 from ..core.task import Task
 from .card import run_card
 from .codec import Codec
@@ -53,7 +54,7 @@ from .seams import SeamTask
 from .settings import TrainingSettings
 from .transforms import start_coefficients
 from .whole import PictureCodec, PictureTask
-from .work import WorkFolder
+from .work import WorkFolder, save_settings
 
 
 class Pipeline:
@@ -142,7 +143,7 @@ class Pipeline:
             check_exportable(restore_codec(self.start).entropy)
         self.work.folder.mkdir(parents=True, exist_ok=True)
         if not processes.rank() and set(chosen) & set(TORCH_STAGES):
-            self.work.save_settings(self.settings)
+            save_settings(self.work.folder, self.settings)
             if self.open is not None:
                 self.open.bring(self.work, self.settings.architecture)
         processes.wait()
@@ -319,9 +320,7 @@ class Pipeline:
             compute_as_exported(codec.entropy)
         if stage == "end-to-end":
             known = self.lineage.fusion(s.architecture, before=stage) or Fusion(s.architecture)
-            return PictureTask(
-                PictureCodec(codec, known, s.classes.thresholds), sampler, settings, mode="joint"
-            )
+            return PictureTask(PictureCodec(codec, known, s.classes.thresholds), sampler, settings)
         resident = None
         if fits_on(self.device, sampler.arrays):
             resident = DevicePictures(sampler.arrays, settings.crop, self.device)

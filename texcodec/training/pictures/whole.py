@@ -20,7 +20,7 @@ from ...texture import classify, complexity
 from ...tiles import ENCODER_HALO, STRIDE, Box, Grid
 from ..core.stage import StageSettings
 from ..core.task import Terms
-from .architecture import RATE_INDICES, Architecture
+from .architecture import RATE_INDICES
 from .codec import Codec
 from .fusion import Fusion, repair
 from .objectives import Objective
@@ -63,20 +63,6 @@ class PictureCodec(nn.Module):
         super().__init__()
         self.codec, self.fusion = codec, fusion
         self.thresholds = tuple(thresholds)
-
-    @classmethod
-    def untrained(
-        cls, architecture: Architecture, coefficients: np.ndarray, thresholds: Sequence[float]
-    ) -> PictureCodec:
-        """Where training end to end starts: a linear transform in every class, and fusion that changes
-        nothing.
-
-        Args:
-            coefficients: numbers of the DCT coefficients, as for ``LinearTransform.start_from``.
-        """
-        codec = Codec(architecture)
-        codec.linear.start_from(coefficients)
-        return cls(codec.specialise(), Fusion(architecture), thresholds)
 
     def forward(
         self,
@@ -182,12 +168,6 @@ def _assemble(pieces: list[Tensor], grid: Grid) -> Tensor:
     return torch.cat([torch.cat(pieces[i : i + n], 3) for i in range(0, len(pieces), n)], 2)
 
 
-MODES = ("fusion", "joint", "end-to-end")
-"""What is trained on whole pictures: the fusion network, with the codec fixed; fusion and a trained codec
-together; both from the start.
-"""
-
-
 @dataclass
 class PictureBatch:
     """uint8 B x 3 x H x W pixels, B rates in [0, 1], int64 B x T classes."""
@@ -200,18 +180,12 @@ class PictureBatch:
 class PictureTask:
     """Rate of the tiles' codes and distortion of the fused picture, on crops that are coded as whole pictures.
 
-    "joint" and "end-to-end" compute the same; they differ in where they start, a trained codec or
-    ``PictureCodec.untrained``.
-
     Args:
         pictures: trained in place.
         sampler: of crops with a side of ``settings.crop`` pixels, larger than a tile.
-        mode: one of ``MODES``.
         tile_log2: as for ``PictureCodec.forward``; default: the largest with at least two tiles a side.
-    Attributes:
-        modules: what is trained: all of ``pictures``, or its fusion network alone.
     Raises:
-        ParameterError: there is no such mode, or the crops have a single tile, so no seams.
+        ParameterError: the crops have a single tile, so no seams.
     """
 
     def __init__(
@@ -220,13 +194,8 @@ class PictureTask:
         sampler: CropSampler,
         settings: StageSettings,
         *,
-        mode: str,
         tile_log2: int | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise ParameterError(
-                f"There is no way {mode!r} of training on pictures, only {', '.join(MODES)}."
-            )
         if tile_log2 is None:
             tile_log2 = 8 if settings.crop > 1 << 8 else 7
         if settings.crop <= 1 << tile_log2:
@@ -237,10 +206,8 @@ class PictureTask:
         self.pictures, self.sampler, self.settings = pictures, sampler, settings
         self.tile_log2 = tile_log2
         self.objective = Objective(settings.objective)
-        self.modules: nn.Module = pictures.fusion if mode == "fusion" else pictures
-        # the loop decides on gradients of the modules it trains, and of these alone
-        pictures.codec.requires_grad_(mode != "fusion")
-        pictures.codec.half_precision = False  # until it is chosen; a fixed codec is to leave exactly its seams
+        self.modules: nn.Module = pictures
+        pictures.codec.half_precision = False  # until it is chosen
 
     def draw(self, random: np.random.Generator) -> PictureBatch:
         """Crops, each at a rate of its own, and the classes of their tiles."""
@@ -255,7 +222,6 @@ class PictureTask:
 
     def cost(self, batch: PictureBatch, device: torch.device) -> Terms:
         """Mean over the pictures; "fusion_gain" is what fusion adds to the PSNR of whole pictures, in dB."""
-        self.pictures.to(device)  # the loop moves what it trains, which may be fusion alone
         x, t = batch.pixels.to(device).float(), batch.t.to(device)
         rounding = self.settings.rounding
         coded = self.pictures(

@@ -19,6 +19,33 @@ CHECKPOINTS = ("parent", "anneal", "specialists", "entropy", "fusion", "end-to-e
 """Stages that leave a checkpoint, in their order; that of fusion holds no codec."""
 
 
+SETTINGS = "settings.json"
+
+
+def save_settings(folder: Path, settings: TrainingSettings) -> None:
+    """Write ``settings.json`` to a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(to_json(settings), indent=1) + "\n"
+    write_atomically(folder / SETTINGS, text.encode(), force=True)
+
+
+def saved_settings(folder: Path) -> TrainingSettings | None:
+    """The settings of the run or open training in a folder, if there was one.
+
+    Raises:
+        ValueError: they are damaged, or of a later version.
+    """
+    file = folder / SETTINGS
+    if not file.exists():
+        return None
+    try:
+        return from_json(TrainingSettings(), json.loads(file.read_text("utf-8")))
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged ({error}); put back the version before, or name another folder."
+        ) from None
+
+
 class WorkFolder:
     """Reads and writes the folder.
 
@@ -51,26 +78,6 @@ class WorkFolder:
         """Note that a stage is finished."""
         text = json.dumps({**self.records(), stage: dict(record)}, indent=1)
         write_atomically(self._stages, text.encode(), force=True)
-
-    def save_settings(self, settings: TrainingSettings) -> None:
-        """Write ``settings.json``."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(to_json(settings), indent=1) + "\n"
-        write_atomically(self.folder / "settings.json", text.encode(), force=True)
-
-    def saved_settings(self) -> TrainingSettings | None:
-        """The settings of an earlier run in this folder, if there was one.
-
-        Raises:
-            ValueError: they are damaged, or of another version.
-        """
-        file = self.folder / "settings.json"
-        if not file.exists():
-            return None
-        try:
-            return from_json(TrainingSettings(), json.loads(file.read_text("utf-8")))
-        except ValueError as error:
-            raise ValueError(f"{file} is damaged ({error}); remove it, or name another folder.") from None
 
     def checkpoint(self, stage: str) -> Path:
         """The file of a stage's checkpoint."""

@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .conversion import Inputs, arguments, evaluating, quantised_convolutions
-from .convolutions import QuantisedConv
-from .joint import JointNetwork, Outputs
-from .settings import check
+from texcodec.errors import check
+from texcodec.quantisation import JointNetwork, QuantisedConv, quantised_convolutions
+from texcodec.quantisation.conversion import Inputs, arguments, evaluating
+from texcodec.quantisation.joint import Outputs
 
 _PLAIN = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _POOL = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
