@@ -98,7 +98,7 @@ def test_examples_of_folders(tmp_path):
     with pytest.raises(ImageError, match="cannot be read"):
         next(examples(scenes, "normals"))
     picture.save(scenes / "labels" / "1.png")
-    with pytest.raises(ImageError, match="one number a pixel"):
+    with pytest.raises(ImageError, match="one number per pixel"):
         next(examples(scenes, "segmentation"))
     with pytest.raises(ParameterError, match="no pictures"):
         next(examples(tmp_path / "empty", "depth"))

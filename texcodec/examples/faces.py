@@ -76,7 +76,7 @@ def draw(
 ) -> Drawn:
     """Pictures and labels; arguments as for ``draw_faces``, and what draws one ``picture``."""
     if min(count, people) < 1 or min(width, height) < 8:
-        raise ParameterError("Drawing needs at least one picture and person, and 8 pixels a side.")
+        raise ParameterError("Drawing needs at least one picture and person, and 8 pixels per side.")
     canvas = Canvas(width, height)
     pixels = np.empty((count, height, width), np.uint8)
     gaze, who = np.empty((count, 2)), np.empty(count, int)

@@ -113,5 +113,5 @@ def _label(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise ImageError(f"The label {path} cannot be read ({error}); replace it.") from error
     if label.ndim != 2:
-        raise ImageError(f"The label {path} is a colour picture; a map of classes has one number a pixel.")
+        raise ImageError(f"The label {path} is a colour picture; a map of classes has one number per pixel.")
     return label

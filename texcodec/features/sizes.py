@@ -10,7 +10,7 @@ from ..registry import FeatureSet
 from ..registry.feature_manifest import TaskInfo
 
 LATENT_BYTES = 32
-"""Memory a latent that coding needs at most: float latents, symbols, means, scale indices and their order."""
+"""Memory per latent that coding needs at most: float latents, symbols, means, scale indices and their order."""
 
 
 def latent_shape(

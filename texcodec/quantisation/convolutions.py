@@ -25,7 +25,7 @@ class WeightLimit:
 
     A sum is (sum q_w * q_x) + b with b a multiple of 2^-f, where f bits of fraction are what the number of weights
     and bits leaves room for, at most 8. It is exact if sum |q_w| * max |q_x| + |b| < 2^(24 - f). Since rounding
-    moves a weight by at most half a step, sum |q_w| <= sum |w| / s + F / 2 for F weights a channel; so a step of at
+    moves a weight by at most half a step, sum |q_w| <= sum |w| / s + F / 2 for F weights per channel; so a step of at
     least sum |w| / (most - F / 2) keeps the limit whatever the weights become.
 
     Args:

@@ -25,7 +25,7 @@ BALANCES = ("texture", "classes")
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
-    """What training minimises; rate is in bits a pixel, distortion is the mean squared error of 0..255.
+    """What training minimises; rate is in bits per pixel, distortion is the mean squared error of 0..255.
 
     Attributes:
         kind: "rate+lambda*distortion" or "distortion+rate/lambda", each over all rates;
@@ -33,10 +33,10 @@ class ObjectiveSettings:
             crops count as much as busy ones, which is what a BD-rate averages; "bound-rate": the least
             distortion at a mean rate of at most ``bpp``; "bound-distortion": the least rate at a mean squared
             error of at most that of ``psnr``. The bounded forms train one rate index only.
-        bpp: bound in bits a pixel.
+        bpp: bound in bits per pixel.
         psnr: bound in dB.
         rate_index: of the bounded forms, 0..255; -1 takes the one whose usual result is nearest to the bound.
-        usual_share: share of the crops whose rate is drawn from those of about 0.1 to 1.5 bits a pixel; the
+        usual_share: share of the crops whose rate is drawn from those of about 0.1 to 1.5 bits per pixel; the
             others' rates are drawn from the whole axis.
         speed: of the multiplier's dual ascent, in learning rates of the weights: a bound missed by a factor
             of e changes its logarithm by that much a step. So both come to rest together.
@@ -112,16 +112,15 @@ class StageSettings:
         steps: likewise.
         gigapixels: of crops, likewise.
         crop: side of the crops (or pictures) in pixels.
-        batch: crops a step, of each process.
+        batch: crops per step, of each process.
         balance: crops are drawn equally often from bins of "texture", or a fixed number from each of the
             "classes" (which gives a step fixed shapes, as CUDA graphs need).
         learning_rate: at its peak.
         last_learning_rate: learning rate at the end; above zero for a stage that another one continues.
-        schedule: "cosine": the learning rate falls to
-            ``last_learning_rate``; "constant": it stays, and the moving
-            average stands for the fall, so that the stage can always be continued.
-        warm_up: share of the budget in which the learning rate rises; with a constant rate it rises over the
-            first steps of each run.
+        schedule: "cosine": the learning rate falls to ``last_learning_rate``; "constant": it stays, and the
+            moving average stands for the fall, so that the stage can always be continued.
+        warm_up: share of the budget in which the learning rate rises; a constant one rises over the first
+            steps of each run.
         linear_learning_rate: of the linear transform, as a fraction of ``learning_rate``.
         clip: largest norm of the gradient.
         decay: of the moving average of the weights, which is what is kept.

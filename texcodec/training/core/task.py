@@ -31,7 +31,7 @@ class Terms:
 
     Attributes:
         loss: scalar to minimise.
-        rate: mean bits a pixel, scalar.
+        rate: mean bits per pixel, scalar.
         distortion: mean squared error on the 0..255 scale, scalar.
         extras: more scalars for the curves; "psnr" replaces the PSNR of the mean squared error.
     """

@@ -52,7 +52,7 @@ class CropSettings:
         budget: largest part of the pixels that may be kept, above 0 to 1.
         form, correction, reference: of the chains, see ``Profile``.
         warm_up, joint, finish: steps of the three phases.
-        batch: pictures a step.
+        batch: pictures per step.
         learning_rate, chain_learning_rate: of the network (Adam) and of the chains.
         noise: standard deviation of noise added to standardised pixels in the joint phase. As it comes after the mask,
             a dimmed pixel tells less: the network cannot undo the mask by amplifying.

@@ -20,7 +20,7 @@ class TaskNetwork(nn.Module):
 
     Args:
         channels: of the pictures, 1 or 3.
-        targets: values a picture.
+        targets: values per picture.
         size: width and height of whole pictures.
         width: channels of the widest layers.
     """

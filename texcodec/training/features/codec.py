@@ -112,7 +112,7 @@ class FeatureCodec(nn.Module):
         return out
 
     def gain(self, level: Tensor) -> Tensor:
-        """B x M x 1 x 1, symbols a unit of z; level: B."""
+        """B x M x 1 x 1, symbols per unit of z; level: B."""
         return torch.exp(GAIN_SPEED * self.gains[level])[:, :, None, None]
 
     def inverse_gain(self, level: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class TaskExport:
     Attributes:
         shape: name, channels, factor.
         kind: as in ``registry.feature_manifest.TASK_KINDS``.
-        pixel_stride: pixels a feature and side; None for tensors that come from no picture.
+        pixel_stride: pixels per feature and side; None for tensors that come from no picture.
         classes: names of the answer's channels.
         front, tail: serialised ONNX with weights inside: picture to features, features to answer.
     """

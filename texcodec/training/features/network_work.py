@@ -20,7 +20,7 @@ class NetworkTask:
         kind: of the task, which says what the loss is.
         pictures: uint8 N x 3 x H x W.
         labels: N x ...
-        batch: pictures a step.
+        batch: pictures per step.
     """
 
     columns = (None, None)

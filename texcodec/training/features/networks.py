@@ -17,7 +17,7 @@ SMALLEST_DEVIATION = 1e-3
 
 
 class Whitening(nn.Module):
-    """Features to zero mean and unit variance a channel, and back, with statistics fixed before training."""
+    """Features to zero mean and unit variance per channel, and back, with statistics fixed before training."""
 
     mean: Tensor
     deviation: Tensor

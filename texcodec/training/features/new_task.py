@@ -65,7 +65,7 @@ class RestorationTask:
         latents: S x M x h x w of streams.
         pictures: S, which picture each stream is of.
         data: features and labels by picture.
-        batch: streams a step.
+        batch: streams per step.
     """
 
     columns = (None, None)

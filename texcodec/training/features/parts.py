@@ -161,7 +161,7 @@ def _identity(picture: Tensor) -> bytes:
 
 
 def pixel_stride(picture: Tensor, features: Tensor, name: str) -> int:
-    """Pixels a feature and side.
+    """Pixels per feature and side.
 
     Args:
         picture: B x 3 x H x W.

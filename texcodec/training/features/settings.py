@@ -20,7 +20,7 @@ class TaskShape:
     Attributes:
         name: lower-case letters, digits, - and _.
         channels: C of the features, C x H x W.
-        factor: features a latent in each direction; a power of two.
+        factor: features per latent in each direction; a power of two.
     """
 
     name: str
@@ -53,7 +53,7 @@ class CodecSettings:
         fusion_channels: what each task's fusion subnet gives, with several tasks.
         hyper_width, generator_width, predictor_width: channels of the networks around v.
         first_lambda, last_lambda: Lagrange multipliers of the coarsest and finest level (those between are spaced
-            evenly in the logarithm): bits a latent position that one unit of a task's loss is worth.
+            evenly in the logarithm): bits per latent position that one unit of a task's loss is worth.
         first_step, last_step: quantisation steps that coarsest and finest level start with, in standard deviations
             of the features.
         balance: each level's cost is divided by its multiplier to this power, so that all count alike.

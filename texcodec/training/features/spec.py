@@ -61,7 +61,7 @@ class TaskSpec:
         train_minutes: time to train the network before anything else; for networks without weights.
         folder: of this task's pictures and labels, where it is not that of the data; the pictures must be the same.
         weight: of its loss; 1 is what suits the kind.
-        factor: features a latent in each direction.
+        factor: features per latent in each direction.
         along: train the network along with the codec, instead of leaving it as it is.
         classes: names of the answer's channels.
     """

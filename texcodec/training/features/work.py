@@ -50,12 +50,12 @@ class TaskData:
 
 
 class CodecTask:
-    """Trains a feature codec: bits a latent position + multiplier of the level * sum of weighted losses.
+    """Trains a feature codec: bits per latent position + multiplier of the level * sum of weighted losses.
 
     Args:
         codec: to be trained; it is started from the features here.
         tasks: with the same samples in the same order.
-        batch: samples a step.
+        batch: samples per step.
         rounding: while training, one of ``stage.TRAINABLE``.
     """
 
@@ -99,7 +99,7 @@ class CodecTask:
         return {t.name: tensors[f"features {t.name}"] for t in self.tasks}
 
     def cost(self, batch: Batch, device: torch.device) -> Terms:
-        """The loss of a batch; ``rate`` is in bits a latent position."""
+        """The loss of a batch; ``rate`` is in bits per latent position."""
         tensors = {k: v.to(device) for k, v in batch.tensors.items()}
         level = tensors["level"]
         features = self.features(tensors)

@@ -20,7 +20,7 @@ from ...constants import (  # noqa: F401  the modules of training read them here
 
 LAMBDA_MIN = 0.0002
 LAMBDA_MAX = 0.512
-"""Lagrange multipliers (bits a pixel for a squared grey level) at the two ends of the rate axis."""
+"""Lagrange multipliers (bits per pixel for a squared grey level) at the two ends of the rate axis."""
 
 
 @dataclass(frozen=True)

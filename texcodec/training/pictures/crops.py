@@ -59,7 +59,7 @@ class CropTask:
         return self.terms(*self.measure(batch, device))
 
     def measure(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Bits a pixel, mean squared error and rate in [0, 1] of each crop, B each."""
+        """Bits per pixel, mean squared error and rate in [0, 1] of each crop, B each."""
         on_device = {k: v.to(device, non_blocking=True) for k, v in batch.tensors.items()}
         halo, groups = cast(tuple[bool, Groups], batch.fixed)
         if self.resident is not None:

@@ -164,7 +164,7 @@ def export_set(
 
 
 def _macs(files: dict[str, bytes], contexts: float) -> dict[str, float]:
-    """Thousand multiply-accumulates a pixel of each network, without halo."""
+    """Thousand multiply-accumulates per pixel of each network, without halo."""
     area = {"synthesis": {"enter": 256, "linear": 256}, "analysis": {"linear": 256, "leave": 256}}
     area["hyper_analysis"] = {"enter": 256, "down": 1024, "leave": 4096}
     area["hyper_synthesis"] = {"enter": 4096, "up1": 4096, "up2": 1024, "leave": 256}

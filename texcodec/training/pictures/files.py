@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 DEEP_MODES = ("I", "F")
-"""Pillow modes of more than 8 bits a channel; converting them to RGB clips them."""
+"""Pillow modes of more than 8 bits per channel; converting them to RGB clips them."""
 
 
 def readable_extensions() -> set[str]:
@@ -42,7 +42,7 @@ def read_picture(file: Path) -> Image.Image:
         warnings.simplefilter("ignore")  # about oddities of files, in a programmer's words
         with Image.open(file) as opened:
             if opened.mode.split(";")[0] in DEEP_MODES:
-                raise ValueError(f"it has more than 8 bits a channel ({opened.mode})")
+                raise ValueError(f"it has more than 8 bits per channel ({opened.mode})")
             image = opened.convert("RGBA") if "transparency" in opened.info else opened
             return image.convert("RGB")
 

@@ -20,7 +20,7 @@ from .codec import lagrangian
 TYPICAL_COST, TYPICAL_LAMBDA, TYPICAL_POWER = 1.2, 0.013, 0.45
 """bits + lambda * squared error of a trained codec is roughly 1.2 (lambda / 0.013) ** 0.45."""
 USUAL_RATES = (36, 215)
-"""Rate indices of about 0.1 to 1.5 bits a pixel."""
+"""Rate indices of about 0.1 to 1.5 bits per pixel."""
 LARGEST_VIOLATION = 1.0
 """A bound that is missed by more than a factor of e moves the multiplier no faster."""
 MULTIPLIER_RANGE = (1e-5, 1e6)
@@ -98,7 +98,7 @@ class Objective(nn.Module):
 
     @property
     def multiplier(self) -> Tensor:
-        """Of the bounded quantity: bits a pixel in squared grey levels for "bound-rate", lambda for
+        """Of the bounded quantity: bits per pixel in squared grey levels for "bound-rate", lambda for
         "bound-distortion".
         """
         return torch.exp(self.log_multiplier)
@@ -107,7 +107,7 @@ class Objective(nn.Module):
         """The loss of a batch, a scalar.
 
         Args:
-            rate: B, bits a pixel.
+            rate: B, bits per pixel.
             distortion: B, mean squared error on the 0..255 scale.
             t: B rates in [0, 1].
         """
@@ -130,7 +130,7 @@ class Objective(nn.Module):
         """One step of dual ascent; nothing happens where there is no bound, or what is bounded is no number.
 
         Args:
-            rate: scalar, bits a pixel of the last batch.
+            rate: scalar, bits per pixel of the last batch.
             distortion: scalar, its mean squared error.
             learning_rate: of the weights in this step.
         """

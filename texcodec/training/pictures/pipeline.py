@@ -296,7 +296,7 @@ class Pipeline:
             assert codec is not None
             if not any(min(a.shape[:2]) >= PICTURE_SIDE for a in arrays):
                 self.log(
-                    f"Fusion is not trained: that needs pictures of at least {PICTURE_SIDE} pixels a side."
+                    f"Fusion is not trained: that needs pictures of at least {PICTURE_SIDE} pixels per side."
                 )
                 return None
             torch.manual_seed(s.seed)

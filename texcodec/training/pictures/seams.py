@@ -26,7 +26,7 @@ class SeamTask:
     Args:
         network: trained in place.
         data: the blocks, and what they miss.
-        batch: blocks a step.
+        batch: blocks per step.
     """
 
     def __init__(self, network: Fusion, data: SeamData, batch: int) -> None:

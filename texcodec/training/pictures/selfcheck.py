@@ -27,7 +27,7 @@ from .architecture import RATE_INDICES
 from .whole import PictureCodec
 
 SIDE = 768
-"""Larger pictures are cut to this many pixels a side."""
+"""Larger pictures are cut to this many pixels per side."""
 RATES = (60, 130, 200)
 """Rate indices that are checked: low, middle, high."""
 QUALITIES = (10, 50, 90)
@@ -68,7 +68,7 @@ class SelfCheck:
     def sentence(self) -> str:
         """The outcome for the user."""
         points = ", ".join(
-            f"quality {q}: {b:.3f} bits a pixel, {d:.2f} dB"
+            f"quality {q}: {b:.3f} bits per pixel, {d:.2f} dB"
             for q, b, d in zip(self.qualities, self.bits_a_pixel, self.psnr)
         )
         warning = (

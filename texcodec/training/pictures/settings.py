@@ -92,7 +92,7 @@ class FusionSettings:
         minutes, steps, gigapixels: of training (collecting the seams comes on top), as in ``StageSettings``;
             without any of them it is left out. Pixels are those of the blocks.
         blocks: seam blocks to collect.
-        batch: blocks a step.
+        batch: blocks per step.
         learning_rate: at its peak.
         seed: of everything drawn.
     """

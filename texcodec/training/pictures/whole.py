@@ -183,7 +183,7 @@ class PictureTask:
     Args:
         pictures: trained in place.
         sampler: of crops with a side of ``settings.crop`` pixels, larger than a tile.
-        tile_log2: as for ``PictureCodec.forward``; default: the largest with at least two tiles a side.
+        tile_log2: as for ``PictureCodec.forward``; default: the largest with at least two tiles per side.
     Raises:
         ParameterError: the crops have a single tile, so no seams.
     """
@@ -200,7 +200,7 @@ class PictureTask:
             tile_log2 = 8 if settings.crop > 1 << 8 else 7
         if settings.crop <= 1 << tile_log2:
             raise ParameterError(
-                f"Pictures of {settings.crop} pixels a side have no seams between tiles of {1 << tile_log2}; "
+                f"Pictures of {settings.crop} pixels per side have no seams between tiles of {1 << tile_log2}; "
                 "set crop to twice as much."
             )
         self.pictures, self.sampler, self.settings = pictures, sampler, settings
