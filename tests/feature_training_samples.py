@@ -13,9 +13,9 @@ from texcodec.registry import FeatureSet, load_feature_set
 from texcodec.training.core.loop import Loop
 from texcodec.training.core.stage import StageSettings
 from texcodec.training.features.codec import FeatureCodec
+from texcodec.training.features.codec_task import CodecTask, TaskData
 from texcodec.training.features.export import TaskExport, export_feature_set
 from texcodec.training.features.settings import CodecSettings, TaskShape
-from texcodec.training.features.work import CodecTask, TaskData
 
 SMALLEST = CodecSettings(
     latent_channels=6,

@@ -34,7 +34,7 @@ from texcodec.training.pictures.entropy_model import SliceContext  # noqa: E402
 from texcodec.training.pictures.joined_entropy import STRUCTURES, JoinedCropTask, check_exportable  # noqa: E402
 from texcodec.training.pictures.restore import restore_codec  # noqa: E402
 from texcodec.training.pictures.settings import ENTROPY_ONLY, QuantiseSettings, TrainingSettings  # noqa: E402
-from texcodec.training.pictures.work import codec_of, saved_settings  # noqa: E402
+from texcodec.training.pictures.work_folder import codec_of, saved_settings  # noqa: E402
 
 
 def rough(codec: Codec, size: float = 0.3) -> Codec:

@@ -24,7 +24,7 @@ from texcodec.cli.app import run  # noqa: E402
 from texcodec.codec.rate_control import psnr  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
-from texcodec.training.pictures.work import WorkFolder  # noqa: E402
+from texcodec.training.pictures.work_folder import WorkFolder  # noqa: E402
 
 
 def train(*arguments: object) -> int:

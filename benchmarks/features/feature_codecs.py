@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from texcodec.training.core.fixed_point import compute_as_exported
 from texcodec.training.features.codec import FeatureCodec
+from texcodec.training.features.codec_task import CodecTask
 from texcodec.training.features.networks import Reconstruction
 from texcodec.training.features.settings import CodecSettings, TaskShape
-from texcodec.training.features.work import CodecTask
 
 CHECKED = 10
 """Streams that are decoded again, a level."""

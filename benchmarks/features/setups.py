@@ -13,9 +13,9 @@ from datasets import Data
 from torch import Tensor, nn
 
 from texcodec.features.metrics import Meter
+from texcodec.training.features.codec_task import TaskData
 from texcodec.training.features.losses import loss_of_kind, usual_weight
 from texcodec.training.features.splitting import split
-from texcodec.training.features.work import TaskData
 
 
 @dataclass

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from .codec import FeatureCodec
+from .codec_task import CodecTask
 from .parts import Parts
-from .work import CodecTask
 
 
 class Along(nn.Module):

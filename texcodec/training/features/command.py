@@ -19,6 +19,7 @@ from ..core.settings_json import from_json, to_json
 from ..core.stopping import exit_code
 from .along import Along, AlongTask
 from .codec import FeatureCodec
+from .codec_task import CodecTask, TaskData
 from .export import TaskExport, export_feature_set
 from .parts import (
     Parts,
@@ -34,7 +35,6 @@ from .samples import Samples, features_of, load_samples, split_samples
 from .selfcheck import FeatureCheck, self_check
 from .settings import TaskShape
 from .spec import Spec, TaskSpec
-from .work import CodecTask, TaskData
 
 CHECKED_PICTURES = 100
 """Held-out pictures that the self-check codes, at most."""

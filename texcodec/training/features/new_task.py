@@ -26,13 +26,13 @@ from ..core.settings_json import from_json, to_json
 from ..core.stage import StageSettings
 from ..core.stopping import exit_code
 from ..core.task import Batch, Terms
+from .codec_task import START_SAMPLES, TaskData
 from .export import TaskExport, check_task, export_task
 from .networks import Reconstruction, Whitening, blocks_of, start_from_regression
 from .parts import Parts, check_network, parts_of, pixel_stride, shape_of, task_data, trained_network
 from .samples import Samples, features_of, load_samples, split_samples
 from .settings import CodecSettings, TaskShape
 from .spec import DataSpec, TaskSpec
-from .work import START_SAMPLES, TaskData
 
 STREAMS_A_PICTURE = 2
 """Levels, drawn at random, at which each training picture is coded."""

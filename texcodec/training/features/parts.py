@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ...errors import ParameterError
 from ..core.loop import Loop
+from .codec_task import TaskData
 from .losses import loss_of_kind, usual_weight
-from .network_work import NetworkTask, settle
+from .network_task import NetworkTask, settle
 from .onnx_parts import OnnxPart, export_onnx
 from .settings import TaskShape
 from .spec import NETWORK_STAGE, TaskSpec
 from .splitting import import_network, split
-from .work import TaskData
 
 
 @dataclass

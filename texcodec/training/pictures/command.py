@@ -21,7 +21,7 @@ from .options import Options
 from .pipeline import Pipeline
 from .presets import SHARES, preset_settings, with_budget
 from .settings import TrainingSettings
-from .work import saved_settings
+from .work_folder import saved_settings
 
 DEFAULT_BUDGET = Budget(minutes=60.0)
 DEFAULT_PRESET = "full"

@@ -11,7 +11,7 @@ from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
 from .restore import restore_codec, restore_fusion
-from .work import WorkFolder, codec_of
+from .work_folder import WorkFolder, codec_of
 
 
 class Lineage:

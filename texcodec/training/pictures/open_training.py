@@ -31,7 +31,7 @@ from .held_out import held_out_cost, held_out_crops
 from .portable import portable_steps, read_portable, write_portable
 from .presets import with_budget
 from .settings import TrainingSettings
-from .work import WorkFolder, codec_of, save_settings, saved_settings
+from .work_folder import WorkFolder, codec_of, save_settings, saved_settings
 
 CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
 _SUMS = ("gigapixels", "steps", "seconds")

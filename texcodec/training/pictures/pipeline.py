@@ -54,7 +54,7 @@ from .seams import SeamTask
 from .settings import TrainingSettings
 from .transforms import start_coefficients
 from .whole import PictureCodec, PictureTask
-from .work import WorkFolder, save_settings
+from .work_folder import WorkFolder, save_settings
 
 
 class Pipeline:
