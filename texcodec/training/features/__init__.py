@@ -1,0 +1,1 @@
+"""Feature sets: ``command`` -> samples -> task networks -> ``codec`` -> ``export`` -> ``selfcheck``."""

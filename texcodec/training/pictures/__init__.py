@@ -1,0 +1,1 @@
+"""Model sets: ``command`` -> ``pipeline`` -> stages that train a ``codec`` -> ``export`` -> ``selfcheck``."""
