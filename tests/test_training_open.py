@@ -217,6 +217,23 @@ def test_learning_rate_falls_in_a_stage_that_leaves_the_training_open(
     assert log(folder)[-1]["steps_in_all"] == 5
 
 
+def test_an_open_training_is_exported_without_another_stage(tmp_path: Path) -> None:
+    pictures, folder, out = photos(tmp_path / "photos", 2), tmp_path / "next", tmp_path / "set"
+    assert train(pictures, "--checkpoint", folder, "--preset", "tiny", "--steps", 2) == 0
+    work = tmp_path / "elsewhere"
+    assert train(pictures, "--checkpoint", folder, "--work", work, "--stage", "export", "--out", out) == 0
+    assert (out / "manifest.json").exists()
+
+
+def test_gains_tell_luminance_from_chrominance_when_training_begins(tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    file.write_text('{"architecture": {"gains": true}}')
+    common = [photos(tmp_path / "photos", 1), "--checkpoint", tmp_path / "next", "--preset", "tiny"]
+    assert train(*common, "--settings", file, "--work", tmp_path / "w", "--steps", 1) == 0
+    planes = read_checkpoint(tmp_path / "w" / "parent.pt")["average"]["entropy.gains.planes"]
+    assert set(planes.tolist()) == {0, 1, 2}
+
+
 def test_interrupted_open_run_writes_what_it_has(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,8 +142,9 @@ class Pipeline:
         if self.settings.quantise.entropy and self.start is not None:
             check_exportable(restore_codec(self.start).entropy)
         self.work.folder.mkdir(parents=True, exist_ok=True)
-        if not processes.rank() and set(chosen) & set(TORCH_STAGES):
-            save_settings(self.work.folder, self.settings)
+        if not processes.rank():
+            if set(chosen) & set(TORCH_STAGES):
+                save_settings(self.work.folder, self.settings)
             if self.open is not None:
                 self.open.bring(self.work, self.settings.architecture)
         processes.wait()
@@ -311,6 +312,8 @@ class Pipeline:
             codec = Codec(s.architecture)
             rows = start_coefficients(sampler.batches(64), s.architecture.latent_channels)
             codec.linear.start_from(rows)
+        if s.architecture.gains:
+            codec.entropy.gains.set_planes(codec.linear.analysis)
         if codec.specialised:
             codec.share(s.classes.shared)
         elif stage not in ("parent", "anneal"):
