@@ -219,10 +219,16 @@ def test_learning_rate_falls_in_a_stage_that_leaves_the_training_open(
 
 def test_an_open_training_is_exported_without_another_stage(tmp_path: Path) -> None:
     pictures, folder, out = photos(tmp_path / "photos", 2), tmp_path / "next", tmp_path / "set"
-    assert train(pictures, "--checkpoint", folder, "--preset", "tiny", "--steps", 2) == 0
+    file = tmp_path / "s.json"
+    file.write_text('{"architecture": {"profile": 2}}')
+    common = [pictures, "--checkpoint", folder, "--preset", "tiny", "--settings", file]
+    assert train(*common, "--work", tmp_path / "w", "--steps", 2) == 0
     work = tmp_path / "elsewhere"
-    assert train(pictures, "--checkpoint", folder, "--work", work, "--stage", "export", "--out", out) == 0
-    assert (out / "manifest.json").exists()
+    stages = ["--stage", "export", "--stage", "self-check"]
+    assert train(pictures, "--checkpoint", folder, "--work", work, *stages, "--out", out) == 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["entropy_profile"] == 2
+    assert manifest["card"]["self_check"]["over_tables"] == pytest.approx(0, abs=0.2)
 
 
 def test_gains_tell_luminance_from_chrominance_when_training_begins(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from ...codec import decode, encode
 from ...codec.analysis import analyse
+from ...codec.coders import PROFILES
 from ...codec.latent_coder import LatentCoder
 from ...codec.layout import lay_out
 from ...codec.rate_control import psnr
@@ -143,7 +144,7 @@ def _bits(
     array: np.ndarray, rate_index: int, models: ModelSet, trained: PictureCodec, workers: Workers
 ) -> tuple[float, float, float]:
     """Bits of one picture: of its payloads, by the tables, by the training modules."""
-    coder = LatentCoder(models)
+    coder: LatentCoder = PROFILES[models.manifest.entropy_profile](models)  # type: ignore[assignment]
     layout = lay_out(array.shape[1], array.shape[0], tile=256)
     analysed = analyse(from_array(array), layout, models, workers)
     payload = tables = 0.0
