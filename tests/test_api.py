@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,12 @@ def test_loaded_models_serve_encoding_and_decoding(coded: bytes) -> None:
 
 def test_all_public_names_are_listed() -> None:
     assert set(texcodec.__all__) <= set(dir(texcodec))
+
+
+def test_an_open_file_that_nobody_keeps_is_closed(coded: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.tcx"
+    path.write_bytes(coded)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        assert np.asarray(texcodec.open(path)).ndim == 3
+        gc.collect()

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 from cli_runs import SET, environment, names, process, save_photograph
 from container_samples import full_file
+from pictures import photograph
+
+import texcodec
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
 
@@ -222,3 +225,17 @@ class TestTerminals:
         code, shown = self.on_terminal("encode", picture, "-", streams=("stdout", "stderr"))
         assert code == 2
         assert shown.startswith(b"texcodec: Standard output is a terminal")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+def test_too_little_address_space_is_a_sentence_and_not_an_abort(tmp_path: Path) -> None:
+    import resource
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (360 << 20, 360 << 20))
+
+    coded = tmp_path / "a.tcx"
+    coded.write_bytes(texcodec.encode(photograph(40, 30), models=SET))
+    done = process("decode", coded, tmp_path / "out.png", preexec_fn=limited)
+    assert done.returncode == 4
+    assert b"MB of address space" in done.stderr and done.stderr.count(b"\n") == 1

@@ -226,6 +226,11 @@ class TcxFile:
         if self._owned is not None:
             self._owned.close()
 
+    def __del__(self) -> None:
+        # numpy.asarray(texcodec.open(path)) leaves nobody to close it
+        if getattr(self, "_owned", None) is not None:
+            self.close()
+
     def __enter__(self) -> TcxFile:
         return self
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..constants import ACTIVATION_MAX
 from ..errors import ModelDamagedError
+from .address_space import check_address_space
 from .bounds import check_bound
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ optimisation_level = "all"
 
 
 def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.InferenceSession:
+    check_address_space()
     import onnxruntime as ort  # a fifth of a second: not paid by commands that run no network
 
     options = ort.SessionOptions()
