@@ -1,0 +1,62 @@
+"""Model sets as the viewer fetches them: graphs and arrays of a decoder in one compressed file.
+
+A pack is gzip over a magic number, a JSON head behind its length (u32), the graphs and the arrays. Weights stay in the
+types in which the set stores them (synthesis in float16 or int8, the integer networks in int16 and int32), so nothing is
+rounded, and the reader computes the set's identity (docs/format.md, "Identity") anew over what it unpacked.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+MAGIC = b"TCXPACK1"
+SUFFIX = ".tcxpack"
+MANIFEST_FIELDS = ("name", "entropy_profile", "slices", "hyper_channels", "classes", "halo", "fusion", "gains")
+"""What the viewer reads of a manifest."""
+ENCODER_GRAPHS = ("analysis", "hyper_analysis")
+
+
+def pack_models(folder: Path) -> bytes:
+    """The decoder's half of the set for pictures in ``folder``, packed; the same bytes for the same set.
+
+    Raises:
+        OSError, ValueError: the folder holds no sound set.
+    """
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    arrays = load_file(folder / "decoder.safetensors")
+    paths = sorted(path for path in (folder / "graphs").glob("*.onnx") if path.stem not in ENCODER_GRAPHS)
+    graphs = {path.stem: path.read_bytes() for path in paths}
+    head = {
+        "manifest": {field: manifest[field] for field in MANIFEST_FIELDS if field in manifest},
+        "graphs": [[name, len(data)] for name, data in graphs.items()],
+        "arrays": [[name, arrays[name].dtype.name, list(arrays[name].shape)] for name in sorted(arrays)],
+    }
+    encoded = json.dumps(head, separators=(",", ":")).encode()
+    parts = [MAGIC, struct.pack("<I", len(encoded)), encoded, *graphs.values()]
+    parts += [byte_planes(arrays[name]) for name in sorted(arrays)]
+    return gzip.compress(b"".join(parts), compresslevel=9, mtime=0)
+
+
+def byte_planes(array: np.ndarray) -> bytes:
+    """The values of an array, all lowest bytes first, then all second ones, and so on."""
+    little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
+    return little.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T.tobytes()
+
+
+def catalogue(folders: list[Path]) -> dict[str, dict[str, Any]]:
+    """What the viewer knows of the sets in ``folders``: name, kind and, of feature sets, tasks; by identity."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        entry: dict[str, Any] = {"name": manifest["name"], "kind": manifest.get("kind", "pictures")}
+        if entry["kind"] == "features":
+            entry["tasks"] = [task["name"] for task in manifest["tasks"]]
+        found[manifest["identity"]] = entry
+    return found
