@@ -3,6 +3,8 @@
 # make test-train   the tests of training
 # make test-cluster the tests of batches on a local Ray cluster
 # make golden       decode the golden files; with LOWEST=1 on the lowest versions of the dependencies
+# make viewer       the viewer in the browser, into viewer/dist and the package; needs node >= 20
+# make test-viewer  its tests in node and in Chromium
 # make docs         the documentation as a site, in build/site
 # make bench        speed and memory of this machine
 # make format       format the code
@@ -19,7 +21,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 GOLDEN := tests/test_golden.py tests/test_container_golden.py tests/test_features_golden.py
 
-.PHONY: demo test test-train test-cluster golden docs bench format clean
+.PHONY: demo test test-train test-cluster golden viewer test-viewer docs bench format clean
 
 demo: $(VENV)/run
 	$(BIN)/python examples/demo.py
@@ -37,6 +39,20 @@ test-cluster: $(VENV)/cluster
 
 golden: $(VENV)/golden
 	$(BIN)/python -m pytest -q $(GOLDEN)
+
+viewer: $(VENV)/run viewer/node_modules/.package-lock.json
+	cd viewer && npm run --silent build
+	$(BIN)/python -m texcodec.viewer.site viewer/dist/models
+	rm -rf texcodec/viewer/page && cp -r viewer/dist/page texcodec/viewer/page
+	cp -r viewer/dist/models viewer/dist/page/models
+
+test-viewer: viewer $(VENV)/golden
+	$(BIN)/python viewer/test/samples.py viewer/dist/samples
+	cd viewer && PYTHON=$(abspath $(BIN))/python npm test --silent
+
+viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json
+	cd viewer && npm ci --no-audit --no-fund --ignore-scripts
+	touch $@
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
@@ -79,4 +95,4 @@ $(VENV)/docs: $(VENV)/run
 	touch $@
 
 clean:
-	rm -rf .venv .venv-lowest demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf viewer/node_modules viewer/dist texcodec/viewer/page .venv .venv-lowest demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

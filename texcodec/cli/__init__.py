@@ -2,8 +2,9 @@
 
     main      the process: interrupts, warnings, the last flush        here
     run       arguments -> exit code                                   app
-    commands  encode, decode, batch, info, verify, models, train, evaluate, crop, features    one module each
-    shared    options -> plan -> runner -> outcomes -> console           options, plan, runner, outcomes, console
+    commands  encode, decode, batch, info, verify, models, train, evaluate, crop, features, completion, integrate, view
+                                                                     one module each
+    shared    options -> plan -> runner -> outcomes -> console       options, plan, runner, outcomes, console
 
 Nothing is imported at the top of this file beyond what Python has loaded already, so that an interrupt
 during the slow imports that follow finds its handler in place.

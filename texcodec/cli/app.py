@@ -14,7 +14,7 @@ from texcodec.errors import TexcodecError
 # A command's module is loaded when it is called, or when the help lists it.
 COMMANDS = (
     *("encode", "decode", "batch", "info", "verify", "models", "train", "evaluate", "crop", "features"),
-    *("completion", "integrate"),
+    *("completion", "integrate", "view"),
 )
 
 COMPLETION = "_TEXCODEC_COMPLETE"

@@ -51,12 +51,14 @@ def byte_planes(array: np.ndarray) -> bytes:
 
 
 def catalogue(folders: list[Path]) -> dict[str, dict[str, Any]]:
-    """What the viewer knows of the sets in ``folders``: name, kind and, of feature sets, tasks; by identity."""
+    """What the viewer knows of the sets in ``folders``: name, kind, classes or, of feature sets, tasks; by identity."""
     found: dict[str, dict[str, Any]] = {}
     for folder in folders:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         entry: dict[str, Any] = {"name": manifest["name"], "kind": manifest.get("kind", "pictures")}
         if entry["kind"] == "features":
             entry["tasks"] = [task["name"] for task in manifest["tasks"]]
+        else:
+            entry["classes"] = manifest["classes"]
         found[manifest["identity"]] = entry
     return found
