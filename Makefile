@@ -47,7 +47,7 @@ viewer: $(VENV)/run viewer/node_modules/.package-lock.json
 	cp -r viewer/dist/models viewer/dist/page/models
 
 test-viewer: viewer $(VENV)/golden
-	$(BIN)/python viewer/test/samples.py viewer/dist/samples
+	$(BIN)/python viewer/test/samples.py build/viewer-samples
 	cd viewer && PYTHON=$(abspath $(BIN))/python npm test --silent
 
 viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json

@@ -26,7 +26,7 @@ rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist/page", { recursive: true });
 const library = { index: "src/index.ts", client: "src/client.ts", element: "src/element.ts", worker: "src/worker.ts" };
 await esbuild.build({ ...common, entryPoints: library, outdir: "dist" });
-const page = { page: "page/page.ts", element: "src/element.ts", worker: "src/worker.ts" };
+const page = { page: "page/page.ts", client: "src/client.ts", element: "src/element.ts", worker: "src/worker.ts" };
 await esbuild.build({ ...common, entryPoints: page, outdir: "dist/page" });
 for (const folder of ["dist", "dist/page"]) {
   for (const [name, path] of Object.entries(WASM)) copyFileSync(path, `${folder}/${name}`);
