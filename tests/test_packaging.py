@@ -39,6 +39,7 @@ ORDER = {
     "features": 5,
     "training.core": 5,
     "evaluation": 6,
+    "viewer": 6,
     "quantisation": 6,
     "training": 7,
     "cli": 8,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from texcodec.cli import options
-from texcodec.cli.batch import opened
-from texcodec.cli.console import display_name, emit
+from texcodec.cli.batch import opened, process
+from texcodec.cli.console import Console, display_name, emit
 from texcodec.limits import Limits
 
 
@@ -25,12 +25,14 @@ def command(file: str, no_browser: bool, limits: Limits) -> int:
     from texcodec.container.source import open_source
     from texcodec.viewer.server import ViewServer
 
-    with opened(file) as stream:
-        source = open_source(stream, limits)
-        data = source.read(0, source.size)
-    server = ViewServer(data, display_name(file).replace("\\", "/").rsplit("/", 1)[-1])
-    emit(server.url)
-    if not no_browser:
-        webbrowser.open(server.url)
-    server.serve()
-    return 0
+    def view(name: str) -> None:
+        with opened(name) as stream:
+            source = open_source(stream, limits)
+            data = source.read(0, source.size)
+        server = ViewServer(data, display_name(name).replace("\\", "/").rsplit("/", 1)[-1])
+        emit(server.url)
+        if not no_browser:
+            webbrowser.open(server.url)
+        server.serve()
+
+    return process(Console(), [file], view)

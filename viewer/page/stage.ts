@@ -68,11 +68,12 @@ export class Stage {
     this.draw();
   }
 
-  /** The zoom at which the whole picture is seen; small pictures are shown pixel by pixel. */
+  /** Show the whole picture; small ones are enlarged a little only. */
   fit(): void {
     const { clientWidth, clientHeight } = this.element;
-    const zoom = Math.min((clientWidth - 32) / this.width, (clientHeight - 32) / this.height);
-    this.zoom = Math.max(zoom > 1 ? Math.min(zoom, Math.max(1, 256 / Math.max(this.width, this.height))) : zoom, 1e-4);
+    const zoom = Math.min((clientWidth - 48) / this.width, (clientHeight - 48) / this.height);
+    const largest = Math.max(2, 256 / Math.max(this.width, this.height));
+    this.zoom = Math.max(Math.min(zoom, largest), 1e-4);
     [this.x, this.y] = [this.width / 2, this.height / 2];
     this.fitted = true;
     this.draw();
@@ -199,6 +200,7 @@ export class Stage {
     if (!this.file && this.cells.size === 0) return;
     context.imageSmoothingEnabled = zoom * ratio < 2;
     const [left, top] = [this.left(), this.top()];
+    if (this.file?.info.alpha) paintChecks(context, { left, top, width: this.width * zoom, height: this.height * zoom }, width, height);
     for (let level = LEVELS; level >= 0; level--) {
       if (level !== this.level && level < this.level) continue;
       for (const { key, x, y } of this.inView(level)) {
@@ -249,6 +251,26 @@ export class Stage {
       this.colours.set(name, found);
     }
     return found;
+  }
+}
+
+/** Squares behind a picture that one can see through. */
+function paintChecks(
+  context: CanvasRenderingContext2D,
+  picture: { left: number; top: number; width: number; height: number },
+  width: number,
+  height: number,
+): void {
+  const side = 12;
+  const [left, top] = [Math.max(picture.left, 0), Math.max(picture.top, 0)];
+  const [right, bottom] = [Math.min(picture.left + picture.width, width), Math.min(picture.top + picture.height, height)];
+  context.fillStyle = "#fff";
+  context.fillRect(left, top, right - left, bottom - top);
+  context.fillStyle = "#ccc";
+  for (let y = top, row = 0; y < bottom; y += side, row++) {
+    for (let x = left + (row % 2) * side; x < right; x += 2 * side) {
+      context.fillRect(x, y, Math.min(side, right - x), Math.min(side, bottom - y));
+    }
   }
 }
 

@@ -1,11 +1,7 @@
-"""Files for the viewer's tests, made by texcodec: ``python samples.py FOLDER``. They are made once and kept.
+"""Files for the viewer's tests, made by texcodec once and then kept: ``python samples.py FOLDER``.
 
-    large.tcx      12 megapixels
-    damaged.tcx    photo.tcx with a byte of its second tile changed
-    unknown.tcx    photo.tcx that names a model set which nobody has
-    photo.tcx      768 x 512, of the set that is used by default; photo.png is what Python decodes it to
-    origin.tcx     a grid that begins at 100, 60, with tiles of several rates and of both kinds; origin.png
-    mutated/       damaged and hostile files, see below
+photo.tcx has 768 x 512 pixels and the default set, photo.png is what Python decodes it to; damaged.tcx has a
+wrong byte in its second tile; unknown.tcx names a set that nobody has; large.tcx has 12 megapixels.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""The Python side of the viewer: packs of model sets, and who is answered by the server of ``texcodec view``."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_runs import texcodec
+from safetensors.numpy import load_file
+
+from texcodec.registry import find_set
+from texcodec.viewer.pack import MAGIC, byte_planes, catalogue, pack_models
+from texcodec.viewer.server import PageMissingError, ViewServer
+
+IDENTITY = "a439b2d848a6e3bd15bbfed2872f14bf"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ViewServer]:
+    (tmp_path / "index.html").write_text("<p>the page</p>")
+    (tmp_path / "ort.wasm").write_bytes(b"\0asm")
+    view = ViewServer(b"bytes of a file", "a picture.tcx", tmp_path)
+    thread = threading.Thread(target=view.serve)
+    thread.start()
+    yield view
+    view.close()
+    thread.join()
+
+
+def fetched(url: str, **headers: str) -> tuple[int, str, bytes]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
+            return response.status, response.headers["Content-Type"], response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read()
+
+
+def test_pack_holds_every_graph_and_array_of_the_decoder_as_it_is_stored() -> None:
+    folder = find_set("tiny-1")
+    packed = pack_models(folder)
+    assert packed == pack_models(folder)
+    data = gzip.decompress(packed)
+    assert data[:8] == MAGIC
+    (length,) = struct.unpack_from("<I", data, 8)
+    head = json.loads(data[12 : 12 + length])
+    position = 12 + length
+    assert "analysis" not in dict(head["graphs"]) and "synthesis" in dict(head["graphs"])
+    for name, size in head["graphs"]:
+        assert data[position : position + size] == (folder / "graphs" / f"{name}.onnx").read_bytes()
+        position += size
+    arrays = load_file(folder / "decoder.safetensors")
+    assert [name for name, _, _ in head["arrays"]] == sorted(arrays)
+    for name, kind, shape in head["arrays"]:
+        array = arrays[name]
+        assert (array.dtype.name, list(array.shape)) == (kind, shape)
+        planes = np.frombuffer(data, np.uint8, array.nbytes, position).reshape(array.dtype.itemsize, -1)
+        assert planes.T.tobytes() == array.tobytes()
+        position += array.nbytes
+    assert position == len(data)
+
+
+def test_byte_planes_begin_with_the_lowest_bytes() -> None:
+    assert byte_planes(np.array([0x0201, 0x0403], ">u2")) == bytes([1, 3, 2, 4])
+
+
+def test_catalogue_names_classes_and_tasks() -> None:
+    found = catalogue([find_set("tiny-1"), find_set("shapes-1", "features")])
+    assert found[IDENTITY] == {"name": "tiny-1", "kind": "pictures", "classes": ["smooth", "medium", "busy"]}
+    assert any("segmentation" in entry.get("tasks", ()) for entry in found.values())
+
+
+def test_server_gives_page_file_and_models(server: ViewServer) -> None:
+    base = server.url.split("index.html")[0]
+    assert base.startswith("http://127.0.0.1:")
+    assert fetched(server.url) == (200, "text/html; charset=utf-8", b"<p>the page</p>")
+    assert fetched(base + "ort.wasm")[1] == "application/wasm"
+    assert fetched(base + "file/a%20picture.tcx") == (200, "image/x-tcx", b"bytes of a file")
+    assert IDENTITY in json.loads(fetched(base + "models/catalogue.json")[2])
+    assert fetched(f"{base}models/{IDENTITY}.tcxpack")[2] == pack_models(find_set("tiny-1"))
+    assert fetched(f"{base}models/{'0' * 32}.tcxpack")[0] == 404
+
+
+@pytest.mark.parametrize("path", ["", "index.html", "x" * 32 + "/index.html", "../index.html"])
+def test_server_gives_nothing_without_the_token(server: ViewServer, path: str) -> None:
+    origin = "/".join(server.url.split("/")[:3])
+    assert fetched(f"{origin}/{path}")[0] == 404
+
+
+def test_server_gives_nothing_outside_of_the_page(server: ViewServer, tmp_path: Path) -> None:
+    (tmp_path.parent / "secret").write_text("secret")
+    base = server.url.split("index.html")[0]
+    for path in ("../secret", "..%2fsecret", "%2e%2e/secret", f"{tmp_path.parent}/secret"):
+        assert fetched(base + path)[0] == 404
+
+
+def test_server_gives_nothing_to_another_host_name(server: ViewServer) -> None:
+    assert fetched(server.url, Host="evil.example")[0] == 404
+
+
+def test_missing_page_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PageMissingError, match="not part of this installation") as error:
+        ViewServer(b"", "a.tcx", tmp_path)
+    assert "make viewer" in error.value.with_advice
+
+
+def test_view_of_a_missing_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert texcodec("view", "--no-browser", tmp_path / "none.tcx") == 1
+    assert "none.tcx" in capsys.readouterr().err
