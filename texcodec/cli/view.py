@@ -17,8 +17,8 @@ from texcodec.limits import Limits
 def command(file: str, no_browser: bool, limits: Limits) -> int:
     """Show a .tcx file in the browser, until interrupted (Ctrl-C).
 
-    Prints the page's address and opens it. Only this machine can reach it, and only with the token in the address. Files
-    that are damaged are shown as far as they are sound. A FILE "-" is standard input.
+    Prints the page's address and opens it. Only this machine can reach it, and only with the token in the
+    address. Files that are damaged are shown as far as they are sound. A FILE "-" is standard input.
     """
     import webbrowser
 

@@ -1,8 +1,9 @@
 """Model sets as the viewer fetches them: graphs and arrays of a decoder in one compressed file.
 
-A pack is gzip over a magic number, a JSON head behind its length (u32), the graphs and the arrays. Weights stay in the
-types in which the set stores them (synthesis in float16 or int8, the integer networks in int16 and int32), so nothing is
-rounded, and the reader computes the set's identity (docs/format.md, "Identity") anew over what it unpacked.
+A pack is gzip over a magic number, a JSON head behind its length (u32), the graphs and the arrays. Weights stay
+in the types in which the set stores them (synthesis in float16 or int8, the integer networks in int16 and int32),
+so nothing is rounded, and the reader computes the set's identity (docs/format.md, "Identity") anew over what it
+unpacked.
 """
 
 from __future__ import annotations

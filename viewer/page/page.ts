@@ -85,7 +85,9 @@ async function present(file: RemoteFile, bytes: Uint8Array, name: string, salvag
   document.body.classList.add("has-picture");
   document.title = `${name} – texcodec viewer`;
   const kind = info.hasPixels ? "picture" : "feature streams without a picture";
-  element.setAttribute("aria-label", `${name}: ${kind}, ${info.width} by ${info.height} pixels`);
+  for (const part of [element, byId("view")]) {
+    part.setAttribute("aria-label", `${name}: ${kind}, ${info.width} by ${info.height} pixels`);
+  }
   panelShown(innerWidth > 760);
   showDetails(byId("panel"), name, info, await catalogue);
   stage.open(info.hasPixels ? file : undefined);
