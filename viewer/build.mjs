@@ -11,7 +11,7 @@ const WASM = {
   "ort.wasm": "node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
   "webp.wasm": "node_modules/@jsquash/webp/codec/dec/webp_dec.wasm",
 };
-const STATIC = ["index.html", "page.css", "icon.svg"];
+const STATIC = ["index.html", "page.css", "icon.svg", "licences.txt"];
 const common = {
   bundle: true,
   format: "esm",
@@ -31,6 +31,7 @@ await esbuild.build({ ...common, entryPoints: page, outdir: "dist/page" });
 for (const folder of ["dist", "dist/page"]) {
   for (const [name, path] of Object.entries(WASM)) copyFileSync(path, `${folder}/${name}`);
 }
+copyFileSync("page/licences.txt", "dist/licences.txt");
 for (const name of STATIC) copyFileSync(`page/${name}`, `dist/page/${name}`);
 
 // the service worker names what it keeps, and changes whenever any of it does

@@ -59,17 +59,13 @@ async function show(bytes: Uint8Array, name: string): Promise<void> {
   notice("");
   say(`Opening ${name}.`);
   try {
-    let file: RemoteFile;
-    let salvaged = false;
-    try {
-      file = await client.open(bytes);
-      salvaged = file.info.tiles.some((tile) => !tile.sound);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      salvaged = true;
-      file = await client.open(bytes, { salvage: true });
-    }
-    if (salvaged) file = await client.open(bytes, { salvage: true });
+    const opened = await client.open(bytes).catch((error: unknown) => {
+      if (isDamage(error)) return undefined;
+      throw error;
+    });
+    const salvaged = opened?.info.tiles.some((tile) => !tile.sound) ?? true;
+    if (salvaged) await opened?.close();
+    const file = opened && !salvaged ? opened : await client.open(bytes, { salvage: true });
     if (mine === turn) await present(file, bytes, name, salvaged);
   } catch (error) {
     if (mine === turn) fail(name, error);

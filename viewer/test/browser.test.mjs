@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
 
 import { ROOT, bytes, pngSamples, texcodec } from "./support.mjs";
+import { mutated } from "./mutations.mjs";
 import { serveFolder } from "./serve.mjs";
 
 const SAMPLES = `${ROOT}build/viewer-samples`;
@@ -256,6 +257,40 @@ function megabytesOf() {
   }
   return most;
 }
+
+test("mutated files end in a picture or a sentence in the worker, too", { timeout: 3_600_000 }, async () => {
+  const page = await opened();
+  const count = Number(process.env.MUTATIONS ?? 100);
+  const sound = ["lean", "gaps", "alpha", "metadata", "drawn-grey", "lossless"].map((name) => bytes(`tests/golden/${name}.tcx`));
+  await page.evaluate(async () => {
+    const { TcxClient } = await import("./client.js");
+    globalThis.client = new TcxClient(new URL("worker.js", location.href));
+  });
+  const outcomes = {};
+  for (let seed = 0; seed < count; seed += 50) {
+    const files = Array.from({ length: 50 }, (_, i) => Buffer.from(mutated(sound[(seed + i) % sound.length], seed + i)).toString("base64"));
+    const found = await page.evaluate(async (files) => {
+      const kinds = [];
+      for (const [i, base64] of files.entries()) {
+        const data = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+        try {
+          const file = await globalThis.client.open(data, { salvage: i % 3 === 0 });
+          await file.decode();
+          await file.close();
+          kinds.push("decoded");
+        } catch (error) {
+          kinds.push(error.kind ?? `defect: ${error.message}`);
+        }
+      }
+      return kinds;
+    }, files);
+    for (const kind of found) outcomes[kind] = (outcomes[kind] ?? 0) + 1;
+  }
+  console.log(outcomes);
+  assert.ok(Object.keys(outcomes).every((kind) => !kind.startsWith("defect")), JSON.stringify(outcomes));
+  assert.ok(outcomes.decoded > 0 && outcomes.corrupt > 0);
+  await close(page);
+});
 
 test("texcodec view serves the page to this machine alone", async () => {
   const python = process.env.PYTHON ?? "python3";
