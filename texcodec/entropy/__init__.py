@@ -1,4 +1,4 @@
-"""Integer probability tables and rANS streams, which need constriction and are imported when first named; where the
+"""Integer probability tables and rANS streams, which load constriction and are imported when first named; where the
 passes and the lifting lie needs numpy alone, and so does training where there is torch alone.
 """
 

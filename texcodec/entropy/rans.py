@@ -1,29 +1,27 @@
 """Symbols to a rANS stream and back (docs/format.md, "The rANS stream").
 
 ``SymbolWriter`` collects segments in decoding order and codes them last to first, because rANS is a stack;
-``SymbolReader`` reads them first to last. Both speak constriction's AnsCoder: 32-bit words, 64-bit state,
-24-bit tables.
+``SymbolReader`` reads them first to last. Both speak ``ans.AnsCoder``: 32-bit words, 64-bit state, 24-bit tables.
 """
 
 from __future__ import annotations
 
-import constriction
 import numpy as np
 
 from ..constants import SYMBOL_MAX
 from ..errors import CorruptError
+from .ans import AnsCoder, Model, uniform_model
 from .tables import ProbabilityTables
 
-AnsCoder = constriction.stream.stack.AnsCoder
 ESCAPE_OFFSET = SYMBOL_MAX + 1
-ESCAPE_MODEL = constriction.stream.model.Uniform(2 * ESCAPE_OFFSET)
+ESCAPE_MODEL = uniform_model(2 * ESCAPE_OFFSET)
 
 
 class SymbolWriter:
     """Builds the stream of one tile."""
 
     def __init__(self) -> None:
-        self._segments: list[tuple[np.ndarray, object]] = []
+        self._segments: list[tuple[np.ndarray, Model]] = []
 
     def rows(self, symbols: np.ndarray, tables: ProbabilityTables, first: int) -> None:
         """Code symbols[i] (a row of integers) with table first + i; no escapes."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import constriction
 import numpy as np
 
 from ..constants import PRECISION
 from ..errors import ModelDamagedError
+from .ans import Model, exact_model
 
 TOTAL = 1 << PRECISION
 
@@ -30,16 +30,6 @@ def quantise_probabilities(p: np.ndarray) -> np.ndarray:
     f = np.floor(p / p.sum() * free).astype(np.int64) + 1
     f[np.argmax(f)] += TOTAL - f.sum()
     return f.astype(np.uint32)
-
-
-def exact_model(frequencies: np.ndarray) -> constriction.stream.model.Categorical:
-    """constriction's model with exactly these frequencies.
-
-    constriction adds 1 to every entry after scaling what it is given, so f - 1 is handed over;
-    ``perfect=False`` keeps it
-    from redistributing. Tests compare the streams with an independent rANS.
-    """
-    return constriction.stream.model.Categorical(frequencies.astype(np.float64) - 1.0, perfect=False)
 
 
 class ProbabilityTables:
@@ -69,7 +59,7 @@ class ProbabilityTables:
             raise ModelDamagedError(
                 "A probability table of the model set has a zero entry or does not sum to 2^24."
             )
-        self._models: dict[int, constriction.stream.model.Categorical] = {}
+        self._models: dict[int, Model] = {}
 
     def __len__(self) -> int:
         return len(self.support)
@@ -78,8 +68,8 @@ class ProbabilityTables:
         """Frequencies of one row."""
         return self.frequencies[self.offsets[index] : self.offsets[index + 1]]
 
-    def model(self, index: int) -> constriction.stream.model.Categorical:
-        """constriction's model of one row, built when first needed."""
+    def model(self, index: int) -> Model:
+        """The coder's model of one row, built when first needed."""
         model = self._models.get(index)
         if model is None:
             model = self._models[index] = exact_model(self.row(index))
