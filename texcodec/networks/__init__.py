@@ -1,8 +1,9 @@
-"""Running the exported networks with onnxruntime: float networks, and integer ones whose exactness is proved
-on loading.
+"""Running the exported networks with onnxruntime, after their graphs were checked: float networks, and integer ones
+whose exactness is proved on loading.
 """
 
 from .bounds import check_bound
+from .graph_check import TASK_RULES, check_graph
 from .sessions import FloatNetwork, IntegerNetwork, finite
 
-__all__ = ["FloatNetwork", "IntegerNetwork", "check_bound", "finite"]
+__all__ = ["TASK_RULES", "FloatNetwork", "IntegerNetwork", "check_bound", "check_graph", "finite"]

@@ -16,6 +16,7 @@ from ..constants import ACTIVATION_MAX
 from ..errors import ModelDamagedError
 from .address_space import check_address_space
 from .bounds import check_bound
+from .graph_check import CODEC_RULES, GraphRules, check_graph
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -33,7 +34,10 @@ optimisation_level = "all"
 """Of sessions made from now on; the exactness tests change it, and symbols must not."""
 
 
-def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.InferenceSession:
+def _session(
+    graph: bytes, weights: Mapping[str, np.ndarray], rules: GraphRules = CODEC_RULES
+) -> onnxruntime.InferenceSession:
+    check_graph(graph, {name: weight.shape for name, weight in weights.items()}, rules)
     check_address_space()
     import onnxruntime as ort  # a fifth of a second: not paid by commands that run no network
 
@@ -46,6 +50,8 @@ def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.Inf
     )
     # tiles at the edges have many sizes: a memory pattern for each would cost memory and time
     options.enable_mem_pattern = False
+    # what was checked is ONNX; the engine would take bytes of its own format for that
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(w, np.float32)) for w in weights.values()]
     options.add_external_initializers(list(weights), values)
     try:
@@ -110,13 +116,18 @@ class FloatNetwork:
     """An analysis, synthesis, hyper analysis or fusion network.
 
     Args:
-        graph: serialised ONNX with external initialisers.
+        graph: serialised ONNX with external initialisers, or, by the rules for tasks, with all weights in it.
         weights: by initialiser name, any float dtype; used as float32.
+        rules: that the graph must keep.
+    Raises:
+        ModelDamagedError: the graph breaks the rules, or cannot be built.
     """
 
-    def __init__(self, graph: bytes, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, graph: bytes, weights: Mapping[str, np.ndarray], rules: GraphRules = CODEC_RULES
+    ) -> None:
         used = {k: v for k, v in weights.items() if k != "rate"}
-        self._session = _session(graph, used)
+        self._session = _session(graph, used, rules)
 
     def __call__(self, shape: Shape | None = None, /, **inputs: np.ndarray) -> np.ndarray:
         """Run on float32 inputs by name; returns the only output, float32.
@@ -141,7 +152,7 @@ class IntegerNetwork:
         graph: serialised ONNX with external initialisers.
         weights: int16 or int32 by initialiser name.
     Raises:
-        ModelDamagedError: a weight is not an integer, or a layer breaks the 2^24 bound.
+        ModelDamagedError: a weight is not an integer, a layer breaks the 2^24 bound, or the graph the rules.
     """
 
     def __init__(self, name: str, graph: bytes, weights: Mapping[str, np.ndarray]) -> None:

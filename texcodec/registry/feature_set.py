@@ -10,7 +10,7 @@ import numpy as np
 
 from ..constants import HYPER_MAX, LARGEST_SUPPORT, SCALE_LEVELS
 from ..errors import ParameterError
-from ..networks import FloatNetwork, IntegerNetwork
+from ..networks import TASK_RULES, FloatNetwork, IntegerNetwork
 from .checks import ArrayCheck
 from .feature_manifest import SHARED, FeatureManifest, TaskInfo
 from .identity import feature_identity
@@ -146,7 +146,9 @@ class FeatureSet(LoadedSet[FeatureManifest]):
                 f"of the task {task.name}; {instead}."
             )
         path = f"tasks/{task.name}.{end}.onnx"
-        return self._network((end, task.name), lambda: FloatNetwork(self._task_file(task, path), {}))
+        return self._network(
+            (end, task.name), lambda: FloatNetwork(self._task_file(task, path), {}, TASK_RULES)
+        )
 
     def check_decoder(self, arrays: Arrays) -> None:
         manifest, check = self.manifest, ArrayCheck(self.name, arrays)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ParameterError
+from ...networks import TASK_RULES, check_graph
 from ..core.graph_builder import OPSET
 
 
@@ -29,7 +30,8 @@ def export_onnx(part: nn.Module, example: Tensor, *, input_name: str, output_nam
         input_name, output_name: "picture" and "h" for fronts, "h" and "answer" for tails.
 
     Raises:
-        ParameterError: the module cannot be exported, or its ONNX form does not give the same output.
+        ParameterError: the module cannot be exported, its ONNX form has operators that tasks may not use, or it does
+            not give the same output.
     """
     with torch.no_grad():
         expected = part(example)
@@ -79,7 +81,7 @@ class OnnxPart(nn.Module):
         path: the file; one input and one output.
 
     Raises:
-        ParameterError: the file cannot be read or has several inputs or outputs.
+        ParameterError: the file cannot be read, has operators that tasks may not use, or several inputs or outputs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,6 +123,7 @@ class OnnxPart(nn.Module):
 def _session(data: bytes) -> Any:
     import onnxruntime
 
+    check_graph(data, {}, TASK_RULES)  # else the set that it becomes a part of could not be loaded
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = options.inter_op_num_threads = 1
