@@ -1,7 +1,6 @@
 """The ONNX operators that networks may use (docs/reference/models.md, "Graphs").
 
-All of them compute tensors from tensors: none calls other graphs, draws random numbers, or reads files, pictures or
-text.
+All of them compute tensors from tensors: none calls other graphs or reads files, pictures or text.
 """
 
 from __future__ import annotations
@@ -29,5 +28,5 @@ TASK = CODEC | frozenset(
     b"ScatterND Selu Shrink Sigmoid Sin Sinh Size Softmax Softplus Softsign SpaceToDepth Sqrt Squeeze Sum "
     b"Swish Tan Tanh ThresholdedRelu Tile TopK Trilu Unsqueeze Upsample Where Xor".split()
 )
-"""What networks of tasks may use, which come from elsewhere: the standard domain but for control flow, randomness,
-sequences, optional values, text, signals, pictures and losses."""
+"""What networks of tasks may use, which come from elsewhere: the standard domain but for control flow, random numbers,
+sequences, optional values, text, bits, spectra, pictures and losses."""

@@ -56,6 +56,7 @@ class MessageReader:
             if key >= 0x80:  # most are one byte: not worth a call
                 key, position = varint(data, position - 1)
             number, kind = key >> 3, key & 7
+            value: Any
             if kind == VARINT:
                 value, position = varint(data, position)
             else:
