@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -232,3 +233,20 @@ def test_a_set_with_a_hostile_graph_decodes_nothing(tmp_path: Path) -> None:
         texcodec.encode(np.zeros((20, 30, 3), np.uint8), models=bad, psnr=30.0)
     assert "from people you trust" in caught.value.with_advice
     assert texcodec.decode(data, models=tmp_path / "a").size == (30, 20)
+
+
+def test_documents_list_the_operators() -> None:
+    """The reference lists those of codec and tasks, the format those of the codec."""
+
+    def listed(text: str) -> set[bytes]:
+        return {word.encode() for word in re.split(r"[\s,]+|\band\b", text) if word}
+
+    reference = (ROOT / "docs" / "reference" / "models.md").read_text("utf-8")
+    ours, others = re.findall(r"^(?:Operators of the|Further operators of).*:\n\n([^.]*)\.$", reference, re.M)
+    assert listed(ours) == CODEC
+    assert listed(others) == TASK - CODEC
+    assert f"| {len(CODEC)}, " in reference and f"| {len(TASK)}, " in reference
+    layout = (ROOT / "docs" / "format.md").read_text("utf-8")
+    found = re.search(r"with the operators (.*?), without functions", layout, re.S)
+    assert found is not None
+    assert listed(found[1]) == CODEC

@@ -94,8 +94,8 @@ EXTERNAL = {b"location": b"weights"}
 """What weights that are given by name say of where they are: a name that is never opened."""
 ELEMENTS_PER_BYTE = 4
 """Of the smallest type that ONNX has, two bits."""
-FIELDS = 1_000_000
-"""Of all messages that are read of one graph: a second."""
+FIELDS = 500_000
+"""Of all messages that are read of one graph; so many take a second or two."""
 
 
 @dataclass(frozen=True)
