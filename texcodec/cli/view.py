@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from texcodec.cli import options
-from texcodec.cli.inputs import opened, process
 from texcodec.cli.console import Console, display_name, emit
+from texcodec.cli.inputs import opened, process
 from texcodec.limits import Limits
 
 
