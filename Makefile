@@ -28,6 +28,7 @@ demo: $(VENV)/run
 
 test: $(VENV)/test
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check --quiet .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest -q -m "not train and not cluster"
 

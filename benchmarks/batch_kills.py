@@ -1,6 +1,6 @@
 """Kills a batch at random moments and starts it again, until it is done; then looks for pictures lost or done twice.
 
-    python benchmarks/batch_kills.py [--pictures 1000] [--kills 30]
+python benchmarks/batch_kills.py [--pictures 1000] [--kills 30]
 """
 
 from __future__ import annotations
@@ -36,7 +36,17 @@ def main() -> None:
         for i in range(arguments.pictures):
             small = Image.fromarray(numbers.integers(0, 256, (6, 8, 3), dtype=np.uint8))
             small.resize((64, 48), Image.Resampling.BICUBIC).save(source / f"{i:05}.png")
-        command = [sys.executable, "-m", "texcodec", "batch", str(source), str(out), "--shard-size", "50", "-j2"]
+        command = [
+            sys.executable,
+            "-m",
+            "texcodec",
+            "batch",
+            str(source),
+            str(out),
+            "--shard-size",
+            "50",
+            "-j2",
+        ]
         killed = 0
         for _ in range(arguments.kills):
             process = subprocess.Popen([*command, "--quiet"], start_new_session=True)
@@ -46,7 +56,11 @@ def main() -> None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         subprocess.run(command, check=True)
-        rows = [row for table in (out / "tables").glob("*.parquet") for row in parquet.read_table(table).to_pylist()]
+        rows = [
+            row
+            for table in (out / "tables").glob("*.parquet")
+            for row in parquet.read_table(table).to_pylist()
+        ]
         keys = [row["key"] for row in rows]
         files = list(out.glob("*.tcx"))
         sound = sum(texcodec.decode(file.read_bytes(), output="numpy").shape == (48, 64, 3) for file in files)

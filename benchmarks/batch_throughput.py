@@ -32,7 +32,9 @@ def crops(folder: Path, out: Path, count: int) -> None:
 def seconds(*arguments: object) -> float:
     """Of a command."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "texcodec", *map(str, arguments)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "texcodec", *map(str, arguments)], check=True, stderr=subprocess.DEVNULL
+    )
     return time.perf_counter() - start
 
 
@@ -57,12 +59,18 @@ def main() -> None:
             times["batch, Ray, two processors"] = seconds(
                 "batch", at / "in", at / "br", "--engine", "ray", "--address", "local", "--shard-size", 100
             )
-    rows = {k: {"seconds": round(s, 1), "per_second": round(arguments.pictures / s, 1)} for k, s in times.items()}
+    rows = {
+        k: {"seconds": round(s, 1), "per_second": round(arguments.pictures / s, 1)} for k, s in times.items()
+    }
     for what, row in rows.items():
         hours = 1e6 / row["per_second"] / 3600
-        print(f"{what:28} {row['seconds']:7.1f} s {row['per_second']:7.1f} pictures/s {hours:6.1f} h per million")
+        print(
+            f"{what:28} {row['seconds']:7.1f} s {row['per_second']:7.1f} pictures/s {hours:6.1f} h per million"
+        )
     for what in ("encode", "decode"):
-        print(f"{what}: {times[f'{what}, one process'] / times[f'{what}, two processes']:.2f} times one process")
+        print(
+            f"{what}: {times[f'{what}, one process'] / times[f'{what}, two processes']:.2f} times one process"
+        )
     if arguments.out:
         arguments.out.write_text(json.dumps({"pictures": arguments.pictures, "rows": rows}, indent=1) + "\n")
 

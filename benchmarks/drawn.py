@@ -49,7 +49,11 @@ Points = list[tuple[int, float]]
 def colours(path: Path, mode: str = "RGB") -> np.ndarray:
     """uint8 H x W x 3, or H x W for mode "L"."""
     picture = read_picture(path)
-    pixels = np.repeat(picture.pixels, 4 - picture.channels, 2)[:, :, :3] if picture.channels == 1 else picture.pixels
+    pixels = (
+        np.repeat(picture.pixels, 4 - picture.channels, 2)[:, :, :3]
+        if picture.channels == 1
+        else picture.pixels
+    )
     return np.asarray(Image.fromarray(pixels).convert(mode))
 
 
@@ -57,7 +61,9 @@ def quality_of(a: np.ndarray, b: np.ndarray) -> float:
     return min(psnr(a, b), LOSSLESS_PSNR)
 
 
-def ours(pixels: np.ndarray, models: str, qualities: Sequence[int] = OURS) -> tuple[Points, list[dict[str, Any]]]:
+def ours(
+    pixels: np.ndarray, models: str, qualities: Sequence[int] = OURS
+) -> tuple[Points, list[dict[str, Any]]]:
     """Bytes and PSNR by quality, and how many of the tiles are drawn and without loss."""
     points, tiles = [], []
     for quality in qualities:
@@ -108,7 +114,9 @@ def bd_rate(anchor: Points, test: Points) -> float | None:
     if len(a) < 2 or len(t) < 2 or min(a[-1], t[-1]) <= max(a[0], t[0]):
         return None
     return float(
-        bjontegaard.bd_rate(a_bytes, a, t_bytes, t, method="pchip", require_matching_points=False, min_overlap=0)
+        bjontegaard.bd_rate(
+            a_bytes, a, t_bytes, t, method="pchip", require_matching_points=False, min_overlap=0
+        )
     )
 
 
@@ -171,7 +179,9 @@ def lossless(path: Path, mode: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("screens", type=Path)
     parser.add_argument("--lossless", type=Path, action="append", default=[])
     parser.add_argument("--models", default="std-2")

@@ -109,20 +109,32 @@ def sides(folder: Path, every: int) -> None:
 def texture(folder: Path, every: int) -> None:
     shares = [evenness(tile) for _, pixels in pictures(folder, every) for tile in cells(pixels, 256)]
     marks = np.percentile(shares, [5, 50, 95, 100])
-    print(folder.name, f"{len(shares)} tiles:", {f"{p} %": f"{m:.2f}" for p, m in zip((5, 50, 95, 100), marks)})
+    print(
+        folder.name, f"{len(shares)} tiles:", {f"{p} %": f"{m:.2f}" for p, m in zip((5, 50, 95, 100), marks)}
+    )
 
 
 def borders(folder: Path, every: int) -> None:
     """Every second tile is drawn; PSNR of the others within BORDER pixels of their borders with tiles."""
     models = load_set("std-2")
-    names = ("all coded", "no latents", "no latents, no fusion", "no latents, analysed as at the picture's border")
+    names = (
+        "all coded",
+        "no latents",
+        "no latents, no fusion",
+        "no latents, analysed as at the picture's border",
+    )
     for quality in (30, 60):
         errors = []
         with Workers(None) as workers:
             for _, pixels in pictures(folder, every):
                 errors.append(border_errors(pixels, models, quality, workers))
         decibels = 10 * np.log10(255**2 / np.mean(errors, 0))
-        print(folder.name, quality, {name: f"{value:.2f} dB" for name, value in zip(names, decibels)}, flush=True)
+        print(
+            folder.name,
+            quality,
+            {name: f"{value:.2f} dB" for name, value in zip(names, decibels)},
+            flush=True,
+        )
 
 
 def border_errors(pixels: np.ndarray, models: ModelSet, quality: float, workers: Workers) -> list[float]:
@@ -163,7 +175,9 @@ def cut(array: np.ndarray, box: Box) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["tiles", "sides", "borders", "texture"])
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--every", type=int, default=1)

@@ -77,7 +77,9 @@ def sentence(piece: Any) -> list[str]:
         f"SHA-256 `{entry['sha256'][:16]}…`)"
         for entry in about["data"]
     ]
-    text = f"Commit {about['commit']}; `{about['command']}`; data: {', '.join(data) or 'computed from seeds'}."
+    text = (
+        f"Commit {about['commit']}; `{about['command']}`; data: {', '.join(data) or 'computed from seeds'}."
+    )
     return [f"*{text}*" + (f" *{about['note']}*" if "note" in about else "")]
 
 

@@ -64,7 +64,9 @@ def main() -> None:
     pixels = np.asarray(image)
     for i, (name, (size, shown)) in enumerate(panels.items()):
         part = shown.crop((x, y, x + width, y + height))
-        sheet.paste(part.resize((SCALE * width, SCALE * height), Image.Resampling.NEAREST), (i * step, CAPTION))
+        sheet.paste(
+            part.resize((SCALE * width, SCALE * height), Image.Resampling.NEAREST), (i * step, CAPTION)
+        )
         facts = f"{size:,} bytes, {psnr(pixels, np.asarray(shown)):.2f} dB" if size else ""
         draw.text((i * step, 2), name, "black", font)
         draw.text((i * step, 21), facts, "black", font)

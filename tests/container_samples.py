@@ -37,7 +37,8 @@ def full_file(**changes: object) -> bytes:
     """A file with six tiles, ancillary chunks and alpha."""
     payloads = payloads_of(6)
     entries = [
-        tile_entry(i, p, class_index=i % 4, symbols_crc=1000 + i, offset=i - 3) for i, p in enumerate(payloads)
+        tile_entry(i, p, class_index=i % 4, symbols_crc=1000 + i, offset=i - 3)
+        for i, p in enumerate(payloads)
     ]
     return write(sample_header(**changes), payloads, entries, ANCILLARY, ALPHA)
 

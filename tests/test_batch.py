@@ -175,7 +175,10 @@ class TestGoingOn:
 
     def test_parts_are_disjoint_and_together_all(self, tmp_path: Path) -> None:
         source, out = pictures(tmp_path / "in", 7), tmp_path / "out"
-        done = [run(str(source), str(out), SETTINGS, Options(shard_size=2, part=i, parts=3)).done for i in range(3)]
+        done = [
+            run(str(source), str(out), SETTINGS, Options(shard_size=2, part=i, parts=3)).done
+            for i in range(3)
+        ]
         assert sum(done) == 7 and min(done) > 0
         assert run(str(source), str(out), SETTINGS, Options(shard_size=2)).before == 4
 
@@ -237,9 +240,22 @@ def _end_at_poison(load: Load) -> Coded:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
 @pytest.mark.parametrize("kind", ["folders", "webdataset"])
-def test_a_batch_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing(tmp_path: Path, kind: str) -> None:
+def test_a_batch_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing(
+    tmp_path: Path, kind: str
+) -> None:
     source, out = pictures(tmp_path / "in", 40), tmp_path / "out"
-    command = [sys.executable, "-m", "texcodec", "batch", str(source), str(out), "--models", "tiny-1", "--jobs", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "texcodec",
+        "batch",
+        str(source),
+        str(out),
+        "--models",
+        "tiny-1",
+        "--jobs",
+        "2",
+    ]
     command += ["--shard-size", "7", "--format", kind, "--quiet"]
     chance = random.Random(5)
     for _ in range(3):

@@ -108,7 +108,9 @@ class TestOutputs:
     ) -> None:
         (folder / "a.tcx").write_bytes(b"old")
         assert texcodec("encode", "a.png", "b.png") == 1
-        assert capsys.readouterr().err.startswith("texcodec: a.png: a.tcx exists already. Replace it with --force")
+        assert capsys.readouterr().err.startswith(
+            "texcodec: a.png: a.tcx exists already. Replace it with --force"
+        )
         assert (folder / "a.tcx").read_bytes() == b"old"
         assert len(codec.calls) == 1
         assert texcodec("encode", "a.png", "--force") == 0
@@ -154,7 +156,9 @@ class TestOptions:
         assert texcodec("encode", "a.png", "--lossless") == 0
         assert codec.calls[0]["lossless"] is True
 
-    @pytest.mark.parametrize("other", [("--quality", 5), ("--size", 500), ("--crop", "c.json", "--outside", "coarse")])
+    @pytest.mark.parametrize(
+        "other", [("--quality", 5), ("--size", 500), ("--crop", "c.json", "--outside", "coarse")]
+    )
     def test_lossless_excludes_targets_and_coarse_tiles(
         self, codec: Codec, folder: Path, other: tuple[object, ...]
     ) -> None:

@@ -56,7 +56,10 @@ class TestFolders:
 
     def test_without_an_output_folder_they_lie_beside_their_pictures(self, folder: Path) -> None:
         assert texcodec("encode", "in/sub") == 0
-        assert [name for name in files(folder / "in") if name.endswith(".tcx")] == ["sub/c.tcx", "sub/deep/d.tcx"]
+        assert [name for name in files(folder / "in") if name.endswith(".tcx")] == [
+            "sub/c.tcx",
+            "sub/deep/d.tcx",
+        ]
 
     def test_an_output_folder_inside_is_no_input(self, folder: Path) -> None:
         for _ in range(2):

@@ -34,7 +34,9 @@ def pixels(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("outside", ["drop", "coarse"])
-def test_from_picture_to_region(outside: str, photo: Path, profile: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_from_picture_to_region(
+    outside: str, photo: Path, profile: Path, tmp_path: Path, capsys: Captured
+) -> None:
     tcx, whole, part = (tmp_path / name for name in ("photo.tcx", "whole.png", "part.png"))
     given = ["--crop", profile, "--outside", outside, "--models", SET, "--tile", "128"]
     assert texcodec("encode", photo, tcx, *given) == 0
@@ -63,7 +65,9 @@ def test_file_without_a_crop_says_so(photo: Path, tmp_path: Path, capsys: Captur
     assert not (tmp_path / "part.png").exists()
 
 
-def test_options_that_contradict_each_other_are_refused(photo: Path, tmp_path: Path, capsys: Captured) -> None:
+def test_options_that_contradict_each_other_are_refused(
+    photo: Path, tmp_path: Path, capsys: Captured
+) -> None:
     assert texcodec("encode", photo, "--outside", "drop") == 2
     assert "--outside needs --crop" in capsys.readouterr().err
     assert texcodec("decode", tmp_path / "x.tcx", "--crop-only", "--region", "0,0,1,1") == 2

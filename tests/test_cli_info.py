@@ -197,7 +197,10 @@ class TestModels:
         assert sets[SET]["identity"] == registry.load_set(SET).identity.hex()
         assert texcodec("models", "list") == 0
         lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("*")]
-        assert {tuple(line[1:3]) for line in lines} == {(registry.DEFAULT_FEATURE_SET, "features"), (SET, "pictures")}
+        assert {tuple(line[1:3]) for line in lines} == {
+            (registry.DEFAULT_FEATURE_SET, "features"),
+            (SET, "pictures"),
+        }
 
     def test_show_prints_the_card_and_the_cost_of_every_part(self, capsys: Captured) -> None:
         models = registry.load_set(SET)

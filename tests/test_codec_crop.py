@@ -162,8 +162,12 @@ def test_region_costs_little_more_than_the_cropped_picture() -> None:
     assert len(data) < 1.15 * len(alone)
 
 
-@pytest.mark.parametrize(("size", "tile"), [((200, 200), 256), ((300, 130), 128), ((90, 90), 128), ((500, 250), 256)])
-def test_tiles_are_small_where_large_ones_reach_far_beyond_the_region(size: tuple[int, int], tile: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "tile"), [((200, 200), 256), ((300, 130), 128), ((90, 90), 128), ((500, 250), 256)]
+)
+def test_tiles_are_small_where_large_ones_reach_far_beyond_the_region(
+    size: tuple[int, int], tile: int
+) -> None:
     data = texcodec.encode(photograph(560, 300), models=SET, crop=(20, 10, *size), quality=30)
     assert Reader(data).header.tile == tile
 
@@ -238,7 +242,9 @@ def test_file_without_a_crop_has_none_to_decode(picture: np.ndarray) -> None:
 
 
 def test_crop_chunk_that_lies_spoils_nothing_but_the_crop(coded: bytes) -> None:
-    chunks = [(kind, b"\x00\x00\x00\x80\x80\x01\x01" if kind == CROP else data) for kind, data in split(coded)]
+    chunks = [
+        (kind, b"\x00\x00\x00\x80\x80\x01\x01" if kind == CROP else data) for kind, data in split(coded)
+    ]
     lying = join(chunks)
     with pytest.raises(CorruptError, match="does not fit"):
         texcodec.decode(lying, models=SET, crop_only=True)

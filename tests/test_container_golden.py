@@ -58,7 +58,9 @@ def golden_parts() -> tuple[Header, list[bytes], list[TileEntry], list[tuple[byt
         width=300, height=200, channels=3, identity=IDENTITY, rate_index=300, classes=4, fusion=True
     )
     payloads = [b"\x01\x02\x03\x04", b"\x05\x06\x07"]
-    entries = [tile_entry(i, p, class_index=i, symbols_crc=0x1234 + i, offset=-i) for i, p in enumerate(payloads)]
+    entries = [
+        tile_entry(i, p, class_index=i, symbols_crc=0x1234 + i, offset=-i) for i, p in enumerate(payloads)
+    ]
     return header, payloads, entries, [(b"psum", bytes(5))]
 
 
@@ -111,7 +113,9 @@ def test_container_of_a_kodak_picture_costs_at_most_145_bytes() -> None:
         width=768, height=512, channels=3, identity=IDENTITY, rate_index=300, classes=4, fusion=True
     )
     payloads = [bytes([i]) * (1000 + 3000 * i) for i in range(6)]
-    data = write(header, payloads, [tile_entry(i, p, class_index=3, symbols_crc=7) for i, p in enumerate(payloads)])
+    data = write(
+        header, payloads, [tile_entry(i, p, class_index=3, symbols_crc=7) for i, p in enumerate(payloads)]
+    )
     reader = Reader(data)
     assert len(reader.tiles) == 6
     assert reader.container_bytes == len(data) - sum(map(len, payloads)) <= 145

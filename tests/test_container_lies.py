@@ -167,7 +167,9 @@ def test_rate_offset_below_zero() -> None:
     header = sample_header(rate_index=3, alpha_mode=0, width=300, height=100)
     payloads = [b"a", b"b"]
     data = write(
-        header, payloads, [tile_entry(i, p, class_index=0, symbols_crc=0, offset=-3) for i, p in enumerate(payloads)]
+        header,
+        payloads,
+        [tile_entry(i, p, class_index=0, symbols_crc=0, offset=-3) for i, p in enumerate(payloads)],
     )
     index = bytearray(payload_of(data, b"TIDX"))
     index[2] = 0xFC  # -4

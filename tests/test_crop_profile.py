@@ -57,7 +57,9 @@ def test_correction_about_a_reference_near_the_edge_stays_in_the_picture() -> No
     keep = {"left": (1.0,), "right": (1.0, 1.0, 1.0, 1.0, 1.0), "up": (), "down": ()}
     left, _, width, _ = hard_region(keep, (1, 0), (7, 1), "left-right")
     assert (left, width) == pytest.approx((0.0, 1.0))
-    left, _, width, _ = hard_region({**keep, "right": (1.0, 0.5, 0.0, 0.0, 0.0)}, (1, 0), (7, 1), "left-right")
+    left, _, width, _ = hard_region(
+        {**keep, "right": (1.0, 0.5, 0.0, 0.0, 0.0)}, (1, 0), (7, 1), "left-right"
+    )
     assert (left, width) == pytest.approx((0.0, 3.5 / 7))
 
 

@@ -87,7 +87,9 @@ def test_square_that_needs_the_fewest_bytes_is_compared_with() -> None:
     assert target == pytest.approx(2.1)
     # of the squares, the small one never reaches 2.1 degrees
     share = 2 / 3
-    drop, whole, square = (low + share * (high - low) for low, high in ((202, 606), (1000, 3000), (800, 1600)))
+    drop, whole, square = (
+        low + share * (high - low) for low, high in ((202, 606), (1000, 3000), (800, 1600))
+    )
     assert saved == {"whole": pytest.approx(1 - drop / whole), "square": pytest.approx(1 - drop / square)}
     better = copy.deepcopy(FACTS)
     better["faces"]["squares"][0]["error"] = 2.1
@@ -103,7 +105,18 @@ def test_error_that_not_all_reach_is_raised_to_one_that_they_do() -> None:
 
 def test_bars_are_met_or_not() -> None:
     verdicts = {row["bar"]: row for row in report.judge(FACTS)}
-    assert [row["met"] for row in verdicts.values()] == [True, True, True, False, True, True, True, True, True, True]
+    assert [row["met"] for row in verdicts.values()] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+        True,
+        True,
+        True,
+    ]
     missed = verdicts["error / the best rectangle's"]
     assert missed["measured"] == pytest.approx(2.0 / 1.9, abs=1e-4)
     cost = verdicts["pixels trained on / those of the grid's networks"]

@@ -186,7 +186,9 @@ def test_every_form_with_every_correction_gives_a_sound_profile(form: str, corre
         assert abs((y - box.top) - (box.bottom - 1 - y)) <= 1 or box.bottom == 25
 
 
-def chains_of(correction: str, pixel: tuple[int, int], size: tuple[int, int], **logits: list[float]) -> Chains:
+def chains_of(
+    correction: str, pixel: tuple[int, int], size: tuple[int, int], **logits: list[float]
+) -> Chains:
     """Free chains with these logits, and 0 for all others."""
     chains = Chains(pixel, size, "free", correction)
     with torch.no_grad():
@@ -240,7 +242,9 @@ def test_mirrored_draws_are_symmetric() -> None:
     ("correction", "equal"),
     [("none", ""), ("left-right", "x"), ("up-down", "y"), ("centre", "xy")],
 )
-def test_correction_makes_opposite_probabilities_equal_and_keeps_the_cost(correction: str, equal: str) -> None:
+def test_correction_makes_opposite_probabilities_equal_and_keeps_the_cost(
+    correction: str, equal: str
+) -> None:
     logits = {"left": [3.0, 2.0, -1.0], "up": [-2.0, 1.0]}
     chains = chains_of(correction, (3, 2), (7, 5), **logits)
     keep = {name: p.detach() for name, p in chains.keep().items()}
@@ -255,7 +259,9 @@ def test_correction_about_a_reference_near_the_edge_cuts_off_what_is_beyond(colu
     chains = chains_of("left-right", (column, 2), (7, 5), left=[9.0] * column, right=[9.0] * (6 - column))
     keep = {name: p.detach() for name, p in chains.keep().items()}
     torch.testing.assert_close(keep["left"], keep["right"][:column])
-    left, _, width, _ = hard_region({k: p.tolist() for k, p in keep.items()}, (column, 2), (7, 5), "left-right")
+    left, _, width, _ = hard_region(
+        {k: p.tolist() for k, p in keep.items()}, (column, 2), (7, 5), "left-right"
+    )
     assert (left, width) == pytest.approx((0, 1), abs=0.01)
     _, columns = chains.sample(200)
     assert columns.mean() > 0.99
@@ -277,7 +283,9 @@ def test_settling_meets_the_budget_and_keeps_the_shape(budget: float) -> None:
     assert settled == [float(chains.ends[name].detach().exp()) for name in ("across", "along")]
 
 
-@pytest.mark.parametrize(("cost", "sign"), [(0.05, -1), (0.09, -1), (0.096, 0), (0.0999, 0), (0.11, 1), (0.9, 1)])
+@pytest.mark.parametrize(
+    ("cost", "sign"), [(0.05, -1), (0.09, -1), (0.096, 0), (0.0999, 0), (0.11, 1), (0.9, 1)]
+)
 def test_budget_pushes_from_both_sides_and_rests_in_its_band(cost: float, sign: int) -> None:
     at = torch.tensor(cost, requires_grad=True)
     loss = budget_loss(at, 0.1)
@@ -319,7 +327,9 @@ def test_learning_for_a_given_region_sees_nothing_else() -> None:
     assert learner.worked == 6 * 8 * (30 - 0) * (16 - 8)
 
 
-@pytest.mark.parametrize("wrong", [{"budget": 0.0}, {"budget": 1.5}, {"joint": -1}, {"batch": 0}, {"form": "round"}])
+@pytest.mark.parametrize(
+    "wrong", [{"budget": 0.0}, {"budget": 1.5}, {"joint": -1}, {"batch": 0}, {"form": "round"}]
+)
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ParameterError):
         Learner(spots(4, 1), CropSettings(**wrong))  # type: ignore[arg-type]
@@ -348,7 +358,13 @@ def test_one_target_of_any_size_is_learned(tmp_path: Path) -> None:
     data = spots(300, 7)
     data = Labelled(data.pixels, 5e6 + 2e5 * data.values[:, :1], ("litres",))
     settings = CropSettings(
-        budget=0.3, warm_up=30, joint=80, finish=60, batch=32, chain_learning_rate=chain_learning_rate(80), width=8
+        budget=0.3,
+        warm_up=30,
+        joint=80,
+        finish=60,
+        batch=32,
+        chain_learning_rate=chain_learning_rate(80),
+        width=8,
     )
     outcome = learn_crop(data, settings, out=tmp_path / "p.json", work=tmp_path / "w")
     assert outcome.profile.targets == ("litres",)

@@ -32,7 +32,9 @@ def rebuilt(data: bytes, payloads: dict[int, bytes], **changes: object) -> bytes
         payload = payloads.get(i, reader.tile_bytes(i))
         parts.append(payload)
         entries.append(
-            tile_entry(i, payload, class_index=entry.class_index, offset=entry.offset, symbols_crc=entry.symbols_crc)
+            tile_entry(
+                i, payload, class_index=entry.class_index, offset=entry.offset, symbols_crc=entry.symbols_crc
+            )
         )
     return write(dataclasses.replace(reader.header, **changes), parts, entries)  # type: ignore[arg-type]
 

@@ -70,6 +70,8 @@ def test_python_of_the_documents_is_valid(document: Path) -> None:
 
 def test_documents_that_the_code_names_exist() -> None:
     sources = [p for part in ("texcodec", "benchmarks", "tests") for p in (ROOT / part).rglob("*.py")]
-    named = {(name, p.name) for p in sources for name in re.findall(r"docs/[\w/-]+\.md", p.read_text("utf-8"))}
+    named = {
+        (name, p.name) for p in sources for name in re.findall(r"docs/[\w/-]+\.md", p.read_text("utf-8"))
+    }
     assert len(named) > 30
     assert not [where for where in named if not (ROOT / where[0]).exists()]

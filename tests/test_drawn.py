@@ -83,7 +83,9 @@ def test_samples_of_a_drawn_tile_are_shown_as_they_are(mixed_file: bytes) -> Non
 def test_no_step_between_a_drawn_tile_and_a_network_tile(quality: int) -> None:
     # a grey ramp over both, its left tile made even by coarse steps
     ramp = np.broadcast_to((60 + np.arange(512) // 8)[None, :, None], (256, 512, 3)).astype(np.uint8)
-    picture = np.clip(ramp + np.where(np.arange(512) < 256, 0, 1)[None, :, None] * (photograph(512, 256) % 5), 0, 255)
+    picture = np.clip(
+        ramp + np.where(np.arange(512) < 256, 0, 1)[None, :, None] * (photograph(512, 256) % 5), 0, 255
+    )
     data = encode(picture.astype(np.uint8), quality=quality)
     assert classes_of(data)[0] == DRAWN
     shown = pixels_of(data).astype(float)
@@ -92,7 +94,9 @@ def test_no_step_between_a_drawn_tile_and_a_network_tile(quality: int) -> None:
     assert abs(after.mean() - before.mean() - wanted) < 1.5
 
 
-@pytest.mark.parametrize("region", [(250, 10, 12, 300), (0, 0, 256, 256), (200, 200, 300, 120), (799, 499, 1, 1)])
+@pytest.mark.parametrize(
+    "region", [(250, 10, 12, 300), (0, 0, 256, 256), (200, 200, 300, 120), (799, 499, 1, 1)]
+)
 def test_region_is_the_part_of_the_whole(mixed_file: bytes, region: tuple[int, int, int, int]) -> None:
     x, y, w, h = region
     whole = pixels_of(mixed_file)
@@ -192,7 +196,9 @@ def test_lossless_gives_every_sample_back(name: str, monkeypatch: pytest.MonkeyP
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 16), st.integers(1, 16), st.integers(1, 4), st.sampled_from([2, 256]), st.integers(0, 99))
+@given(
+    st.integers(1, 16), st.integers(1, 16), st.integers(1, 4), st.sampled_from([2, 256]), st.integers(0, 99)
+)
 def test_lossless_of_tiny_pictures(width: int, height: int, channels: int, levels: int, seed: int) -> None:
     samples = np.random.default_rng(seed).integers(0, levels, (height, width, channels)).astype(np.uint8)
     decoded = pixels_of(texcodec.encode(samples, lossless=True))
@@ -236,7 +242,9 @@ def test_lossless_of_a_crop() -> None:
     outside = [entry.class_index == ABSENT for entry in Reader(data).tiles]
     assert any(outside) and not all(outside)
     shown = pixels_of(data)
-    assert not np.array_equal(shown[90:220, 380:400], picture[90:220, 380:400])  # nothing beyond the region leaks
+    assert not np.array_equal(
+        shown[90:220, 380:400], picture[90:220, 380:400]
+    )  # nothing beyond the region leaks
 
 
 @pytest.mark.parametrize("tile", [128, 256])
@@ -314,7 +322,9 @@ def test_every_single_flipped_bit_in_a_payload_is_refused_or_changes_nothing(fil
             np.testing.assert_array_equal(pixels, whole)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\0", b"\2", b"\3\1\2\3", b"\0\1\2\3\4\5", b"\1" + bytes(99), bytes(5000)])
+@pytest.mark.parametrize(
+    "payload", [b"", b"\0", b"\2", b"\3\1\2\3", b"\0\1\2\3\4\5", b"\1" + bytes(99), bytes(5000)]
+)
 def test_payload_that_is_not_the_tile_is_refused(file: bytes, payload: bytes) -> None:
     with pytest.raises(texcodec.FormatError, match="(?i)tile 0"):
         texcodec.decode(changed(file, 0, payload))
@@ -358,9 +368,7 @@ def test_salvage_keeps_the_sound_tiles() -> None:
 
 def test_pixels_that_do_not_match_their_checksum_are_refused() -> None:
     reader = Reader(texcodec.encode(window(60, 50), lossless=True))
-    wrong = write(
-        reader.header, [reader.tile_bytes(0)], reader.tiles, [(PSUM, b"\1\0\0\0\0")], reader.alpha
-    )
+    wrong = write(reader.header, [reader.tile_bytes(0)], reader.tiles, [(PSUM, b"\1\0\0\0\0")], reader.alpha)
     with pytest.raises(texcodec.ChecksumError, match="pixels"):
         texcodec.decode(wrong)
     said: list[str] = []
@@ -436,4 +444,6 @@ def test_drawn_tile_among_tiles_of_a_lapped_transform_is_decoded(mixed: np.ndarr
     data = write(dataclasses.replace(reader.header, drawn=True), payloads, entries)
     whole = pixels_of(data, models=LAPPED)
     np.testing.assert_array_equal(whole[:256, :256], mixed[:256, :256])
-    np.testing.assert_array_equal(pixels_of(data, models=LAPPED, region=(200, 90, 150, 300)), whole[90:390, 200:350])
+    np.testing.assert_array_equal(
+        pixels_of(data, models=LAPPED, region=(200, 90, 150, 300)), whole[90:390, 200:350]
+    )

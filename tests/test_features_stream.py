@@ -124,7 +124,9 @@ class TestForms:
         np.testing.assert_array_equal(texcodec.decode(data), texcodec.decode(before))
 
     def test_the_entropy_profile_of_pixels_does_not_matter_to_a_stream_beside_them(self) -> None:
-        data = attach(texcodec.encode(picture(), models="tiny-1", quality=30), picture_stream(picture(), tiny()))
+        data = attach(
+            texcodec.encode(picture(), models="tiny-1", quality=30), picture_stream(picture(), tiny())
+        )
         reader = Reader(data)
         header = dataclasses.replace(
             reader.header, entropy_profile=2, identity=reader.header.identity[:8], halo=1, lean=False
@@ -241,8 +243,15 @@ class TestDamage:
     def test_a_stream_of_other_tasks_than_its_set_is_refused(self) -> None:
         coded = picture_stream(picture(), tiny())
         kind, parts = coded.tasks
-        for tasks in ((kind,), (parts, kind), (kind, parts, StreamTask(1, 1, 1)), (kind, StreamTask(1, 25, 35))):
-            with pytest.raises(CorruptError, match="not of the tasks kind, parts, which its set tiny-features"):
+        for tasks in (
+            (kind,),
+            (parts, kind),
+            (kind, parts, StreamTask(1, 1, 1)),
+            (kind, StreamTask(1, 25, 35)),
+        ):
+            with pytest.raises(
+                CorruptError, match="not of the tasks kind, parts, which its set tiny-features"
+            ):
                 decode_tensors(feature_file(dataclasses.replace(coded, tasks=tasks)), SET)
 
     def test_huge_sizes_are_refused_before_memory_is_taken(self) -> None:

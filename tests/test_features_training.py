@@ -107,7 +107,11 @@ class TestIntegers:
     def shifts(self, found: FeatureSet, graph: str) -> list[int]:
         onnx = pytest.importorskip("onnx")
         nodes = onnx.load_from_string(found._graphs[graph]).graph.node
-        values = {n.output[0]: onnx.numpy_helper.to_array(n.attribute[0].t) for n in nodes if n.op_type == "Constant"}
+        values = {
+            n.output[0]: onnx.numpy_helper.to_array(n.attribute[0].t)
+            for n in nodes
+            if n.op_type == "Constant"
+        }
         return [round(-np.log2(float(values[n.input[1]]))) for n in nodes if n.op_type == "Mul"]
 
     @staticmethod
@@ -120,7 +124,10 @@ class TestIntegers:
         return sums >> shift
 
     def reference(self, found: FeatureSet, graph: str, x: np.ndarray) -> np.ndarray:
-        names = {"generator": ("enter", "middle", "leave", "codebook"), "predictor": ("enter", "spread", "leave")}
+        names = {
+            "generator": ("enter", "middle", "leave", "codebook"),
+            "predictor": ("enter", "spread", "leave"),
+        }
         for i, ((weight, bias), shift) in enumerate(
             zip(self.layers(found, graph, names[graph]), self.shifts(found, graph))
         ):
@@ -154,7 +161,10 @@ class TestIntegers:
     def test_every_layer_keeps_the_bound_and_a_larger_one_does_not(
         self, both: tuple[FeatureCodec, FeatureSet]
     ) -> None:
-        names = {"generator": ("enter", "middle", "leave", "codebook"), "predictor": ("enter", "spread", "leave")}
+        names = {
+            "generator": ("enter", "middle", "leave", "codebook"),
+            "predictor": ("enter", "spread", "leave"),
+        }
         for graph, layers in names.items():
             for name, (weight, bias) in zip(layers, self.layers(both[1], graph, layers)):
                 check_bound(weight, bias, 255, name)

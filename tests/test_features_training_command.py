@@ -57,7 +57,9 @@ def pictures() -> np.ndarray:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     out = folder / "small"
-    assert texcodec("features", "train", write(folder / "spec.json", spec()), "--out", out, "--threads", 1) == 0
+    assert (
+        texcodec("features", "train", write(folder / "spec.json", spec()), "--out", out, "--threads", 1) == 0
+    )
     return out
 
 
@@ -104,7 +106,9 @@ class TestTrain:
         found = load_feature_set(str(out))
         answer = infer(encode_picture(pictures()[0], found, level=2), features=found)["depth"]
         with torch.no_grad():
-            uncoded = network(torch.from_numpy(pictures()[0].transpose(2, 0, 1)[None].copy()).float())[0].numpy()
+            uncoded = network(torch.from_numpy(pictures()[0].transpose(2, 0, 1)[None].copy()).float())[
+                0
+            ].numpy()
         assert np.abs(answer - uncoded).mean() < 0.5 * uncoded.std() + 0.05
 
     def test_networks_can_learn_along(self, trained: Path, tmp_path: Path) -> None:
@@ -189,7 +193,10 @@ class TestErrors:
             ({"tasks": [task("depth", layer="")]}, "after which layer"),
             ({"tasks": [task("depth"), task("depth")]}, "a name of its own"),
             ({"tasks": [task("depth", front="f.onnx")]}, "either network and layer, or front and tail"),
-            ({"tasks": [{"name": "a", "kind": "depth", "front": "f", "train_minutes": 1}]}, "cannot be trained"),
+            (
+                {"tasks": [{"name": "a", "kind": "depth", "front": "f", "train_minutes": 1}]},
+                "cannot be trained",
+            ),
         ],
     )
     def test_wrong_specs(self, change: dict[str, Any], message: str) -> None:
@@ -282,7 +289,9 @@ class TestNewTask:
             ({"name": "class"}, "has a task 'class' already"),
             ({"factor": 2}, "need 2 x 3 latents, but streams of small have 4 x 5"),
         ):
-            assert texcodec("features", "add-task", copied, write(tmp_path / "t.json", self.raw(**changes))) == 2
+            assert (
+                texcodec("features", "add-task", copied, write(tmp_path / "t.json", self.raw(**changes))) == 2
+            )
             assert message in capsys.readouterr().err
         assert texcodec("features", "add-task", tmp_path, "--preset", "depth") == 3
         assert (copied / "manifest.json").read_bytes() == before
@@ -297,5 +306,7 @@ def test_half_weights_change_little_and_take_half_the_room() -> None:
     data = export_onnx(network, picture, input_name="picture", output_name="answer")
     half = with_half_weights(data)
     assert len(half) < 0.6 * len(data)
-    one, two = (onnxruntime.InferenceSession(d).run(None, {"picture": picture.numpy()})[0] for d in (data, half))
+    one, two = (
+        onnxruntime.InferenceSession(d).run(None, {"picture": picture.numpy()})[0] for d in (data, half)
+    )
     assert 0 < np.abs(one - two).max() < 0.01 * np.abs(one).max()

@@ -403,7 +403,9 @@ class TestNamesOfThePipesOfAShell:
 
 
 class TestManyFilesAtOnce:
-    def test_files_are_forced_to_the_disk_together(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_files_are_forced_to_the_disk_together(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         forced: list[int] = []
         monkeypatch.setattr(os, "fsync", forced.append)
         write_atomically(tmp_path / "a", b"1", sync=False)

@@ -140,7 +140,9 @@ def test_saving_by_extension_gives_the_bytes_of_encode(tmp_path: Path) -> None:
     assert (tmp_path / "a.tcx").read_bytes() == texcodec.encode(image, quality=70, models=SET)
 
 
-@pytest.mark.parametrize("options", [{"bpp": 0.5}, {"size": 1500}, {"psnr": 30.0}, {"lossless": True}, {}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"bpp": 0.5}, {"size": 1500}, {"psnr": 30.0}, {"lossless": True}, {}], ids=str
+)
 def test_targets_of_save_are_those_of_encode(options: dict[str, object]) -> None:
     image = Image.fromarray(photograph(150, 130))
     assert saved(image, **options) == texcodec.encode(image, models=SET, **options)  # type: ignore[arg-type]
@@ -190,7 +192,14 @@ def test_orientation_is_applied_when_saving() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"quality": 0}, {"quality": "web_high"}, {"dpi": 72}, {"dpi": (0, 0)}, {"exif": 5}, {"quality": 5, "bpp": 1}],
+    [
+        {"quality": 0},
+        {"quality": "web_high"},
+        {"dpi": 72},
+        {"dpi": (0, 0)},
+        {"exif": 5},
+        {"quality": 5, "bpp": 1},
+    ],
     ids=str,
 )
 def test_wrong_options_are_value_errors_and_leave_no_file(wrong: dict[str, object], tmp_path: Path) -> None:

@@ -50,7 +50,13 @@ def test_preview_is_near_the_averages_of_the_picture(size: tuple[int, int], mode
 @pytest.mark.parametrize("models", SETS, ids=str)
 def test_preview_of_a_grid_with_an_origin_has_a_pixel_per_lattice_square(models: str | Path) -> None:
     data = texcodec.encode(
-        photograph(300, 200), models=models, quality=80, tile=128, crop=(37, 21, 150, 90), outside="coarse", threads=1
+        photograph(300, 200),
+        models=models,
+        quality=80,
+        tile=128,
+        crop=(37, 21, 150, 90),
+        outside="coarse",
+        threads=1,
     )
     decoded = np.asarray(texcodec.decode(data, models=models))
     expected = averages(decoded, 37, 21)

@@ -25,7 +25,9 @@ def coefficients(shape: tuple[int, int], largest: int, seed: int = 0) -> np.ndar
     """int32 3 x h x w from a multiplicative hash, which no version of numpy changes."""
     n = np.arange(3 * shape[0] * shape[1], dtype=np.uint64) + np.uint64(1 + 1000 * seed)
     mixed = (n * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(33)
-    return ((mixed % np.uint64(2 * largest + 1)).astype(np.int64) - largest).astype(np.int32).reshape(3, *shape)
+    return (
+        ((mixed % np.uint64(2 * largest + 1)).astype(np.int64) - largest).astype(np.int32).reshape(3, *shape)
+    )
 
 
 def scaled(value: int, factor: int) -> int:
@@ -69,7 +71,12 @@ def test_inverse_equals_a_plain_loop_over_samples(shape: tuple[int, int]) -> Non
         assert all(np.array_equal(f, oracle(p)) for f, p in zip(found, x))
 
 
-@given(h=st.integers(1, 20), w=st.integers(1, 20), seed=st.integers(0, 10_000), largest=st.sampled_from([16, 3000]))
+@given(
+    h=st.integers(1, 20),
+    w=st.integers(1, 20),
+    seed=st.integers(0, 10_000),
+    largest=st.sampled_from([16, 3000]),
+)
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_any_size_and_any_coefficients_equal_the_loop(h: int, w: int, seed: int, largest: int) -> None:
     x = coefficients((h, w), largest, seed)[:1]
@@ -124,7 +131,9 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     k = weight.shape[2]
     padded = np.pad(x.astype(np.int64), [(0, 0), (k // 2,) * 2, (k // 2,) * 2])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(1, 2))
-    return np.einsum("cyxij,ocij->oyx", windows, weight.astype(np.int64)) + bias.astype(np.int64)[:, None, None]
+    return (
+        np.einsum("cyxij,ocij->oyx", windows, weight.astype(np.int64)) + bias.astype(np.int64)[:, None, None]
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 2), (5, 4), (8, 7)], ids=str)

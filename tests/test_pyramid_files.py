@@ -70,7 +70,9 @@ def test_the_first_symbol_costs_what_its_table_says(models: ModelSet, coder: Pyr
 
 
 @pytest.mark.parametrize("claimed", ["none", "negative"])
-def test_number_of_slices_out_of_range_is_refused(claimed: str, models: ModelSet, coder: PyramidCoder) -> None:
+def test_number_of_slices_out_of_range_is_refused(
+    claimed: str, models: ModelSet, coder: PyramidCoder
+) -> None:
     tile = coder.quantise(latents(models, 4, 4), 100)
     wrong = dataclasses.replace(tile, slices={"none": 0, "negative": -2}[claimed])
     writer = SymbolWriter()
@@ -113,7 +115,12 @@ def test_random_payloads_are_refused(coder: PyramidCoder) -> None:
             coder.read(payload, 0, 255, grid(16, 16), 0)
 
 
-@given(h=st.integers(1, 40), w=st.integers(1, 40), quality=st.integers(1, 100), channels=st.sampled_from([1, 3, 4]))
+@given(
+    h=st.integers(1, 40),
+    w=st.integers(1, 40),
+    quality=st.integers(1, 100),
+    channels=st.sampled_from([1, 3, 4]),
+)
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_pictures_of_any_small_size_come_back(h: int, w: int, quality: int, channels: int) -> None:
     pixels = np.dstack([photograph(w, h), np.full((h, w), 99, np.uint8)])[..., :channels]
@@ -222,7 +229,9 @@ def test_seams_between_tiles_are_no_steps(models: ModelSet) -> None:
     smooth = (grain + ((x + y) // 4 + 40)[..., None]).astype(np.uint8)
     reader = Reader(texcodec.encode(smooth, quality=60, models=SET, tile=128))
     data = write(
-        dataclasses.replace(reader.header, fusion=False), [reader.tile_bytes(i) for i in range(4)], reader.tiles
+        dataclasses.replace(reader.header, fusion=False),
+        [reader.tile_bytes(i) for i in range(4)],
+        reader.tiles,
     )
     decoded = np.asarray(texcodec.decode(data, models=SET)).astype(int)
     steps = np.abs(np.diff(decoded[..., 1], axis=1)).mean(0)

@@ -160,7 +160,9 @@ def test_reports_of_unfinished_experiments_say_so() -> None:
 
 def test_one_module_reaches_every_quantised_layer_but_the_last() -> None:
     torch.manual_seed(0)
-    network = OneModuleNetwork(quantise(samples.branches(), samples.pictures(), samples.bits(3)), samples.pictures())
+    network = OneModuleNetwork(
+        quantise(samples.branches(), samples.pictures(), samples.bits(3)), samples.pictures()
+    )
     own, helped = network(samples.pictures())
     assert own.shape == helped.shape and not torch.allclose(own, helped)
     helped.square().sum().backward()

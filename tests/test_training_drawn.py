@@ -50,4 +50,6 @@ def test_batches_sorted_by_class_stay_sorted() -> None:
     sampler = CropSampler(photographs, crop=128, seed=1, balance="classes", drawn=pages, drawn_share=0.5)
     places = sampler.draw(np.random.default_rng(3), 60)
     assert (np.diff(places.classes) >= 0).all()
-    assert places.groups is not None and np.bincount(places.classes, minlength=3).tolist() == list(places.groups)
+    assert places.groups is not None and np.bincount(places.classes, minlength=3).tolist() == list(
+        places.groups
+    )

@@ -37,7 +37,9 @@ def weights(loop: Loop) -> list[torch.Tensor]:
 
 
 def parabola_loop(folder: Path, steps: int, task: Parabola | None = None, **options: Any) -> Loop:
-    return Loop(task or Parabola(), stage(steps, learning_rate=1e-2), folder, "t", **{"clock": StepClock(), **options})
+    return Loop(
+        task or Parabola(), stage(steps, learning_rate=1e-2), folder, "t", **{"clock": StepClock(), **options}
+    )
 
 
 def test_training_lowers_the_cost(tmp_path: Path) -> None:
@@ -229,7 +231,11 @@ def test_step_that_is_not_finite_changes_nothing_and_is_counted(tmp_path: Path) 
 @pytest.mark.parametrize("poison", [set(range(7, 400)), {n for n in range(7, 1000) if n % 2}])
 def test_losses_that_stay_not_finite_end_the_training(tmp_path: Path, poison: set[int]) -> None:
     loop = Loop(
-        Parabola(poison), stage(2000, learning_rate=1e-4, checkpoint_seconds=2.0), tmp_path, "t", clock=StepClock()
+        Parabola(poison),
+        stage(2000, learning_rate=1e-4, checkpoint_seconds=2.0),
+        tmp_path,
+        "t",
+        clock=StepClock(),
     )
     with pytest.raises(FloatingPointError, match=r"not finite.*lower the learning rate.*t\.pt stays"):
         loop.run()

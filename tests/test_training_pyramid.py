@@ -90,9 +90,13 @@ def test_runtime_codes_as_the_training_codec_does(
         ours = np.asarray(file.decode(models=models)).astype(float)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
     with torch.no_grad():
-        coded = codec(x, torch.tensor([index / 255]), torch.tensor([entry.class_index]), halo=True, rounding="hard")
+        coded = codec(
+            x, torch.tensor([index / 255]), torch.tensor([entry.class_index]), halo=True, rounding="hard"
+        )
     theirs = coded.pixels[0].permute(1, 2, 0).numpy()
-    assert np.square(ours - pixels).mean() == pytest.approx(np.square(theirs.round() - pixels).mean(), rel=0.03)
+    assert np.square(ours - pixels).mean() == pytest.approx(
+        np.square(theirs.round() - pixels).mean(), rel=0.03
+    )
     # the stream starts from the checksum; the number of slices is free while training
     slices = np.log2(len(ARCHITECTURE.slices))
     payload = len(data) - file.container_bytes

@@ -116,7 +116,9 @@ def test_both_command_lines_have_the_declared_options() -> None:
     assert flags <= clicked & parsed
 
 
-@pytest.mark.parametrize("words", [["--steps", "0"], ["--seed", "-1"], ["--helpers", "9"], ["--bpp-bound", "inf"]])
+@pytest.mark.parametrize(
+    "words", [["--steps", "0"], ["--seed", "-1"], ["--helpers", "9"], ["--bpp-bound", "inf"]]
+)
 def test_both_command_lines_refuse_values_out_of_range(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -47,7 +47,9 @@ def seam_blocks(grid: Grid) -> Iterator[SeamBlock]:
     upright, level = grid.seams()
     for x in upright:
         for top, bottom in _segments(grid.origin_y, grid.height):
-            yield SeamBlock(Box(max(x - REACH, 0), top, min(x + REACH, grid.width), bottom), x, horizontal=False)
+            yield SeamBlock(
+                Box(max(x - REACH, 0), top, min(x + REACH, grid.width), bottom), x, horizontal=False
+            )
     for y in level:
         for left, right in _segments(grid.origin_x, grid.width):
             # the vertical bands end or begin where segments do, give or take their reach

@@ -46,9 +46,13 @@ class Limits:
     def check_picture(self, width: int, height: int, channels: int) -> None:
         """Raise LimitError unless a uint8 picture of height x width x channels is within the limits."""
         if width > self.side or height > self.side:
-            raise _over("side", f"The picture declares {width} x {height} pixels but a side may have {self.side}.")
+            raise _over(
+                "side", f"The picture declares {width} x {height} pixels but a side may have {self.side}."
+            )
         if width * height > self.pixels:
-            raise _over("pixels", f"The picture declares {width} x {height} pixels but {self.pixels} are allowed.")
+            raise _over(
+                "pixels", f"The picture declares {width} x {height} pixels but {self.pixels} are allowed."
+            )
         self.check_memory(width * height * channels, "the decoded picture")
 
     def check_tiles(self, count: int) -> None:
@@ -65,7 +69,9 @@ class Limits:
     def check_metadata(self, count: int) -> None:
         """Raise LimitError unless ``count`` bytes of ancillary chunks are within the limits."""
         if count > self.metadata:
-            sentence = f"The file declares at least {count} bytes of metadata but {self.metadata} are allowed."
+            sentence = (
+                f"The file declares at least {count} bytes of metadata but {self.metadata} are allowed."
+            )
             raise _over("metadata", sentence)
 
 

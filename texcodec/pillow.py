@@ -50,9 +50,7 @@ class _Settings:
 _settings = _Settings()
 
 
-def register(
-    *, models: str | os.PathLike[str] | ModelSet | None = None, threads: int | None = None
-) -> None:
+def register(*, models: str | os.PathLike[str] | ModelSet | None = None, threads: int | None = None) -> None:
     """Let Pillow open and save ``.tcx`` files, as importing this module does; called again, change the settings.
 
     Args:

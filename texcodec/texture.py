@@ -67,7 +67,9 @@ def is_drawn(pixels: np.ndarray) -> bool:
     packed = _packed(pixels)
     if _evenness(packed) >= EVEN:
         return True
-    few = len(np.unique(packed[::_SAMPLED, ::_SAMPLED])) <= FEW_COLOURS  # settles it for nearly all photographs
+    few = (
+        len(np.unique(packed[::_SAMPLED, ::_SAMPLED])) <= FEW_COLOURS
+    )  # settles it for nearly all photographs
     return few and len(np.unique(packed)) <= FEW_COLOURS
 
 

@@ -66,7 +66,9 @@ class Box:
     def over(self, stride: int, origin: Box) -> Box:
         """The box on a lattice of ``stride`` pixels that starts at ``origin``."""
         x, y = origin.left, origin.top
-        return Box(*((n - o) // stride for n, o in zip((self.left, self.top, self.right, self.bottom), (x, y, x, y))))
+        return Box(
+            *((n - o) // stride for n, o in zip((self.left, self.top, self.right, self.bottom), (x, y, x, y)))
+        )
 
     def cut(self, array: np.ndarray, origin: Box | None = None) -> np.ndarray:
         """The part of the last two axes of ``array``, which starts at ``origin`` (default 0, 0)."""

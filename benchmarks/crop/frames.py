@@ -86,7 +86,10 @@ def measure(sizes: Any, items: Any, work: Path) -> dict[str, Any]:
     def uncoded(network: str) -> dict[str, Any]:
         return {"error": errors([p[..., None] for p in drawn.pixels], _network(sizes, work, network))}
 
-    found: dict[str, Any] = {"frame": [width, height], "region": [region.left, region.top, region.width, region.height]}
+    found: dict[str, Any] = {
+        "frame": [width, height],
+        "region": [region.left, region.top, region.width, region.height],
+    }
     networks = list(dict.fromkeys(way.network for way in ways.values()))
     points = [(name, quality) for name in ways for quality in sizes.qualities]
     jobs = {f"frames-uncoded-{name}": partial(uncoded, name) for name in networks}
@@ -94,7 +97,9 @@ def measure(sizes: Any, items: Any, work: Path) -> dict[str, Any]:
     jobs["frames-picture"] = partial(_draw, drawn.pixels[0], profile, sizes, work)
     results = items.get(jobs)
     errors_of = dict(zip(networks, results))
-    found["ways"] = {name: {"uncoded": errors_of[way.network]["error"], "points": []} for name, way in ways.items()}
+    found["ways"] = {
+        name: {"uncoded": errors_of[way.network]["error"], "points": []} for name, way in ways.items()
+    }
     for (name, quality), result in zip(points, results[len(networks) :]):
         found["ways"][name]["points"].append(result | {"quality": quality})
     return found
@@ -117,7 +122,12 @@ def _draw(frame: np.ndarray, profile: Profile, sizes: Any, work: Path) -> dict[s
     shown = [frame]
     for outside in ("drop", "coarse"):
         data = texcodec.encode(
-            frame[..., None], quality=sizes.qualities[1], models=sizes.models, crop=profile, outside=outside, threads=1
+            frame[..., None],
+            quality=sizes.qualities[1],
+            models=sizes.models,
+            crop=profile,
+            outside=outside,
+            threads=1,
         )
         shown.append(np.asarray(texcodec.decode(data, threads=1)).reshape(frame.shape))
     size = SHOWN, SHOWN * frame.shape[0] // frame.shape[1]

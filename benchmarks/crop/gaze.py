@@ -14,7 +14,9 @@ FIELD_SPREAD = 14.0
 """Eyes of a field picture, and the standard deviation in degrees of each one's deviation from the truth."""
 
 
-def draw_fields(count: int, width: int, height: int, *, people: int, seed: int, first_person: int = 0) -> Drawn:
+def draw_fields(
+    count: int, width: int, height: int, *, people: int, seed: int, first_person: int = 0
+) -> Drawn:
     """Eyes all over the picture, each of which follows the gaze with an error of its own; as ``draw_faces``."""
     return draw(count, width, height, people, seed, first_person, _draw_field)
 
@@ -42,5 +44,7 @@ def _draw_field(
             dx, dy = looking(gaze + pose.normal(0, FIELD_SPREAD, 2))
             cx = (column + 0.5) / FIELD_COLUMNS - 0.5 + pose.normal(0, 0.004)
             cy = ((row + 0.5) / FIELD_ROWS - 0.5) * ASPECT + pose.normal(0, 0.004)
-            canvas.eye(cx, cy, 0.052, 0.040, (0.7 * dx, 0.7 * dy, 0.022), (215.0, iris_level), (0.006, -0.008))
+            canvas.eye(
+                cx, cy, 0.052, 0.040, (0.7 * dx, 0.7 * dy, 0.022), (215.0, iris_level), (0.006, -0.008)
+            )
     return canvas.finish(noise, 4.0), gaze

@@ -38,7 +38,9 @@ def data(sizes: Any, kind: str, work: Path) -> tuple[Labelled, Labelled]:
         draw = draw_faces if kind == "faces" else draw_fields
         size = sizes.width, sizes.height
         first = draw(sizes.learned, *size, people=sizes.people, seed=1)
-        second = draw(sizes.scored, *size, people=max(2, sizes.people // 3), seed=2, first_person=SCORED_PEOPLE)
+        second = draw(
+            sizes.scored, *size, people=max(2, sizes.people // 3), seed=2, first_person=SCORED_PEOPLE
+        )
         part = path.with_suffix(".part.npz")
         np.savez(part, a=first.pixels, b=first.gaze, c=second.pixels, d=second.gaze)
         part.rename(path)
@@ -116,7 +118,10 @@ def measure(sizes: Any, kind: str, items: Any, work: Path) -> dict[str, Any]:
         jobs["square"] = runs("square", lambda seed: fixed(square, seed))
         jobs["grid"] = {
             f"{kind}-grid-{across}-{along}": partial(
-                fixed, pixel_box(_centred(across / sizes.cells, along / sizes.cells), *size), seeds[0], sizes.fixed
+                fixed,
+                pixel_box(_centred(across / sizes.cells, along / sizes.cells), *size),
+                seeds[0],
+                sizes.fixed,
             )
             for across in range(1, sizes.cells + 1)
             for along in range(1, sizes.cells + 1)
@@ -124,7 +129,9 @@ def measure(sizes: Any, kind: str, items: Any, work: Path) -> dict[str, Any]:
         }
         for part in sizes.squares:
             name = f"{kind}-squares-{part:g}"
-            jobs.setdefault("squares", {})[name] = partial(fixed, square_box(part, *size), seeds[0], keep=name)
+            jobs.setdefault("squares", {})[name] = partial(
+                fixed, square_box(part, *size), seeds[0], keep=name
+            )
     found = _by_group(items, jobs) | {"mean": _by_mean(learned, scored)}
     if kind == "faces":  # what follows begins where the learning of above ended
         left, top, width, height = min(found["grid"], key=lambda entry: entry["error"])["box"]

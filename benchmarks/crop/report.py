@@ -46,7 +46,12 @@ def judge(facts: dict[str, Any]) -> list[dict[str, Any]]:
         (f"bytes saved against squares cut out before, at {target:.2f} degrees", saved["square"], ">=", 0.5),
     ]  # fmt: skip
     return [
-        {"bar": name, "measured": round(value, 4), "asked": f"{sign} {limit:g}", "met": _holds(value, sign, limit)}
+        {
+            "bar": name,
+            "measured": round(value, 4),
+            "asked": f"{sign} {limit:g}",
+            "met": _holds(value, sign, limit),
+        }
         for name, value, sign, limit in rows
     ]
 
@@ -65,7 +70,9 @@ def equal_error(facts: dict[str, Any]) -> tuple[float, dict[str, float]]:
     }
     reached = [min(p["error"] for name in names for p in curves[name]) for names in groups.values()]
     target = max([AT * facts["faces"]["learned"][0]["error"], *reached])
-    needed = {group: min(_bytes_at(curves[name], target) for name in names) for group, names in groups.items()}
+    needed = {
+        group: min(_bytes_at(curves[name], target) for name in names) for group, names in groups.items()
+    }
     return target, {group: 1 - needed["drop"] / needed[group] for group in ("whole", "square")}
 
 
@@ -101,33 +108,41 @@ def section(facts: dict[str, Any]) -> str:
     sizes, frames = facts["sizes"], facts["frames"]
     width, height = frames["frame"]
     ways = frames["ways"]
-    before = [d["bytes"] / b["bytes"] - 1 for d, b in zip(ways["drop"]["points"], ways["region before"]["points"])]
-    verdicts = [[b["bar"], f"{b['measured']:.3f}", b["asked"], "yes" if b["met"] else "**no**"] for b in facts["bars"]]
-    return "\n\n".join([
-        "## The learned crop",
-        f"`benchmarks/crop/run.py`. Drawn faces of {sizes['width']} x {sizes['height']} pixels; learned from "
-        f"{sizes['learned']} pictures of {sizes['people']} people, scored on {sizes['scored']} of others. Mean angle "
-        f"between true and found gaze in degrees, means of {len(sizes['seeds'])} seeds (of the control: one). Every "
-        "network has had equally many steps. In the control, eyes fill the picture and each errs on its own.",
-        _errors(facts),
-        "![Keep probabilities over the mean face, with the region](results/crop-faces.png) "
-        "![The region on one face](results/crop-region.png)\n"
-        "![The same for the control](results/crop-fields.png)",
-        f"Files of {sizes['frame_count']} frames of {width} x {height} pixels, other people's again, with "
-        f"{sizes['models']}: mean bytes · degrees, read from the decoded frames. A square that is cut out before "
-        "encoding, in the frame's middle, is the usual way without a learned region; it is read by a network that "
-        "was trained for it. All other files are read by the region's network.",
-        _files(facts),
-        "![A frame, what --outside drop leaves of it, and --outside coarse](results/crop-frame.png)",
-        "To cut out the learned region itself before encoding codes the same pixels: by construction it costs about "
-        f"the same, and the files of --outside drop have {min(before):+.1%} to {max(before):+.1%} bytes against it. "
-        "They keep the frame's size and the region's place.",
-        _table(["quantity", "measured", "target", "met"], verdicts),
-        "Equal error in the last two rows: an error is that of the network on the scored pictures plus what coding "
-        "changes on the frames, which are too few to compare networks. Bytes are compared at the error of the "
-        "region's network + 5 %, with the square that needs the fewest for it.",
-        f"The benchmark took {facts['cpu'] / 60:.0f} minutes of processor time.",
-    ])
+    before = [
+        d["bytes"] / b["bytes"] - 1 for d, b in zip(ways["drop"]["points"], ways["region before"]["points"])
+    ]
+    verdicts = [
+        [b["bar"], f"{b['measured']:.3f}", b["asked"], "yes" if b["met"] else "**no**"] for b in facts["bars"]
+    ]
+    return "\n\n".join(
+        [
+            "## The learned crop",
+            f"`benchmarks/crop/run.py`. Drawn faces of {sizes['width']} x {sizes['height']} pixels; learned from "
+            f"{sizes['learned']} pictures of {sizes['people']} people, scored on {sizes['scored']} of others. "
+            "Mean angle between true and found gaze in degrees, "
+            f"means of {len(sizes['seeds'])} seeds (of the control: one). Every "
+            "network has had equally many steps. In the control, eyes fill the picture and each errs on its own.",
+            _errors(facts),
+            "![Keep probabilities over the mean face, with the region](results/crop-faces.png) "
+            "![The region on one face](results/crop-region.png)\n"
+            "![The same for the control](results/crop-fields.png)",
+            f"Files of {sizes['frame_count']} frames of {width} x {height} pixels, other people's again, with "
+            f"{sizes['models']}: mean bytes · degrees, read from the decoded frames. A square that is cut out before "
+            "encoding, in the frame's middle, is the usual way without a learned region; it is read by a network that "
+            "was trained for it. All other files are read by the region's network.",
+            _files(facts),
+            "![A frame, what --outside drop leaves of it, and --outside coarse](results/crop-frame.png)",
+            "To cut out the learned region itself before encoding codes the same pixels: by construction it costs "
+            f"about the same, and the files of --outside drop have {min(before):+.1%} to {max(before):+.1%} bytes "
+            "against it. "
+            "They keep the frame's size and the region's place.",
+            _table(["quantity", "measured", "target", "met"], verdicts),
+            "Equal error in the last two rows: an error is that of the network on the scored pictures plus what coding "
+            "changes on the frames, which are too few to compare networks. Bytes are compared at the error of the "
+            "region's network + 5 %, with the square that needs the fewest for it.",
+            f"The benchmark took {facts['cpu'] / 60:.0f} minutes of processor time.",
+        ]
+    )
 
 
 def _errors(facts: dict[str, Any]) -> str:
@@ -147,7 +162,9 @@ def _errors(facts: dict[str, Any]) -> str:
         rows.append([title, f"{area:.1%}", " and ".join(boxes), f"{_mean(runs):.2f}", other])
     for side, run in zip(facts["sizes"]["squares"], faces["squares"]):
         title = f"a centre square of {side:g} of the height, one seed"
-        rows.append([title, f"{run['area']:.1%}", "{2} x {3}".format(*run["box"]), f"{run['error']:.2f}", "–"])
+        rows.append(
+            [title, f"{run['area']:.1%}", "{2} x {3}".format(*run["box"]), f"{run['error']:.2f}", "–"]
+        )
     return _table(["the network sees", "pixels", "region", "faces", "control"], rows)
 
 

@@ -81,7 +81,9 @@ def train(name: str, recipe: Recipe, training: datasets.Data, seed: int = 0) -> 
     for step in range(recipe.steps):
         part = step / recipe.steps
         for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * min(1, part / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * part))
+            group["lr"] = (
+                recipe.learning_rate * min(1, part / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * part))
+            )
         if len(order) < recipe.batch:
             order = torch.cat([order, torch.randperm(len(training.pictures), generator=generator)])
         rows, order = order[: recipe.batch], order[recipe.batch :]

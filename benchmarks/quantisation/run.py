@@ -88,7 +88,9 @@ def run_all(protocol: dict[str, Any], work: Path, jobs: int) -> dict[str, dict[s
     mark.write_text(identity, "utf-8")
     runs = all_runs(protocol)
     waiting = [run for run in runs if not (work / f"{run.name}.json").exists()]
-    waiting.sort(key=lambda run: run.width > protocol["main"]["width"])  # what the claims are about comes first
+    waiting.sort(
+        key=lambda run: run.width > protocol["main"]["width"]
+    )  # what the claims are about comes first
     os.environ["OMP_NUM_THREADS"] = "1"  # of the processes: a run is one thread, so that its time is its own
     with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         going: dict[Any, Run] = {}

@@ -122,7 +122,10 @@ def train(run: Run, task: Task, network: nn.Module, seconds: float | None = None
     elif run.helpers == "one":
         trained = OneModuleNetwork(quantised, example)
     trainer = Trainer(
-        trained, F.mse_loss, weights=weights, settings=FitSettings(how["rate"], step_learning_rate=how["step_rate"])
+        trained,
+        F.mse_loss,
+        weights=weights,
+        settings=FitSettings(how["rate"], step_learning_rate=how["step_rate"]),
     )
     wall, start, step, used = time.monotonic(), time.process_time(), 0, 0.0
     while step < t["steps"] if seconds is None else used < seconds:

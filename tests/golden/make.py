@@ -28,7 +28,9 @@ from texcodec.container import Reader, TileEntry, write
 
 HERE = Path(__file__).resolve().parent
 SET = HERE.parents[1] / "models" / "tiny-1"
-HEADING = "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
+HEADING = (
+    "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
+)
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -67,7 +69,9 @@ def page(height: int, width: int) -> np.ndarray:
 
 def shades(height: int, width: int) -> np.ndarray:
     """Bands of slightly different greys, uint8 height x width x 3."""
-    return np.broadcast_to((np.arange(width) // 6 % 23 * 2)[None, :, None], (height, width, 3)).astype(np.uint8)
+    return np.broadcast_to((np.arange(width) // 6 % 23 * 2)[None, :, None], (height, width, 3)).astype(
+        np.uint8
+    )
 
 
 def with_alpha(colour: np.ndarray) -> np.ndarray:
@@ -137,7 +141,9 @@ def main(folder: Path) -> None:
     table = folder / "golden.txt"
     known = table.read_text("ascii") if table.exists() else HEADING
     wanted = {name: make for name, make in PICTURES.items() if not re.search(rf"^{name} ", known, re.M)}
-    present = [f"{name}.{kind}" for name in wanted for kind in ("tcx", "png") if (folder / f"{name}.{kind}").exists()]
+    present = [
+        f"{name}.{kind}" for name in wanted for kind in ("tcx", "png") if (folder / f"{name}.{kind}").exists()
+    ]
     if present or not wanted:
         sys.exit(f"{folder} already has {', '.join(present) or 'all'}: golden files are never made again")
     models = second_decoder.ModelSet(SET)

@@ -57,7 +57,10 @@ def read_compact(data: bytes) -> File:
         alpha = decode_alpha(chunks[b"ALPH"], header.height, header.width) if header.alpha else None
     else:
         payloads = data[frame.position :]
-    require(len(payloads) == sum(entry.length for entry in entries), "the data have the length that the index says")
+    require(
+        len(payloads) == sum(entry.length for entry in entries),
+        "the data have the length that the index says",
+    )
     require(zlib.crc32(payloads) == checksum, "the checksum of the data")
     return File(header, _tiles(entries, payloads), ancillary, alpha, streams)
 
@@ -117,6 +120,9 @@ def _tiles(entries: list[_Entry], payloads: bytes) -> list[TileRecord]:
         position += entry.length
         in_payload, in_symbols = entry.checks or (None, None)
         if in_payload is not None:
-            require(zlib.crc32(struct.pack("<I", number) + payload) == in_payload, f"the checksum of tile {number}")
+            require(
+                zlib.crc32(struct.pack("<I", number) + payload) == in_payload,
+                f"the checksum of tile {number}",
+            )
         tiles.append(TileRecord(entry.texture, entry.rate, in_symbols, in_payload, payload))
     return tiles

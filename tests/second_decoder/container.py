@@ -177,7 +177,10 @@ def _header(fields: Fields) -> Header:
     alpha = bool(pixel >> 2 & 3)
     if no_pixels:
         require(not (alpha or fusion or drawn), "a file without pixels has no settings of pixels")
-        require(lean or not any(identity), "the header of a file without pixels has an identity if it is lean only")
+        require(
+            lean or not any(identity),
+            "the header of a file without pixels has an identity if it is lean only",
+        )
     require(not (lean and alpha), "a lean file has no alpha plane")
     header = Header(no_pixels, lean, fusion, drawn, width, height, (pixel & 3) + 1, alpha, tile, stride, halo,
                     classes, profile, rate, identity, cicp, origin)  # fmt: skip
@@ -213,7 +216,9 @@ def _check_class(header: Header, texture: int, offset: int) -> None:
     if texture == DRAWN and header.drawn:
         require(offset in (0, 1), "the rate offset of a drawn tile is 0 or 1")
     else:
-        require(texture < header.classes and header.profile != 0, "the class of a tile is one of the header's")
+        require(
+            texture < header.classes and header.profile != 0, "the class of a tile is one of the header's"
+        )
         require(0 <= header.rate + offset <= 65535, "the rate index of a tile is in range")
 
 

@@ -81,7 +81,9 @@ def decode_features(models: FeatureSet, payload: bytes) -> FeatureSymbols:
         require(min(size) >= 1, "height and width are at least 1")
         sizes[identifier] = size
     checksum, stream = fields.number("H"), Stream(fields.take(fields.rest))
-    require(list(sizes) == list(models.factors), "the tasks are those that the set codes together, in its order")
+    require(
+        list(sizes) == list(models.factors), "the tasks are those that the set codes together, in its order"
+    )
     shapes = {(-(-h // models.factors[k]), -(-w // models.factors[k])) for k, (h, w) in sizes.items()}
     require(len(shapes) == 1, "h and w are the same for all tasks")
     h, w = shapes.pop()

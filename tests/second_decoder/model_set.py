@@ -64,7 +64,10 @@ class ModelSet:
             for layer in INTEGER_LAYERS.get(name, PICTURE_LAYERS):
                 check_bound(self.arrays, f"{owner}.{layer}")
                 shift = shift_of(self.graphs[name], layer)
-                require(self.shifts.setdefault(f"{owner}.{layer}", shift) == shift, f"one shift of {owner}.{layer}")
+                require(
+                    self.shifts.setdefault(f"{owner}.{layer}", shift) == shift,
+                    f"one shift of {owner}.{layer}",
+                )
         self._prepare_tables()
         if self.profile == 2:
             self._check_profile_2()
@@ -82,7 +85,6 @@ class ModelSet:
         for name in ("tables.steps", "tables.base_steps"):
             require(len(self.arrays[name]) == 256, f"{name} has a row for each rate index")
 
-
     def _check_profile_2(self) -> None:
         c, arrays = self.slices[0], self.arrays
         require(self.halo == 1, "the halo is 1 in profile 2")
@@ -92,13 +94,18 @@ class ModelSet:
         self.slice_starts = [starts_of(table) for table in tables]
         for number in range(1, 5):
             weights = arrays[f"first_{number}.prediction"]
-            require(weights.dtype == np.int16 and weights.shape == (c, c + 3, 3, 3), f"the prediction of pass {number}")
+            require(
+                weights.dtype == np.int16 and weights.shape == (c, c + 3, 3, 3),
+                f"the prediction of pass {number}",
+            )
         require(arrays["linear.lapping"].shape == (16, 16), "the shape of linear.lapping")
         if self.gains:
             require(arrays["tables.gains"].shape == (64,), "there are 64 gains")
             require(bool((arrays["tables.gains"] > 0).all()), "gains are above 0")
             planes = arrays["tables.gain_planes"]
-            require(planes.shape == (self.channels,) and int(planes.max()) <= 2, "a channel has gain 0, 1 or 2")
+            require(
+                planes.shape == (self.channels,) and int(planes.max()) <= 2, "a channel has gain 0, 1 or 2"
+            )
             require(not planes[:3].any(), "block means have no gain")
 
 

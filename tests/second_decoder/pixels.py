@@ -65,7 +65,9 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
     return Decoded(file, pixels.transpose(1, 2, 0), file.alpha, symbols)
 
 
-def _show(drawn: dict[int, DrawnSamples], boxes: list[tuple[int, int, int, int]], picture: np.ndarray) -> None:
+def _show(
+    drawn: dict[int, DrawnSamples], boxes: list[tuple[int, int, int, int]], picture: np.ndarray
+) -> None:
     for number, tile in drawn.items():
         top, left, bottom, right = boxes[number]
         picture[:, top:bottom, left:right] = tile.samples.transpose(2, 0, 1)
@@ -161,7 +163,9 @@ def _conv1(weight: np.ndarray, x: np.ndarray, bias: np.ndarray | None = None) ->
     return y.reshape(-1, *x.shape[1:])
 
 
-def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray, neighbours: list[bool]) -> np.ndarray:
+def _synthesise(
+    models: ModelSet, texture: int, rate: int, v: np.ndarray, neighbours: list[bool]
+) -> np.ndarray:
     """Pixels of a patch of latents, float32, 3 x 16 rows x 16 columns.
 
     `neighbours` says whether there are tiles above, below, left and right.
@@ -194,7 +198,9 @@ def _synthesise(models: ModelSet, texture: int, rate: int, v: np.ndarray, neighb
     if models.profile == 2:
         above, below, left, right = neighbours
         filtered = _unlap(models.arrays["linear.lapping"], linear, left, right)
-        linear = _unlap(models.arrays["linear.lapping"], filtered.transpose(0, 2, 1), above, below).transpose(0, 2, 1)
+        linear = _unlap(models.arrays["linear.lapping"], filtered.transpose(0, 2, 1), above, below).transpose(
+            0, 2, 1
+        )
     return 128 + linear + models.arrays["tables.base_steps"][rate] * depth_to_space(conv("leave", t), 8)
 
 

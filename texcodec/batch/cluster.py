@@ -48,7 +48,9 @@ def on_ray(
         try:
             ray.init(address=address, log_to_driver=False, logging_level="error")
         except (ConnectionError, ValueError) as error:
-            raise ParameterError(f"There is no Ray cluster at {address or 'this machine'} ({error}).") from error
+            raise ParameterError(
+                f"There is no Ray cluster at {address or 'this machine'} ({error})."
+            ) from error
     data.DataContext.get_current().enable_progress_bars = False
     try:
         rows = data.from_items([{"number": number} for number in numbers], override_num_blocks=len(numbers))
@@ -94,4 +96,9 @@ def _shard(
     except TexcodecError as error:
         return told | {"error": error.with_advice}
     records = [asdict(record) for record in done.records]
-    return told | {"items": done.items, "records": records, "before": done.before, "new_failures": done.new_failures}
+    return told | {
+        "items": done.items,
+        "records": records,
+        "before": done.before,
+        "new_failures": done.new_failures,
+    }

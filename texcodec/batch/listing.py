@@ -113,7 +113,9 @@ def _read(destination: Storage, source: str) -> Listing:
         listing = Listing(tuple(Item(line["key"], line["source"]) for line in lines), head["tars"])
         of = head["batch"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ParameterError(f"{destination.path(LISTING)} is damaged; remove it, or name another folder.") from error
+        raise ParameterError(
+            f"{destination.path(LISTING)} is damaged; remove it, or name another folder."
+        ) from error
     if of != source:
         raise ParameterError(f"{destination.place} holds a batch of {of}; name another folder for {source}.")
     return listing
@@ -134,9 +136,9 @@ def _folder(source: str) -> Listing:
 def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
     """Pairs of key and source; relative names are relative to the manifest."""
     if suffix == ".parquet":
-        rows: Sequence[dict[str, object]] = library("pyarrow.parquet").read_table(
-            io.BytesIO(content(source, _MOST_MANIFEST))
-        ).to_pylist()
+        rows: Sequence[dict[str, object]] = (
+            library("pyarrow.parquet").read_table(io.BytesIO(content(source, _MOST_MANIFEST))).to_pylist()
+        )
     else:
         text = content(source, _MOST_MANIFEST).decode("utf-8-sig", "surrogateescape")
         if suffix == ".csv":
@@ -149,7 +151,9 @@ def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
             except ValueError as error:
                 raise ParameterError(f"{source} has a line that is not JSON ({error}).") from error
     for number, row in enumerate(rows):
-        names = [row[column] for column in _SOURCE_COLUMNS if row.get(column)] if isinstance(row, dict) else []
+        names = (
+            [row[column] for column in _SOURCE_COLUMNS if row.get(column)] if isinstance(row, dict) else []
+        )
         if not names:
             raise ParameterError(f"Entry {number} of {source} has no {' or '.join(_SOURCE_COLUMNS)}.")
         place = str(names[0])
@@ -165,7 +169,9 @@ def _expanded(pattern: str) -> list[str]:
         return [pattern]
     first, last = found.groups()
     numbers = (str(n).zfill(len(first)) for n in range(int(first), int(last) + 1))
-    return [name for n in numbers for name in _expanded(pattern[: found.start()] + n + pattern[found.end() :])]
+    return [
+        name for n in numbers for name in _expanded(pattern[: found.start()] + n + pattern[found.end() :])
+    ]
 
 
 def _keyed(pairs: Iterator[tuple[str, str]]) -> Iterator[Item]:
@@ -179,7 +185,9 @@ def _free(name: str, source: str, taken: set[str]) -> str:
     name = name.partition("://")[2] if is_url(name) else name
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     whole = "/".join(parts) or "picture"
-    short = posixpath.join(posixpath.dirname(whole), encoded_name(posixpath.basename(whole)).removesuffix(".tcx"))
+    short = posixpath.join(
+        posixpath.dirname(whole), encoded_name(posixpath.basename(whole)).removesuffix(".tcx")
+    )
     number = 1
     key = short if short not in taken else whole
     while key in taken:

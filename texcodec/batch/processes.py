@@ -82,7 +82,9 @@ class Processes:
                 self._pool = self._new(self.count)
             try:
                 return self._pool.submit(code, load)
-            except BrokenProcessPool:  # found out here before the result of the item that ended it was asked for
+            except (
+                BrokenProcessPool
+            ):  # found out here before the result of the item that ended it was asked for
                 self._end(at_once=True)
         lost: Future[Coded] = Future()
         lost.set_exception(BrokenProcessPool("the processes end as soon as they begin"))

@@ -85,4 +85,6 @@ def write_failures(destination: Storage, name: str, failed: Iterable[Record]) ->
 def _printable(record: Record) -> dict[str, object]:
     # Parquet holds UTF-8 only
     row = asdict(record)
-    return {k: v.encode("utf-8", "backslashreplace").decode() if isinstance(v, str) else v for k, v in row.items()}
+    return {
+        k: v.encode("utf-8", "backslashreplace").decode() if isinstance(v, str) else v for k, v in row.items()
+    }

@@ -81,7 +81,9 @@ def run(
     """
     options = options or Options()
     if not 0 <= options.part < options.parts:
-        raise ParameterError(f"Of {options.parts} parts, the last is {options.parts - 1}; there is no {options.part}.")
+        raise ParameterError(
+            f"Of {options.parts} parts, the last is {options.parts - 1}; there is no {options.part}."
+        )
     to = Storage(destination)
     listing = stored(to, source, relist=options.relist)
     shards = list(enumerate(listing.shards(options.shard_size)))[options.part :: options.parts]

@@ -26,7 +26,9 @@ def library(name: str, install: str = INSTALL) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise LibraryError(f"Batches need {name.partition('.')[0]}, which is not installed.", advice=install) from error
+        raise LibraryError(
+            f"Batches need {name.partition('.')[0]}, which is not installed.", advice=install
+        ) from error
 
 
 def is_url(name: str) -> bool:
@@ -64,7 +66,9 @@ class Storage:
             try:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
             except OSError as error:
-                raise StreamError(f"Cannot make the folder {os.path.dirname(target)}: {error.strerror}.") from error
+                raise StreamError(
+                    f"Cannot make the folder {os.path.dirname(target)}: {error.strerror}."
+                ) from error
             write_atomically(target, data, force=True, sync=False)
             return
         path = posixpath.join(self._root, name)
@@ -104,10 +108,15 @@ class Storage:
             top = self.path(folder) if folder else self.place
             for at, folders, files in os.walk(top):
                 folders[:] = sorted(f for f in folders if not f.startswith("."))
-                found += [os.path.relpath(os.path.join(at, f), self.place).replace(os.sep, "/") for f in files]
+                found += [
+                    os.path.relpath(os.path.join(at, f), self.place).replace(os.sep, "/") for f in files
+                ]
         else:
             root = self._root.rstrip("/")
-            found = [path[len(root) + 1 :] for path in self._fs.find(posixpath.join(root, folder) if folder else root)]
+            found = [
+                path[len(root) + 1 :]
+                for path in self._fs.find(posixpath.join(root, folder) if folder else root)
+            ]
         return sorted(n for n in found if not any(part.startswith(".") for part in n.split("/")))
 
     def exists(self, name: str) -> bool:

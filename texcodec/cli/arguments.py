@@ -18,7 +18,12 @@ def holds_another_picture(source: str, name: str) -> bool:
         source: the input, a picture or .tcx file.
         name: a picture or .tcx file.
     """
-    if STANDARD_STREAM in (source, name) or is_special(name) or not os.path.isfile(name) or not os.path.isfile(source):
+    if (
+        STANDARD_STREAM in (source, name)
+        or is_special(name)
+        or not os.path.isfile(name)
+        or not os.path.isfile(source)
+    ):
         return False
     sizes = [_size(path) for path in (source, name)]
     return None not in sizes and sizes[0] != sizes[1]

@@ -17,10 +17,14 @@ class Part(click.ParamType):
 
     name = "I/N"
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         part, _, parts = str(value).partition("/")
         if not (part.isdigit() and parts.isdigit() and int(part) < int(parts)):
-            self.fail(f"{value!r} is no part: give 0/4, 1/4, 2/4 or 3/4 for a quarter of the shards.", param, ctx)
+            self.fail(
+                f"{value!r} is no part: give 0/4, 1/4, 2/4 or 3/4 for a quarter of the shards.", param, ctx
+            )
         return int(part), int(parts)
 
 
@@ -35,7 +39,9 @@ class Part(click.ParamType):
     show_default=True,
     help="Write .tcx files in mirrored folders, or WebDataset tars of .tcx and .json.",
 )
-@click.option("--quality", type=options.FiniteRange(1, 100), metavar="1-100", help="As for encode; 50 by default.")
+@click.option(
+    "--quality", type=options.FiniteRange(1, 100), metavar="1-100", help="As for encode; 50 by default."
+)
 @click.option("--bpp", type=options.FiniteRange(0, min_open=True), metavar="BITS", help="As for encode.")
 @click.option("--size", type=click.IntRange(min=1), metavar="BYTES", help="As for encode.")
 @click.option("--psnr", type=options.FiniteRange(0, min_open=True), metavar="DECIBELS", help="As for encode.")
@@ -44,7 +50,12 @@ class Part(click.ParamType):
 @click.option("--strict", is_flag=True, help="As for encode.")
 @click.option("--no-metadata", is_flag=True, help="As for encode.")
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1, 512), default=1, metavar="N", help="Processes, each with one thread."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1, 512),
+    default=1,
+    metavar="N",
+    help="Processes, each with one thread.",
 )
 @click.option(
     "--shard",
@@ -64,7 +75,10 @@ class Part(click.ParamType):
 @click.option("--relist", is_flag=True, help="Look at SOURCE again, and add what is new in it.")
 @click.option("--retry-failed", is_flag=True, help="Try what has failed in shards that are done again.")
 @click.option(
-    "--max-failures", type=click.IntRange(min=0), metavar="N", help="Give up with exit code 5 after more failures."
+    "--max-failures",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Give up with exit code 5 after more failures.",
 )
 @click.option(
     "--engine",

@@ -35,7 +35,9 @@ class _Pair(click.ParamType):
         except ValueError:
             self.fail(f"{value!r} is not two numbers X,Y, as in 0.5,0.4.", param, ctx)
         if not (0 <= x <= 1 and 0 <= y <= 1):
-            self.fail(f"{value!r} must be two numbers from 0 to 1, parts of the width and height.", param, ctx)
+            self.fail(
+                f"{value!r} must be two numbers from 0 to 1, parts of the width and height.", param, ctx
+            )
         return x, y
 
 
@@ -50,7 +52,9 @@ def command() -> None:
 
 @command.command("train")
 @click.argument("labels", metavar="LABELS.csv", type=click.Path(path_type=Path))
-@click.option("--out", required=True, metavar="PROFILE.json", type=click.Path(path_type=Path), help="The profile.")
+@click.option(
+    "--out", required=True, metavar="PROFILE.json", type=click.Path(path_type=Path), help="The profile."
+)
 @click.option(
     "--targets", metavar="NAME,NAME", help="Columns to learn; default: all that hold nothing but numbers."
 )
@@ -89,10 +93,14 @@ def command() -> None:
     show_default=True,
     help="Pixels of the longer side that pictures are reduced to for learning.",
 )
-@click.option("--steps", type=click.IntRange(min=7), default=2100, show_default=True, help="Steps of all phases.")
+@click.option(
+    "--steps", type=click.IntRange(min=7), default=2100, show_default=True, help="Steps of all phases."
+)
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Pictures a step.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of all random draws.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of torch; default: all cores.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="Threads of torch; default: all cores."
+)
 @click.option(
     "--work", metavar="FOLDER", type=click.Path(path_type=Path), help="Checkpoints, curve, pictures, network; "
     "default: PROFILE.work."
@@ -125,7 +133,9 @@ def train(
     try:
         import torch
     except ImportError:
-        raise ParameterError('Learning needs torch; install it with: pip install "texcodec[train]".') from None
+        raise ParameterError(
+            'Learning needs torch; install it with: pip install "texcodec[train]".'
+        ) from None
     from texcodec.crop.labels import load_labels
     from texcodec.training.crop.learn import learn_crop
     from texcodec.training.crop.learner import CropSettings, chain_learning_rate
@@ -171,7 +181,8 @@ def train(
         )
         for name, error in outcome.errors.items():
             console.error(
-                None, f"{name}: mean error {error['hard']:.4g} on held-out pictures (by the mean: {error['mean']:.4g})."
+                None,
+                f"{name}: mean error {error['hard']:.4g} on held-out pictures (by the mean: {error['mean']:.4g}).",
             )
         console.error(None, f"{folder / 'probabilities.png'} shows what was learned.")
     return 0
@@ -242,7 +253,9 @@ def show(job: _Job, probabilities: str | None) -> int:
 @command.command("faces")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @click.option("--count", type=click.IntRange(min=2), default=1000, show_default=True, help="Pictures.")
-@click.option("--people", type=click.IntRange(min=1), default=40, show_default=True, help="People among them.")
+@click.option(
+    "--people", type=click.IntRange(min=1), default=40, show_default=True, help="People among them."
+)
 @click.option("--width", type=click.IntRange(min=16), default=320, show_default=True, help="Pixels; 4:3.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of everything drawn.")
 @click.option("-f", "--force", is_flag=True, help="Replace a labels.csv and pictures that are there already.")
@@ -287,7 +300,9 @@ def _each(job: _Job, word: str, change: Callable[[Any, Any], Any]) -> int:
         for sentence in picture.notices:
             notice(sentence)
         changed, left_out = change(picture, learned.box(picture.width, picture.height)), []
-        write_output(target, lambda to: left_out.extend(save_picture(changed, to, formats[target])), force=job.force)
+        write_output(
+            target, lambda to: left_out.extend(save_picture(changed, to, formats[target])), force=job.force
+        )
         for sentence in left_out:
             notice(sentence)
 

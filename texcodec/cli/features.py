@@ -145,9 +145,7 @@ def encode(
         pixels = picture.width * picture.height
         if not with_picture:
             return feature_file(stream, picture.width, picture.height), pixels
-        beside = texcodec.encode(
-            picture, quality=quality, models=picture_models, limits=limits, warn=notice
-        )
+        beside = texcodec.encode(picture, quality=quality, models=picture_models, limits=limits, warn=notice)
         return attach(beside, stream, limits), pixels
 
     return process(console, list(places), encode_one)

@@ -113,7 +113,12 @@ def _facts(models: ModelSet) -> dict[str, Any]:
     manifest = dataclasses.asdict(models.manifest)
     card = manifest.pop("card")
     del manifest["macs"]
-    facts = {"path": str(models.folder), "bytes": models.file_bytes, "kmac_per_pixel": models.macs(), "card": card}
+    facts = {
+        "path": str(models.folder),
+        "bytes": models.file_bytes,
+        "kmac_per_pixel": models.macs(),
+        "card": card,
+    }
     return {**manifest, **facts}
 
 
@@ -141,7 +146,13 @@ def _as_text(facts: dict[str, Any]) -> str:
 def _feature_facts(features: FeatureSet) -> dict[str, Any]:
     manifest = dataclasses.asdict(features.manifest)
     card = manifest.pop("card")
-    return {"kind": "features", **manifest, "path": str(features.folder), "bytes": features.file_bytes, "card": card}
+    return {
+        "kind": "features",
+        **manifest,
+        "path": str(features.folder),
+        "bytes": features.file_bytes,
+        "card": card,
+    }
 
 
 def _features_as_text(features: FeatureSet) -> str:

@@ -128,13 +128,17 @@ def batch(command: Command) -> Command:
             is_flag=True,
             help="Print a line of JSON per file: names, status, bytes, seconds, notices, error.",
         ),
-        click.option("--dry-run", is_flag=True, help="Print which file would become which, and write nothing."),
+        click.option(
+            "--dry-run", is_flag=True, help="Print which file would become which, and write nothing."
+        ),
         click.option("--keep-times", is_flag=True, help="Give every output the times of its input."),
         click.option(
             "--full-names", is_flag=True, help="Keep the extension in the output's name, as in photo.png.tcx."
         ),
         click.option(
-            "--skip-existing", is_flag=True, help="Leave out inputs whose output is there, as after an interruption."
+            "--skip-existing",
+            is_flag=True,
+            help="Leave out inputs whose output is there, as after an interruption.",
         ),
         click.option(
             "-j",

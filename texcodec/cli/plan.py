@@ -113,7 +113,9 @@ def _inputs(source: str, members: Callable[[str], bool], out_dir: str | None) ->
     results = None if out_dir is None else os.path.realpath(out_dir)
     for folder, folders, names in os.walk(source):
         # what an earlier run has written is no input of this one
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and not _is(os.path.join(folder, f), results))
+        folders[:] = sorted(
+            f for f in folders if not f.startswith(".") and not _is(os.path.join(folder, f), results)
+        )
         for name in sorted(names):
             if not name.startswith(".") and members(name):
                 path = os.path.join(folder, name)
@@ -135,10 +137,14 @@ def _paired(found: Sequence[tuple[str, str]], out_dir: str | None, named: Callab
         target = os.path.join(out_dir or "", os.path.dirname(beside), named(os.path.basename(beside)))
         real = os.path.realpath(target)
         if real in once:
-            refused.append((source, f"Its output would replace the input {once[real][0]}; use --out-dir or --output."))
+            refused.append(
+                (source, f"Its output would replace the input {once[real][0]}; use --out-dir or --output.")
+            )
         elif real in taken:
             other = taken[real]
-            refused.append((source, f"Its output {target} is that of {other} too; --full-names keeps both apart."))
+            refused.append(
+                (source, f"Its output {target} is that of {other} too; --full-names keeps both apart.")
+            )
         else:
             taken[real] = source
             jobs.append(Job(source, target))

@@ -145,7 +145,12 @@ def _attempt(
     try:
         check_output(job.target, force=settings.force)
         result = work(job, sync=sync, warn=warn, progress=progress)
-        if settings.keep_times and result.written and os.path.isfile(job.source) and os.path.isfile(job.target):
+        if (
+            settings.keep_times
+            and result.written
+            and os.path.isfile(job.source)
+            and os.path.isfile(job.target)
+        ):
             times = os.stat(job.source)
             os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))
     except Exception as error:

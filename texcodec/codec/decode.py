@@ -151,9 +151,7 @@ class Decoder:
         if expected is None or self.damaged or pixels_crc(pixels) == expected:
             return
         if self._models is None and not self._reader.salvage:
-            raise ChecksumError(
-                "The pixels do not match their checksum: the file is damaged."
-            )
+            raise ChecksumError("The pixels do not match their checksum: the file is damaged.")
         warn("The pixels do not match their checksum: this machine computes them a little differently.")
 
     def symbols_hash(self, threads: int | None = None) -> str:
@@ -180,9 +178,7 @@ class Decoder:
             )
         return coded
 
-    def _tiles(
-        self, wanted: Plan, workers: Workers, counter: Counter, warn: Warn
-    ) -> dict[int, DecodedTile]:
+    def _tiles(self, wanted: Plan, workers: Workers, counter: Counter, warn: Warn) -> dict[int, DecodedTile]:
         """The sound tiles among those wanted, by number; salvage leaves out the damaged ones."""
         present, shown = self._reader.tiles, set(wanted.synthesised)
 

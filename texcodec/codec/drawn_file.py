@@ -70,9 +70,7 @@ def lossless_file(
         LibraryError: Pillow was built without WebP.
     """
     if not available():
-        raise LibraryError(
-            "Coding without loss needs a Pillow with WebP, and this one was built without it."
-        )
+        raise LibraryError("Coding without loss needs a Pillow with WebP, and this one was built without it.")
     height, width = pixels.shape[:2]
     side = tile or (None if crop else _best_side(pixels))
     layout = lay_out(width, height, side, crop)

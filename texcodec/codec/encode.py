@@ -165,12 +165,16 @@ def encode(
         counter = Counter(2 * len(layout.coded), progress)
         analysed = analyse(picture, layout, models, workers, counter)
         chunks = _ancillary(picture, found, metadata)
-        return _Encoding(picture, analysed, models, workers, chunks, found, counter).run(target, warn, nearest=nearest)
+        return _Encoding(picture, analysed, models, workers, chunks, found, counter).run(
+            target, warn, nearest=nearest
+        )
 
 
 def _check_lossless(lossless: bool, target: Target, outside: str | None) -> None:
     if lossless and any(value is not None for value in vars(target).values()):
-        raise ParameterError("What is coded without loss has no quality, bpp, size or psnr; give lossless alone.")
+        raise ParameterError(
+            "What is coded without loss has no quality, bpp, size or psnr; give lossless alone."
+        )
     if lossless and outside not in (None, DROP):
         raise ParameterError("Tiles outside a crop cannot be coarse in a file without loss; drop them.")
 
@@ -233,7 +237,9 @@ class _Encoding:
         blurred = target.psnr is not None and not reached and max(rates) > COARSEST
         worse = blurred or target.too_large(len(data), pixels)
         if worse and not nearest:
-            raise TargetError(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
+            raise TargetError(
+                f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes."
+            )
         if worse or not (reached or target.size is not None):
             warn(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
         return data
@@ -284,7 +290,9 @@ class _Encoding:
             most = target.bytes(self.picture.width * self.picture.height)
             fitting = [f for f in files if len(f.data) <= most]
             if not fitting and len(data) > most:  # out of reach: the nearest
-                return min((f for f in files if len(f.data) < len(data)), key=lambda f: len(f.data), default=None)
+                return min(
+                    (f for f in files if len(f.data) < len(data)), key=lambda f: len(f.data), default=None
+                )
             best = min(fitting, key=lambda f: (f.error, len(f.data)), default=None)
             missed = target.size is not None and len(data) > most
             return best if best is not None and (missed or self._is_better(best.error, 0.0, rates)) else None

@@ -27,7 +27,9 @@ last byte.
 
 def checksum(tile: TileSymbols, index: int) -> int:
     """24 bits over the number of a tile in its grid and its symbols: the state that its rANS stream starts from."""
-    return zlib.crc32(tile.canonical_bytes(), zlib.crc32(struct.pack("<I", index))) & ((1 << CHECKSUM_BITS) - 1)
+    return zlib.crc32(tile.canonical_bytes(), zlib.crc32(struct.pack("<I", index))) & (
+        (1 << CHECKSUM_BITS) - 1
+    )
 
 
 class PyramidCoder(LatentCoder):

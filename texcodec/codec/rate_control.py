@@ -68,7 +68,11 @@ class Target:
         """What was asked for, as the subject of a sentence."""
         if self.psnr is not None:
             return f"A PSNR of {self.psnr:g} dB"
-        return f"A file of {self.size} bytes" if self.size is not None else f"A file of {self.bpp:g} bits per pixel"
+        return (
+            f"A file of {self.size} bytes"
+            if self.size is not None
+            else f"A file of {self.bpp:g} bits per pixel"
+        )
 
 
 DEFAULT_QUALITY = 50.0
@@ -145,7 +149,10 @@ def search_bytes(
 
 
 def _place(
-    estimate: Callable[[list[int]], int], target: int, tiles: int, arrange: Callable[[int, int, int], list[int]]
+    estimate: Callable[[list[int]], int],
+    target: int,
+    tiles: int,
+    arrange: Callable[[int, int, int], list[int]],
 ) -> int:
     """The largest position that is estimated to fit in ``target`` bytes; 0 if none does."""
     if estimate([0] * tiles) > target:

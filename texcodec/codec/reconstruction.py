@@ -120,7 +120,9 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, DecodedTile], models:
     r, latents = own.rate_index, with_halo(grid, index, tiles, models)
     borders = {}
     if models.manifest.entropy_profile > 1:
-        beside = {(dy, dx) for number, dy, dx in grid.around(index) if isinstance(tiles.get(number), TileLatents)}
+        beside = {
+            (dy, dx) for number, dy, dx in grid.around(index) if isinstance(tiles.get(number), TileLatents)
+        }
         rows, columns = grid.latent_shape(index)
         borders = {
             "inner_rows": inner_borders(rows, before=(-1, 0) in beside, behind=(1, 0) in beside),

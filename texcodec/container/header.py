@@ -121,7 +121,9 @@ class Header:
             _check_range(f"cicp {name}", value, 0, 1 if name == "range" else 255)
         wanted = SHORT_IDENTITY_BYTES if self.compact else IDENTITY_BYTES
         if len(self.identity) != wanted:
-            raise ParameterError(f"The header's 'identity' must have {wanted} bytes, not {len(self.identity)}.")
+            raise ParameterError(
+                f"The header's 'identity' must have {wanted} bytes, not {len(self.identity)}."
+            )
         if self.compact:
             _check_range("rate_index", self.rate_index, 0, RATE_INDICES - 1)
             _check_range("halo", self.halo, 1, 1)

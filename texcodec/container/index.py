@@ -102,7 +102,9 @@ def _check_drawn(header: Header, index: int, entry: TileEntry) -> None:
     if not header.drawn:
         raise ParameterError(f"Tile {index} is a drawn one but the header announces none.")
     if entry.offset not in (EXACT, REDUCED):
-        raise ParameterError(f"Tile {index} is a drawn one, so its rate offset must be 0 or 1, not {entry.offset}.")
+        raise ParameterError(
+            f"Tile {index} is a drawn one, so its rate offset must be 0 or 1, not {entry.offset}."
+        )
 
 
 def _check_coded(header: Header, index: int, entry: TileEntry) -> None:

@@ -105,7 +105,9 @@ def _read_up_to(file: BinaryIO, count: int) -> bytes:
         if not piece:
             break
         if not isinstance(piece, bytes):
-            raise ParameterTypeError("A .tcx file is read from a file opened in binary mode, not in text mode.")
+            raise ParameterTypeError(
+                "A .tcx file is read from a file opened in binary mode, not in text mode."
+            )
         pieces.append(piece)
         count -= len(piece)
     return b"".join(pieces)

@@ -57,7 +57,9 @@ def write(
         return _lean_stream(header, chunks[0][1])
     alone = not chunks and alpha is None
     if header.compact:
-        return _compact(header, tile_payloads, entries, [] if alone else _chunks(chunks, alpha, tile_payloads))
+        return _compact(
+            header, tile_payloads, entries, [] if alone else _chunks(chunks, alpha, tile_payloads)
+        )
     header = replace(header, lean=alone and header.tile_count == 1 and not entries[0].absent)
     if header.lean:
         tile = pack_lean_tile(entries[0], tile_payloads[0])

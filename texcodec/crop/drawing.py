@@ -51,7 +51,9 @@ def draw_probabilities(profile: Profile, background: np.ndarray | None = None) -
     from PIL import Image
 
     if profile.size is None:
-        raise ParameterError("The profile has a region but no probabilities, so only the region can be drawn.")
+        raise ParameterError(
+            "The profile has a region but no probabilities, so only the region can be drawn."
+        )
     pixel = reference_pixel(profile.reference, profile.size)
     mask = soft_mask(profile.keep, pixel, profile.size)
     zoom = max(1, LONGEST // max(profile.size))

@@ -116,7 +116,9 @@ def _rows(table: Path) -> list[dict[str, str]]:
             reader = csv.DictReader(file)
             rows = list(reader)
     except OSError as error:
-        raise StreamError(f"The labels {table} cannot be read ({error.strerror}); check their name.") from None
+        raise StreamError(
+            f"The labels {table} cannot be read ({error.strerror}); check their name."
+        ) from None
     except (ValueError, csv.Error):
         raise ParameterError(f"{table} is not a CSV file in UTF-8; save it as one.") from None
     if FILE_COLUMN not in (reader.fieldnames or ()):
@@ -135,7 +137,9 @@ def _is_number(text: str | None) -> bool:
 
 def _numeric_columns(rows: list[dict[str, str]]) -> tuple[str, ...]:
     return tuple(
-        name for name in rows[0] if name and name != FILE_COLUMN and all(_is_number(row[name]) for row in rows)
+        name
+        for name in rows[0]
+        if name and name != FILE_COLUMN and all(_is_number(row[name]) for row in rows)
     )
 
 
@@ -161,4 +165,6 @@ def _read(table: Path, index: int, row: dict[str, str], limits: Limits | None) -
         reason = error.strerror or str(error)
     except (ValueError, TexcodecError) as error:
         reason = str(error).rstrip(".")
-    raise ImageError(f"The picture {name!r} on line {index + 2} of {table} cannot be read: {reason}.") from None
+    raise ImageError(
+        f"The picture {name!r} on line {index + 2} of {table} cannot be read: {reason}."
+    ) from None

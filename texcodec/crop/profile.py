@@ -75,7 +75,9 @@ class Profile:
             raise ParameterError(f"The budget must be above 0 and at most 1, not {self.budget}.")
         if self.size is None:
             if self.keep:
-                raise ParameterError("Keep probabilities need 'size', the size of the pictures they stand for.")
+                raise ParameterError(
+                    "Keep probabilities need 'size', the size of the pictures they stand for."
+                )
             return
         if min(self.size) < 1:
             raise ParameterError(f"The size must be two numbers above 0, not {self.size}.")
@@ -88,7 +90,9 @@ class Profile:
                     "between the reference pixel and the edge."
                 )
             if not all(0 <= p <= 1 for p in chain) or any(b > a + 1e-6 for a, b in zip(chain, chain[1:])):
-                raise ParameterError(f"The keep probabilities of '{name}' must be from 1 to 0 and never rise.")
+                raise ParameterError(
+                    f"The keep probabilities of '{name}' must be from 1 to 0 and never rise."
+                )
 
     @property
     def area(self) -> float:
@@ -174,7 +178,9 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
             data = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise StreamError(f"The profile {os.fspath(path)} cannot be read ({reason}); check its name.") from None
+        raise StreamError(
+            f"The profile {os.fspath(path)} cannot be read ({reason}); check its name."
+        ) from None
     if len(data) > LARGEST_FILE:
         raise ParameterError(f"{os.fspath(path)} is too long for a crop profile; check its name.")
     return profile_from_json(data, os.fspath(path))

@@ -62,7 +62,10 @@ def chain_lengths(pixel: tuple[int, int], size: tuple[int, int]) -> dict[str, in
 
 
 def hard_region(
-    keep: Mapping[str, Sequence[float]], pixel: tuple[int, int], size: tuple[int, int], correction: str = "none"
+    keep: Mapping[str, Sequence[float]],
+    pixel: tuple[int, int],
+    size: tuple[int, int],
+    correction: str = "none",
 ) -> Relative:
     """The rectangle that keep probabilities amount to.
 

@@ -45,7 +45,9 @@ class Drawn:
     people: np.ndarray
 
 
-def draw_faces(count: int, width: int, height: int, *, people: int, seed: int, first_person: int = 0) -> Drawn:
+def draw_faces(
+    count: int, width: int, height: int, *, people: int, seed: int, first_person: int = 0
+) -> Drawn:
     """Faces of several people.
 
     Args:
@@ -189,7 +191,9 @@ def _draw_face(
     turn_x, turn_y = np.sin(np.radians(head[1])), -np.sin(np.radians(head[0]))
 
     canvas.begin()
-    canvas.image += canvas.texture(pose, 34, 14) + canvas.texture(pose, 22, 70) + canvas.texture(pose, 12, 300)
+    canvas.image += (
+        canvas.texture(pose, 34, 14) + canvas.texture(pose, 22, 70) + canvas.texture(pose, 12, 300)
+    )
     cx, cy = shift_x + 0.03 * turn_x, shift_y + 0.02 * turn_y
     canvas.ellipse(cx, cy - 0.06, 0.44, 0.50, hair, soft=0.02)
     canvas.ellipse(cx + 0.02 * turn_x, cy + 0.04, 0.40, 0.46, skin, soft=0.02)

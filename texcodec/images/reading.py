@@ -214,7 +214,9 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except LimitError as error:
-        raise LimitError(str(error) if name == "The picture" else f"{name}: {error}", advice=error.advice) from error
+        raise LimitError(
+            str(error) if name == "The picture" else f"{name}: {error}", advice=error.advice
+        ) from error
 
 
 def _turn(samples: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

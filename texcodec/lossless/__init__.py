@@ -10,4 +10,12 @@ from texcodec.lossless.payload import (
     unpack_samples,
 )
 
-__all__ = ["DRAWN_EFFORT", "FAST_EFFORT", "PHOTO_EFFORT", "Effort", "available", "pack_samples", "unpack_samples"]
+__all__ = [
+    "DRAWN_EFFORT",
+    "FAST_EFFORT",
+    "PHOTO_EFFORT",
+    "Effort",
+    "available",
+    "pack_samples",
+    "unpack_samples",
+]

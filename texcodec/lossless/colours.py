@@ -111,7 +111,9 @@ def _error(table: ColourTable, group: np.ndarray) -> float:
 def _centres(table: ColourTable, labels: np.ndarray, count: int) -> np.ndarray:
     """Mean colours of the groups, int64 count x C; groups that nothing is left of are dropped."""
     weights = np.bincount(labels, table.weights, count)
-    sums = [np.bincount(labels, table.weights * table.colours[:, c], count) for c in range(table.colours.shape[1])]
+    sums = [
+        np.bincount(labels, table.weights * table.colours[:, c], count) for c in range(table.colours.shape[1])
+    ]
     kept = weights > 0
     return np.floor(np.stack(sums, 1)[kept] / weights[kept, None] + 0.5).astype(np.int64)
 

@@ -45,9 +45,7 @@ def compress(samples: np.ndarray, *, method: int, quality: int) -> bytes:
     (length,) = struct.unpack_from("<I", data, 16)
     body = data[_WRAPPING : 20 + length]
     if data[:_WRAPPING] != _wrapping(len(body), *samples.shape[:2]):
-        raise LibraryError(
-            "This Pillow writes lossless WebP in another form than RFC 9649's simple one."
-        )
+        raise LibraryError("This Pillow writes lossless WebP in another form than RFC 9649's simple one.")
     return body
 
 
@@ -81,9 +79,7 @@ def decompress(body: bytes, height: int, width: int, channels: int) -> np.ndarra
 
 def _require() -> None:
     if not available():
-        raise LibraryError(
-            "Lossless tiles need a Pillow with WebP, and this one was built without it."
-        )
+        raise LibraryError("Lossless tiles need a Pillow with WebP, and this one was built without it.")
 
 
 def _wrapping(body: int, height: int, width: int) -> bytes:

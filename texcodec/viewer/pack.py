@@ -19,7 +19,16 @@ from safetensors.numpy import load_file
 
 MAGIC = b"TCXPACK1"
 SUFFIX = ".tcxpack"
-MANIFEST_FIELDS = ("name", "entropy_profile", "slices", "hyper_channels", "classes", "halo", "fusion", "gains")
+MANIFEST_FIELDS = (
+    "name",
+    "entropy_profile",
+    "slices",
+    "hyper_channels",
+    "classes",
+    "halo",
+    "fusion",
+    "gains",
+)
 """What the viewer reads of a manifest."""
 ENCODER_GRAPHS = ("analysis", "hyper_analysis")
 

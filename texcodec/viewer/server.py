@@ -61,9 +61,8 @@ class ViewServer:
         self._server.daemon_threads = True
         self._packed = functools.lru_cache(maxsize=4)(pack_models)
         self._hosts = {f"{host}:{self._server.server_port}" for host in ("127.0.0.1", "localhost")}
-        self.url = (
-            f"http://127.0.0.1:{self._server.server_port}/{self._token}/index.html?file={quote(self._file, safe='')}"
-        )
+        address = f"http://127.0.0.1:{self._server.server_port}/{self._token}/index.html"
+        self.url = f"{address}?file={quote(self._file, safe='')}"
 
     def serve(self) -> None:
         """Answer requests until ``close`` is called in another thread, or the process is interrupted."""

@@ -49,7 +49,9 @@ def main(folder: Path) -> None:
     if not (folder / "large.tcx").is_file():
         patch = photograph(500, 500)
         picture = np.tile(patch, (6, 8, 1))
-        (folder / "large.tcx").write_bytes(texcodec.encode(Image.fromarray(picture), quality=40, models="tiny-1"))
+        (folder / "large.tcx").write_bytes(
+            texcodec.encode(Image.fromarray(picture), quality=40, models="tiny-1")
+        )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ class Descent:
         skipped: steps whose gradient was not finite, as far as ``check`` has looked.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], clip: float) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], clip: float
+    ) -> None:
         self.optimizer, self.parameters, self.clip, self.skipped = optimizer, list(parameters), clip, 0
         device = self.parameters[0].device if self.parameters else None
         # skipped in a row, in this window, and in all; on the device, which is not waited for

@@ -248,7 +248,9 @@ class Loop:
             start, self.elapsed, self.stopping = now, self.elapsed + seconds, stopping > 0
             sound = self.descent.check(
                 self.name,
-                f"the last checkpoint {self.checkpoint} stays" if self.checkpoint.exists() else "nothing was saved",
+                f"the last checkpoint {self.checkpoint} stays"
+                if self.checkpoint.exists()
+                else "nothing was saved",
             )
             over = self.stopping or self.finished
             if now - shown > 1 and self._counted:

@@ -53,7 +53,11 @@ class Chains(nn.Module):
 
     def __init__(self, pixel: tuple[int, int], size: tuple[int, int], form: str, correction: str) -> None:
         super().__init__()
-        self.lengths, self.pairs, self.chain_of = chain_lengths(pixel, size), mirrored_pairs(correction), _CHAINS[form]
+        self.lengths, self.pairs, self.chain_of = (
+            chain_lengths(pixel, size),
+            mirrored_pairs(correction),
+            _CHAINS[form],
+        )
         longest: dict[str, int] = {}
         for name, chain in self.chain_of.items():
             longest[chain] = max(longest.get(chain, 0), self.lengths[name])
@@ -76,7 +80,9 @@ class Chains(nn.Module):
     def keep(self) -> dict[str, Tensor]:
         """Keep probabilities by direction, from the reference pixel outwards."""
         logs = {name: F.logsigmoid(a).cumsum(0) for name, a in self.transitions().items()}
-        return self._corrected({name: logs[self.chain_of[name]][: self.lengths[name]].exp() for name in DIRECTIONS})
+        return self._corrected(
+            {name: logs[self.chain_of[name]][: self.lengths[name]].exp() for name in DIRECTIONS}
+        )
 
     def axes(self) -> tuple[Tensor, Tensor]:
         """Keep probabilities of the rows (height) and of the columns (width)."""

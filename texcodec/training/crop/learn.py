@@ -98,7 +98,9 @@ def learn_crop(
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StreamError(f"The folder {work} cannot be made ({error.strerror}); choose another with --work.") from None
+        raise StreamError(
+            f"The folder {work} cannot be made ({error.strerror}); choose another with --work."
+        ) from None
     _resume(learner, work / CHECKPOINT, identity)
     curve = _Curve(work / CURVE, learner.step)
     with stop_signals() as stop:
@@ -115,7 +117,9 @@ def learn_crop(
     return _finish(learner, checked, out, work, provenance or {})
 
 
-def _finish(learner: Learner, checked: Labelled, out: Path, work: Path, provenance: dict[str, Any]) -> Outcome:
+def _finish(
+    learner: Learner, checked: Labelled, out: Path, work: Path, provenance: dict[str, Any]
+) -> Outcome:
     found = learner.predict(checked)
     errors = {
         name: {

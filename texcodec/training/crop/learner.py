@@ -242,7 +242,9 @@ class Learner:
             mask: "hard" crops to the region (or to ``box``), "soft" multiplies by the keep probabilities.
         """
         with torch.no_grad():
-            chosen = self.chains.axes() if mask == "soft" else self._hard(box or self.fixed or self.hard_box())
+            chosen = (
+                self.chains.axes() if mask == "soft" else self._hard(box or self.fixed or self.hard_box())
+            )
             rows, columns = chosen
             inside = _support(rows, columns)
             weight = rows[inside.top : inside.bottom, None] * columns[inside.left : inside.right]
@@ -291,7 +293,9 @@ class Learner:
         """Continue from a saved state."""
         for name in ("network", "chains", "weights_by", "ends_by", "rests_by"):
             getattr(self, name).load_state_dict(state[name])
-        self.step, self.worked, self.moves, self.slope = (state[k] for k in ("step", "worked", "moves", "slope"))
+        self.step, self.worked, self.moves, self.slope = (
+            state[k] for k in ("step", "worked", "moves", "slope")
+        )
         torch.set_rng_state(state["torch"])
         self.random.bit_generator.state = state["numpy"]
 

@@ -101,7 +101,9 @@ def trained_network(
     stage = replace(NETWORK_STAGE, minutes=task.train_minutes, seed=seed)
     torch.manual_seed(seed)
     work_task = NetworkTask(network, task.kind, pictures, labels, stage.batch)
-    loop = Loop(work_task, stage, work, f"network-{task.name}", context={"task": _configuration(task)}, log=log)
+    loop = Loop(
+        work_task, stage, work, f"network-{task.name}", context={"task": _configuration(task)}, log=log
+    )
     return settle(loop.run(), pictures)
 
 

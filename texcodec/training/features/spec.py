@@ -17,7 +17,9 @@ STAGE = StageSettings(
     minutes=DEFAULT_MINUTES, batch=16, learning_rate=2e-3, linear_learning_rate=0.5, decay=0.998, warm_up=0.03
 )
 """How codecs are trained unless a spec says otherwise."""
-NETWORK_STAGE = StageSettings(batch=24, learning_rate=3e-3, decay=0.99, warm_up=0.05, linear_learning_rate=1.0)
+NETWORK_STAGE = StageSettings(
+    batch=24, learning_rate=3e-3, decay=0.99, warm_up=0.05, linear_learning_rate=1.0
+)
 """How task networks are trained that a spec asks to train; minutes as the task says."""
 
 

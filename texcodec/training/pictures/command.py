@@ -26,6 +26,7 @@ from .work_folder import saved_settings
 DEFAULT_BUDGET = Budget(minutes=60.0)
 DEFAULT_PRESET = "full"
 
+
 def chosen_settings(options: Options) -> TrainingSettings:
     """The settings of a run: those of the preset, or of the run that the work folder (or the folder of the
     open training) is of, with changes.

@@ -17,7 +17,24 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 Colour = tuple[int, int, int]
-SYLLABLES = ("ta", "re", "mi", "lo", "na", "ku", "se", "di", "por", "len", "gra", "vi", "sto", "be", "chi", "dan")
+SYLLABLES = (
+    "ta",
+    "re",
+    "mi",
+    "lo",
+    "na",
+    "ku",
+    "se",
+    "di",
+    "por",
+    "len",
+    "gra",
+    "vi",
+    "sto",
+    "be",
+    "chi",
+    "dan",
+)
 PAGE_SIDE = 512
 """Pixels per side of a page."""
 SOFTENED = 0.3
@@ -133,7 +150,9 @@ def _icons(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], random: Ge
         elif kind == 1:
             draw.rectangle(where, fill=colour)
         elif kind == 2:
-            draw.polygon([(x, box[1] + size), (x + size // 2, box[1]), (x + size, box[1] + size)], fill=colour)
+            draw.polygon(
+                [(x, box[1] + size), (x + size // 2, box[1]), (x + size, box[1] + size)], fill=colour
+            )
         else:
             draw.line((x, box[1], x + size, box[1] + size), fill=colour, width=int(random.integers(1, 6)))
             draw.line((x + size, box[1], x, box[1] + size), fill=colour, width=int(random.integers(1, 6)))

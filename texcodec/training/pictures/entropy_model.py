@@ -158,9 +158,7 @@ class EntropyModel(nn.Module):
         return symbol + mean, bit, symbol, scale
 
     @staticmethod
-    def _code(
-        residual: Tensor, scale_index: Tensor, worth: Tensor, rounding: str
-    ) -> tuple[Tensor, Tensor]:
+    def _code(residual: Tensor, scale_index: Tensor, worth: Tensor, rounding: str) -> tuple[Tensor, Tensor]:
         return code_residual(residual, math.log(SCALE_MIN) + SCALE_STEP * scale_index, worth, rounding)
 
 

@@ -32,6 +32,7 @@ def split_held_out(files: list[Path], every: int = 10) -> tuple[list[Path], list
         return files, []
     return [f for i, f in enumerate(files) if i % every], files[::every]
 
+
 def read_picture(file: Path) -> Image.Image:
     """One picture as 8-bit RGB.
 
@@ -45,4 +46,3 @@ def read_picture(file: Path) -> Image.Image:
                 raise ValueError(f"it has more than 8 bits per channel ({opened.mode})")
             image = opened.convert("RGBA") if "transparency" in opened.info else opened
             return image.convert("RGB")
-

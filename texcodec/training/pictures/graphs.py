@@ -50,7 +50,8 @@ def lapped_analysis(a: Architecture) -> bytes:
     g = GraphBuilder("lapped_analysis")
     x = _lap(g, g.input("pixels", ["n", 3, "H", "W"]), transposed=False)
     return g.build(
-        g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False), ["n", a.latent_channels, "h", "w"]
+        g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False),
+        ["n", a.latent_channels, "h", "w"],
     )
 
 
@@ -80,7 +81,9 @@ def pass_context(a: Architecture, offset: tuple[int, int] | None, shifts: dict[s
 def gains(a: Architecture, shift: int) -> bytes:
     """Integer features to gain indices less 32, not yet clamped: luminance and chrominance."""
     g = GraphBuilder("gains")
-    x = g.integer_conv(g.input("features", ["n", a.feature_width, "h", "w"]), "leave", a.feature_width, 2, 1, shift)
+    x = g.integer_conv(
+        g.input("features", ["n", a.feature_width, "h", "w"]), "leave", a.feature_width, 2, 1, shift
+    )
     return g.build(x, ["n", 2, "h", "w"])
 
 

@@ -79,6 +79,7 @@ class ClassSettings:
             "classes.thresholds must rise from each to the next.",
         )
 
+
 MOST_HELPERS = 8
 ENTROPY_ONLY = ("linear.", "transforms.", "log_steps")
 """Frozen where the entropy networks alone are trained."""
@@ -161,7 +162,9 @@ class TrainingSettings:
     parent: StageSettings = StageSettings(minutes=60)
     anneal: StageSettings = StageSettings()
     specialists: StageSettings = StageSettings(minutes=30, learning_rate=4e-4, batch=9, balance="classes")
-    entropy: StageSettings = StageSettings(learning_rate=2e-4, batch=9, balance="classes", freeze=ENTROPY_ONLY)
+    entropy: StageSettings = StageSettings(
+        learning_rate=2e-4, batch=9, balance="classes", freeze=ENTROPY_ONLY
+    )
     fusion: FusionSettings = FusionSettings(minutes=4)
     end_to_end: StageSettings = StageSettings(learning_rate=1e-4, crop=512, batch=1)
     quantise: QuantiseSettings = QuantiseSettings()
