@@ -39,14 +39,7 @@ class Part(click.ParamType):
     show_default=True,
     help="Write .tcx files in mirrored folders, or WebDataset tars of .tcx and .json.",
 )
-@click.option(
-    "--quality", type=options.FiniteRange(1, 100), metavar="1-100", help="As for encode; 50 by default."
-)
-@click.option("--bpp", type=options.FiniteRange(0, min_open=True), metavar="BITS", help="As for encode.")
-@click.option("--size", type=click.IntRange(min=1), metavar="BYTES", help="As for encode.")
-@click.option("--psnr", type=options.FiniteRange(0, min_open=True), metavar="DECIBELS", help="As for encode.")
-@click.option("--nearest", is_flag=True, help="As for encode.")
-@click.option("--lossless", is_flag=True, help="As for encode.")
+@options.targets
 @click.option("--strict", is_flag=True, help="As for encode.")
 @click.option("--no-metadata", is_flag=True, help="As for encode.")
 @click.option(
@@ -133,8 +126,7 @@ def command(
     from texcodec import batch
     from texcodec.cli.inputs import require_models
 
-    if sum(target is not None for target in (quality, bpp, size, psnr)) + lossless > 1:
-        raise click.UsageError("At most one of --quality, --bpp, --size, --psnr, --lossless can be given.")
+    options.check_targets(quality, bpp, size, psnr, lossless=lossless)
     if address is not None and engine != "ray":
         raise click.UsageError("--address is of a Ray cluster; it needs --engine ray.")
     identity = ""

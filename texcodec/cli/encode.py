@@ -24,8 +24,6 @@ from texcodec.limits import Limits
 if TYPE_CHECKING:
     from texcodec.crop import Profile
 
-_TARGETS = ("quality", "bpp", "size", "psnr")
-
 
 @click.command("encode", short_help="Code pictures into .tcx files.")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT... [OUTPUT.tcx]")
@@ -34,40 +32,7 @@ _TARGETS = ("quality", "bpp", "size", "psnr")
 @click.option(
     "--only-if-smaller", is_flag=True, help="Write no file that would be as large as its picture, or larger."
 )
-@click.option(
-    "--quality",
-    type=options.FiniteRange(1, 100),
-    metavar="1-100",
-    help="Choose the quality, from 1 (smallest file) to 100; this is the default, with 50.",
-)
-@click.option(
-    "--bpp",
-    type=options.FiniteRange(0, min_open=True),
-    metavar="BITS",
-    help="Aim at this many bits per pixel for the whole file, within 2 %.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(min=1),
-    metavar="BYTES",
-    help="Take the best quality that needs at most this many bytes.",
-)
-@click.option(
-    "--psnr",
-    type=options.FiniteRange(0, min_open=True),
-    metavar="DECIBELS",
-    help="Aim at this peak signal-to-noise ratio, within 0.1 dB.",
-)
-@click.option(
-    "--nearest",
-    is_flag=True,
-    help="Where --bpp, --size or --psnr is out of reach, take the nearest that the picture allows instead of failing.",
-)
-@click.option(
-    "--lossless",
-    is_flag=True,
-    help="Give every sample back as it is, hidden colours of transparent pixels included; needs no model set.",
-)
+@options.targets
 @click.option(
     "--tile",
     type=click.Choice(["128", "256"]),
@@ -130,9 +95,7 @@ def command(
 
     With --crop, --size and --bpp are those of the whole file and picture, --psnr that of the region.
     """
-    if sum(target is not None for target in (quality, bpp, size, psnr)) + lossless > 1:
-        names = ", ".join(f"--{name}" for name in (*_TARGETS, "lossless"))
-        raise click.UsageError(f"At most one of {names} can be given.")
+    options.check_targets(quality, bpp, size, psnr, lossless=lossless)
     if outside is not None and crop is None:
         raise click.UsageError("--outside needs --crop, the profile of what is inside.")
     todo = plan(

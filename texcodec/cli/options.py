@@ -98,6 +98,57 @@ threads = click.option(
 )
 
 
+def targets(command: Command) -> Command:
+    """--quality, --bpp, --size, --psnr, --nearest and --lossless: how large or how good files shall be."""
+    for option in (
+        click.option(
+            "--lossless",
+            is_flag=True,
+            help="Give every sample back as it is, hidden colours of transparent pixels included; needs no model set.",
+        ),
+        click.option(
+            "--nearest",
+            is_flag=True,
+            help="Where --bpp, --size or --psnr is out of reach, take the nearest that the picture allows "
+            "instead of failing.",
+        ),
+        click.option(
+            "--psnr",
+            type=FiniteRange(0, min_open=True),
+            metavar="DECIBELS",
+            help="Aim at this peak signal-to-noise ratio, within 0.1 dB.",
+        ),
+        click.option(
+            "--size",
+            type=click.IntRange(min=1),
+            metavar="BYTES",
+            help="Take the best quality that needs at most this many bytes.",
+        ),
+        click.option(
+            "--bpp",
+            type=FiniteRange(0, min_open=True),
+            metavar="BITS",
+            help="Aim at this many bits per pixel for the whole file, within 2 %.",
+        ),
+        click.option(
+            "--quality",
+            type=FiniteRange(1, 100),
+            metavar="1-100",
+            help="Choose the quality, from 1 (smallest file) to 100; this is the default, with 50.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def check_targets(*given: float | None, lossless: bool) -> None:
+    """Raise a usage error where more than one of the values of --quality, --bpp, --size, --psnr is given, or
+    one beside --lossless.
+    """
+    if sum(target is not None for target in given) + lossless > 1:
+        raise click.UsageError("At most one of --quality, --bpp, --size, --psnr, --lossless can be given.")
+
+
 def batch(command: Command) -> Command:
     """Options for many files; the command gets ``batch``, its ``runner.Settings``, and ``as_json``."""
 
