@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as parquet
 from PIL import Image
 
 import texcodec
+from texcodec.batch.parquet import rows_of
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
         rows = [
             row
             for table in (out / "tables").glob("*.parquet")
-            for row in parquet.read_table(table).to_pylist()
+            for row in rows_of(table.read_bytes(), table.name)
         ]
         keys = [row["key"] for row in rows]
         files = list(out.glob("*.tcx"))

@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as parquet
 import pytest
 from cli_runs import environment, save_photograph, texcodec
 from hypothesis import given, settings
@@ -26,9 +25,10 @@ import texcodec as package
 from texcodec.batch import Options, Settings, run
 from texcodec.batch import processes as processes_module
 from texcodec.batch.listing import _free, list_source
+from texcodec.batch.parquet import rows_of, table_of
 from texcodec.batch.storage import Storage
 from texcodec.batch.work import Coded, Load
-from texcodec.errors import ParameterError
+from texcodec.errors import FormatError, ParameterError
 
 SETTINGS = Settings(models="tiny-1")
 
@@ -52,7 +52,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def rows(folder: Path) -> list[dict[str, object]]:
     """All rows of all tables."""
-    found = [parquet.read_table(path).to_pylist() for path in sorted((folder / "tables").glob("*.parquet"))]
+    found = [rows_of(path.read_bytes(), path.name) for path in sorted((folder / "tables").glob("*.parquet"))]
     return [row for table in found for row in table]
 
 
@@ -88,9 +88,7 @@ class TestSources:
         elif kind == "jsonl":
             manifest.write_text("".join(json.dumps({"source": name}) + "\n" for name in names))
         else:
-            import pyarrow
-
-            parquet.write_table(pyarrow.table({"url": names}), manifest)
+            manifest.write_bytes(table_of([{"url": name} for name in names]))
         assert run(str(manifest), str(tmp_path / "out"), SETTINGS).done == 2
         assert len(outputs(tmp_path / "out")) == 2
 
@@ -301,3 +299,19 @@ def test_a_name_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     storage.write("a/b.tcx", b"1")
     storage.write("a/b.tcx", b"2")
     assert storage.names() == ["a/b.tcx"] and (tmp_path / "a" / "b.tcx").read_bytes() == b"2"
+
+
+def test_a_run_with_nothing_to_do_ends_well_every_time(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "in", 2)
+    assert run(str(source), str(tmp_path / "out"), SETTINGS, Options(shard_size=1)).done == 2
+    code = "import sys; from texcodec.batch import Options, Settings, run; "
+    code += "run(*sys.argv[1:], Settings(models='tiny-1'), Options(shard_size=1))"
+    command = [sys.executable, "-c", code, str(source), str(tmp_path / "out")]
+    for _ in range(6):  # threads that outlived the process made one in three abort
+        assert subprocess.run(command, env=environment(), check=False).returncode == 0
+
+
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.parquet").write_bytes(b"PAR1 no table")
+    with pytest.raises(FormatError, match=r"list\.parquet is no sound Parquet file"):
+        list_source(str(tmp_path / "list.parquet"))

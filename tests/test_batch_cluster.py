@@ -6,12 +6,12 @@ import threading
 import time
 from pathlib import Path
 
-import pyarrow.parquet as parquet
 import pytest
 from cli_runs import environment, save_photograph
 
 import texcodec
 from texcodec.batch import Options, Settings, Summary, run
+from texcodec.batch.parquet import rows_of
 
 pytestmark = pytest.mark.cluster
 PICTURES, SHARD = 120, 4
@@ -49,7 +49,7 @@ def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path, monkeypatch: pyte
         ray.shutdown()
         cluster.shutdown()
     assert (summary.done, summary.failed, summary.shards) == (PICTURES - 1, 1, PICTURES // SHARD)
-    rows = [row for table in out.glob("tables/*.parquet") for row in parquet.read_table(table).to_pylist()]
+    rows = [row for table in out.glob("tables/*.parquet") for row in rows_of(table.read_bytes(), table.name)]
     assert len(rows) == len({row["key"] for row in rows}) == PICTURES
     files = list(out.glob("*.tcx"))
     assert len(files) == PICTURES - 1

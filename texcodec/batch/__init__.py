@@ -4,7 +4,7 @@
     listing      SOURCE -> the items of every shard          folders, manifests, WebDataset tars
     work         an item -> its .tcx file and its record     in processes
     destination  files of a shard -> DEST                    mirrored folders, WebDataset tars
-    records      records <-> Parquet tables, failures.jsonl
+    records      records <-> tables (parquet), failures.jsonl
     shards       a shard: its files, then its table
     run          shards that are not done -> done             here, or in cluster on Ray
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from ..errors import ParameterError
 from ..files import encoded_name
-from .storage import Storage, content, is_folder, is_url, library
+from .parquet import rows_of
+from .storage import Storage, content, is_folder, is_url
 
 LISTING = "listing.jsonl"
 _MANIFESTS = (".txt", ".csv", ".jsonl", ".ndjson", ".parquet")
@@ -136,9 +137,7 @@ def _folder(source: str) -> Listing:
 def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
     """Pairs of key and source; relative names are relative to the manifest."""
     if suffix == ".parquet":
-        rows: Sequence[dict[str, object]] = (
-            library("pyarrow.parquet").read_table(io.BytesIO(content(source, _MOST_MANIFEST))).to_pylist()
-        )
+        rows: Sequence[dict[str, object]] = rows_of(content(source, _MOST_MANIFEST), source)
     else:
         text = content(source, _MOST_MANIFEST).decode("utf-8-sig", "surrogateescape")
         if suffix == ".csv":

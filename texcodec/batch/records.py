@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from .storage import Storage, content, library
+from .parquet import rows_of, table_of
+from .storage import Storage, content
 
 TABLES, FAILURES = "tables", "failures.jsonl"
 DONE, FAILED = "done", "failed"
@@ -58,17 +58,13 @@ def table_name(number: int, digest: str) -> str:
 
 def write_table(destination: Storage, name: str, records: Sequence[Record]) -> None:
     """Write a table, complete or not at all."""
-    pyarrow = library("pyarrow")
-    buffer = io.BytesIO()
-    table = pyarrow.Table.from_pylist([_printable(record) for record in records])
-    library("pyarrow.parquet").write_table(table, buffer, compression="zstd")
-    destination.write(name, buffer.getvalue())
+    destination.write(name, table_of([_printable(record) for record in records]))
 
 
 def read_table(destination: Storage, name: str) -> list[Record]:
     """The records of a table."""
     data = content(destination.path(name), _MOST_TABLE)
-    return [Record(**row) for row in library("pyarrow.parquet").read_table(io.BytesIO(data)).to_pylist()]
+    return [Record(**row) for row in rows_of(data, destination.path(name))]
 
 
 def write_failures(destination: Storage, name: str, failed: Iterable[Record]) -> None:
