@@ -218,9 +218,9 @@ def test_damaged_tiles_are_not_given_a_new_checksum(file: bytes) -> None:
 
 
 def test_file_names_its_set_by_eight_bytes(file: bytes, tmp_path: Path) -> None:
-    from texcodec.registry import ModelSet
+    from texcodec.registry import PyramidSet
 
-    models = ModelSet(SET)
+    models = PyramidSet(SET)
     assert Reader(file).header.identity == models.identity[:8]
     with pytest.raises(texcodec.ModelNotFoundError, match=models.identity[:8].hex()):
         texcodec.decode(file)
@@ -235,9 +235,9 @@ def test_file_names_its_set_by_eight_bytes(file: bytes, tmp_path: Path) -> None:
 
 def test_set_of_another_identity_with_the_same_eight_bytes_gives_no_picture(file: bytes) -> None:
     """Its networks differ, so the tiles' streams do not end in their checksums."""
-    from texcodec.registry import ModelSet
+    from texcodec.registry import PyramidSet
 
-    other = ModelSet(SET)
+    other = PyramidSet(SET)
     other.identity = other.identity[:8] + bytes(8)
     other.symbol_tables.frequencies = other.symbol_tables.frequencies.copy()
     rows = [slice(*other.symbol_tables.offsets[i : i + 2]) for i in range(1, 64)]

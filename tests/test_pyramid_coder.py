@@ -14,18 +14,18 @@ from texcodec.codec.tile import AnalysedTile
 from texcodec.container import Reader
 from texcodec.errors import CorruptError, FormatError
 from texcodec.networks import sessions
-from texcodec.registry import ModelSet
+from texcodec.registry import PyramidSet
 from texcodec.tiles import Grid
 
 SET = Path(__file__).parent / "data" / "tiny-2"
 
 
 @pytest.fixture(scope="module")
-def models() -> ModelSet:
-    return ModelSet(SET)
+def models() -> PyramidSet:
+    return PyramidSet(SET)
 
 
-def latents(models: ModelSet, height: int, width: int, spread: float = 300.0) -> AnalysedTile:
+def latents(models: PyramidSet, height: int, width: int, spread: float = 300.0) -> AnalysedTile:
     random = np.random.default_rng([height, width])
     size = models.manifest.latent_channels, height, width
     return AnalysedTile(1, random.normal(0, spread, size).astype(np.float32))
@@ -37,7 +37,7 @@ def tile_grid(height: int, width: int) -> Grid:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (3, 3), (4, 5), (5, 16), (15, 13), (16, 16)])
 @pytest.mark.parametrize("rate", [0, 130, 255])
-def test_tiles_of_every_shape_come_back(models: ModelSet, shape: tuple[int, int], rate: int) -> None:
+def test_tiles_of_every_shape_come_back(models: PyramidSet, shape: tuple[int, int], rate: int) -> None:
     coder = PyramidCoder(models)
     tile = coder.quantise(latents(models, *shape), rate)
     payload = coder.write(tile, 0)
@@ -49,7 +49,7 @@ def test_tiles_of_every_shape_come_back(models: ModelSet, shape: tuple[int, int]
     assert coder.bits(tile) - 8 <= 8 * len(payload) <= 1.01 * coder.bits(tile) + 64
 
 
-def test_slices_without_symbols_are_left_out(models: ModelSet) -> None:
+def test_slices_without_symbols_are_left_out(models: PyramidSet) -> None:
     coder = PyramidCoder(models)
     flat = AnalysedTile(0, np.zeros((models.manifest.latent_channels, 8, 8), np.float32))
     tile = coder.quantise(flat, 20)
@@ -60,7 +60,7 @@ def test_slices_without_symbols_are_left_out(models: ModelSet) -> None:
     assert busy.slices == len(models.manifest.slices)
 
 
-def test_gains_differ_between_blocks_and_spare_the_means(models: ModelSet) -> None:
+def test_gains_differ_between_blocks_and_spare_the_means(models: PyramidSet) -> None:
     gains = PyramidCoder(models).quantise(latents(models, 8, 8), 100).gains
     assert gains is not None
     means = models.gain_planes == 0
@@ -68,7 +68,7 @@ def test_gains_differ_between_blocks_and_spare_the_means(models: ModelSet) -> No
     assert len(np.unique(gains[~means])) > 4
 
 
-def test_another_number_of_slices_is_refused(models: ModelSet) -> None:
+def test_another_number_of_slices_is_refused(models: PyramidSet) -> None:
     coder = PyramidCoder(models)
     tile = coder.quantise(latents(models, 4, 4), 128)
     object.__setattr__(tile, "slices", 0)
@@ -76,7 +76,7 @@ def test_another_number_of_slices_is_refused(models: ModelSet) -> None:
         coder.read(coder.write(tile, 0), 1, 128, tile_grid(4, 4), 0)
 
 
-def test_every_changed_byte_is_noticed(models: ModelSet) -> None:
+def test_every_changed_byte_is_noticed(models: PyramidSet) -> None:
     coder = PyramidCoder(models)
     payload = coder.write(coder.quantise(latents(models, 2, 3), 90), 0)
     for place in range(len(payload)):
@@ -87,7 +87,7 @@ def test_every_changed_byte_is_noticed(models: ModelSet) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (17, 3), (16, 16), (33, 40)])
-def test_small_pictures_come_back(models: ModelSet, size: tuple[int, int]) -> None:
+def test_small_pictures_come_back(models: PyramidSet, size: tuple[int, int]) -> None:
     picture = scene(*size) if min(size) > 4 else np.full((*size, 3), 90, np.uint8)
     data = texcodec.encode(picture, quality=60, models=models)
     found = np.asarray(texcodec.decode(data, models=models)).astype(int)
@@ -95,7 +95,7 @@ def test_small_pictures_come_back(models: ModelSet, size: tuple[int, int]) -> No
     assert np.square(found - picture).mean() < 300
 
 
-def test_regions_equal_the_whole_and_threads_change_nothing(models: ModelSet) -> None:
+def test_regions_equal_the_whole_and_threads_change_nothing(models: PyramidSet) -> None:
     picture = scene(150, 300)
     data = texcodec.encode(picture, quality=50, models=models, tile=128, threads=1)
     assert data == texcodec.encode(picture, quality=50, models=models, tile=128, threads=2)
@@ -107,16 +107,16 @@ def test_regions_equal_the_whole_and_threads_change_nothing(models: ModelSet) ->
 
 @pytest.mark.parametrize("level", ["none", "all"])
 def test_symbols_do_not_depend_on_how_networks_are_optimised(
-    models: ModelSet, level: str, monkeypatch: pytest.MonkeyPatch
+    models: PyramidSet, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = texcodec.encode(scene(70, 90), quality=40, models=models)
     with texcodec.open(data) as file:
         expected = file.symbols_hash(models=models)
         monkeypatch.setattr(sessions, "optimisation_level", level)
-        assert file.symbols_hash(models=ModelSet(SET)) == expected
+        assert file.symbols_hash(models=PyramidSet(SET)) == expected
 
 
-def test_damaged_tile_is_salvaged_around(models: ModelSet) -> None:
+def test_damaged_tile_is_salvaged_around(models: PyramidSet) -> None:
     data = texcodec.encode(scene(150, 300), quality=50, models=models, tile=128)
     reader = Reader(data)
     payload = reader.tile_bytes(1)

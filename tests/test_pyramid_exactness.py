@@ -13,7 +13,7 @@ from second_decoder.model_set import shift_of
 from texcodec.constants import MEAN_MAX, MEAN_ONE, SYMBOL_MAX
 from texcodec.entropy import lifting
 from texcodec.entropy.pyramid import PASSES, graph_name, predict
-from texcodec.registry import ModelSet
+from texcodec.registry import PyramidSet
 
 SET = Path(__file__).parent / "data" / "tiny-2"
 LARGEST = MEAN_ONE * SYMBOL_MAX + MEAN_MAX
@@ -122,8 +122,8 @@ def test_largest_prediction_is_exact() -> None:
 
 
 @pytest.fixture(scope="module")
-def models() -> ModelSet:
-    return ModelSet(SET)
+def models() -> PyramidSet:
+    return PyramidSet(SET)
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -141,7 +141,7 @@ def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     ("number", "offset"), [(p, o) for p, places in enumerate(PASSES) for o in places.offsets if p], ids=str
 )
 def test_networks_of_passes_equal_dense_ones_at_their_positions(
-    number: int, offset: tuple[int, int], shape: tuple[int, int], models: ModelSet
+    number: int, offset: tuple[int, int], shape: tuple[int, int], models: PyramidSet
 ) -> None:
     at = (slice(None), slice(offset[0], None, 2), slice(offset[1], None, 2))
     prefix = f"first_{number}."

@@ -24,23 +24,23 @@ from texcodec.codec.rate_control import psnr
 from texcodec.codec.tile import AnalysedTile
 from texcodec.container import Reader, write
 from texcodec.entropy import SymbolWriter
-from texcodec.registry import ModelSet
+from texcodec.registry import PyramidSet
 from texcodec.tiles import Grid
 
 SET = Path(__file__).parent / "data" / "tiny-2"
 
 
 @pytest.fixture(scope="module")
-def models() -> ModelSet:
-    return ModelSet(SET)
+def models() -> PyramidSet:
+    return PyramidSet(SET)
 
 
 @pytest.fixture(scope="module")
-def coder(models: ModelSet) -> PyramidCoder:
+def coder(models: PyramidSet) -> PyramidCoder:
     return PyramidCoder(models)
 
 
-def latents(models: ModelSet, h: int, w: int, *, seed: int = 0, spread: float = 60.0) -> AnalysedTile:
+def latents(models: PyramidSet, h: int, w: int, *, seed: int = 0, spread: float = 60.0) -> AnalysedTile:
     random = np.random.default_rng(seed)
     falling = spread / (1 + np.arange(models.manifest.latent_channels)) ** 0.5
     values = random.normal(0, 1, (len(falling), h, w)) * falling[:, None, None]
@@ -52,13 +52,15 @@ def grid(h: int, w: int) -> Grid:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 16), (16, 1), (2, 3), (16, 16)], ids=str)
-def test_bits_are_those_of_the_payload(shape: tuple[int, int], models: ModelSet, coder: PyramidCoder) -> None:
+def test_bits_are_those_of_the_payload(
+    shape: tuple[int, int], models: PyramidSet, coder: PyramidCoder
+) -> None:
     for rate in (20, 120, 240):
         tile = coder.quantise(latents(models, *shape), rate)
         assert coder.bits(tile) == pytest.approx(8 * len(coder.write(tile, 5)), abs=12)
 
 
-def test_the_first_symbol_costs_what_its_table_says(models: ModelSet, coder: PyramidCoder) -> None:
+def test_the_first_symbol_costs_what_its_table_says(models: PyramidSet, coder: PyramidCoder) -> None:
     """Beside what the tables make of its symbols, a stream has a number of 24 bits and half a byte, on average."""
     wasted = []
     for seed in range(60):
@@ -71,7 +73,7 @@ def test_the_first_symbol_costs_what_its_table_says(models: ModelSet, coder: Pyr
 
 @pytest.mark.parametrize("claimed", ["none", "negative"])
 def test_number_of_slices_out_of_range_is_refused(
-    claimed: str, models: ModelSet, coder: PyramidCoder
+    claimed: str, models: PyramidSet, coder: PyramidCoder
 ) -> None:
     tile = coder.quantise(latents(models, 4, 4), 100)
     wrong = dataclasses.replace(tile, slices={"none": 0, "negative": -2}[claimed])
@@ -84,7 +86,7 @@ def test_number_of_slices_out_of_range_is_refused(
 
 @pytest.mark.parametrize("start", ["other", "none"])
 def test_stream_that_starts_from_another_checksum_is_refused(
-    start: str, models: ModelSet, coder: PyramidCoder
+    start: str, models: PyramidSet, coder: PyramidCoder
 ) -> None:
     tile = coder.quantise(latents(models, 4, 4), 100)
     writer = SymbolWriter()
@@ -96,7 +98,7 @@ def test_stream_that_starts_from_another_checksum_is_refused(
 
 
 def test_symbols_whose_checksum_is_zero_are_coded_too(
-    models: ModelSet, coder: PyramidCoder, monkeypatch: pytest.MonkeyPatch
+    models: PyramidSet, coder: PyramidCoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from texcodec.codec import pyramid_coder
 
@@ -222,7 +224,7 @@ def test_rate_of_a_crop_may_be_any_distance_above_that_of_the_rest() -> None:
     assert np.abs(pixels.astype(int) - second.pixels).max() <= 1
 
 
-def test_seams_between_tiles_are_no_steps(models: ModelSet) -> None:
+def test_seams_between_tiles_are_no_steps(models: PyramidSet) -> None:
     """The lapped transform reaches across tiles: a smooth picture has no seam even without fusion."""
     y, x = np.mgrid[:250, :250]
     grain = np.random.default_rng(0).integers(0, 5, (250, 250, 3))

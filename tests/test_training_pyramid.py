@@ -16,7 +16,7 @@ from training_samples import SMALLEST, sampler, stage  # noqa: E402
 import texcodec  # noqa: E402
 from texcodec.codec.pyramid_coder import PyramidCoder  # noqa: E402
 from texcodec.constants import CHECKSUM_BITS, MEAN_CHANNELS  # noqa: E402
-from texcodec.registry import ModelSet  # noqa: E402
+from texcodec.registry import PyramidSet  # noqa: E402
 from texcodec.training.core.fixed_point import SCALE_OUTPUT  # noqa: E402
 from texcodec.training.core.rounding import SCALE_MIN, SCALE_STEP  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
@@ -60,7 +60,7 @@ def codec() -> Codec:
 
 
 @pytest.fixture(scope="module")
-def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
+def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> PyramidSet:
     folder = tmp_path_factory.mktemp("set")
     # tables that nothing was counted for are those of the distribution that training assumes
     export_set(
@@ -73,7 +73,7 @@ def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
         fusion=None,
         card={},
     )
-    found = ModelSet(folder)
+    found = PyramidSet(folder)
     found.verify()
     return found
 
@@ -81,7 +81,7 @@ def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("quality", [40, 55, 70])
 def test_runtime_codes_as_the_training_codec_does(
-    quality: int, size: tuple[int, int], codec: Codec, models: ModelSet
+    quality: int, size: tuple[int, int], codec: Codec, models: PyramidSet
 ) -> None:
     pixels = photograph(*size, seed=4)
     data = texcodec.encode(pixels, quality=quality, models=models, threads=1)
@@ -103,7 +103,7 @@ def test_runtime_codes_as_the_training_codec_does(
     assert 8 * payload - CHECKSUM_BITS - slices == pytest.approx(coded.bits.item(), rel=0.03, abs=16)
 
 
-def test_gains_of_the_runtime_are_those_of_training(codec: Codec, models: ModelSet) -> None:
+def test_gains_of_the_runtime_are_those_of_training(codec: Codec, models: PyramidSet) -> None:
     coder = PyramidCoder(models)
     random = np.random.default_rng(1)
     hyper = random.integers(-4, 5, (ARCHITECTURE.hyper_channels, 2, 2)).astype(np.int32)

@@ -16,7 +16,7 @@ from .latent_coder import LatentCoder
 from .pyramid_coder import PyramidCoder
 from .tile import TileCoder, TileReader
 
-PROFILES: Mapping[int, Callable[[ModelSet], TileCoder[Any]]] = {
+PROFILES: Mapping[int, Callable[[Any], TileCoder[Any]]] = {
     1: LatentCoder,
     2: PyramidCoder,
 }

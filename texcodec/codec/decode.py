@@ -14,6 +14,7 @@ from ..errors import ChecksumError, CorruptError, FormatError
 from ..images import Picture, decompress_alpha
 from ..limits import DEFAULT_LIMITS, Limits
 from ..notices import Warn, issue
+from ..registry import PyramidSet
 from .coders import decoders_for
 from .cropping import region_box
 from .preview import PreviewCanvas, averaged, mean_levels, reduced, reduced_plane
@@ -73,7 +74,7 @@ class Decoder:
     ) -> Picture:
         """A picture of one pixel per lattice square; see ``TcxFile.preview``."""
         coders = {k: c for k, c in self._coders.items() if isinstance(c, PyramidCoder)}
-        if self._models is None or not coders:
+        if not isinstance(self._models, PyramidSet):
             whole = self.picture(None, threads, progress, warn)
             return replace(
                 whole, pixels=reduced(whole.pixels, self._grid), alpha=reduced_plane(whole.alpha, self._grid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..constants import MEAN_CHANNELS
-from ..registry import ModelSet
+from ..registry import PyramidSet
 from ..tiles import STRIDE, Box, Grid
 from .reconstruction import NEUTRAL, rounded
 
@@ -31,7 +31,7 @@ def _parts(start: int, end: int, origin: int) -> tuple[np.ndarray, np.ndarray]:
     return edges[:-1] - start, np.diff(edges).astype(np.float32)
 
 
-def mean_levels(means: np.ndarray, rate_index: int, models: ModelSet) -> np.ndarray:
+def mean_levels(means: np.ndarray, rate_index: int, models: PyramidSet) -> np.ndarray:
     """Grey levels of R, G and B from the block means of a tile.
 
     Args:

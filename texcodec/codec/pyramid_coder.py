@@ -14,6 +14,7 @@ from ..constants import ACTIVATION_ONE, CHECKSUM_BITS, GAIN_ZERO, MEAN_CHANNELS,
 from ..entropy import SymbolReader, SymbolWriter, lifting
 from ..entropy.pyramid import PASSES, predict
 from ..errors import CorruptError
+from ..registry import PyramidSet
 from ..tiles import Grid
 from .latent_coder import LatentCoder, TileSymbols, Walk, flat
 from .tile import AnalysedTile
@@ -35,8 +36,12 @@ def checksum(tile: TileSymbols, index: int) -> int:
 class PyramidCoder(LatentCoder):
     """Codes the latents of tiles with one model set of entropy profile 2; a ``TileCoder``."""
 
+    models: PyramidSet
     first_context = 1
     start_bits = START_BITS
+
+    def __init__(self, models: PyramidSet) -> None:
+        super().__init__(models)
 
     def _first_passes(self, shape: tuple[int, int]) -> list[np.ndarray]:
         numbers = np.arange(shape[0] * shape[1]).reshape(shape)

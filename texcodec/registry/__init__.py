@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .feature_set import FeatureSet
     from .identity import decoder_identity, feature_identity
     from .model_set import ModelSet
+    from .pyramid_set import PyramidSet
+    from .read_set import read_model_set
 
 __all__ = [
     "DEFAULT_FEATURE_SET",
@@ -32,6 +34,7 @@ __all__ = [
     "PICTURES",
     "FeatureSet",
     "ModelSet",
+    "PyramidSet",
     "SetInfo",
     "decoder_identity",
     "feature_identity",
@@ -41,13 +44,16 @@ __all__ = [
     "list_sets",
     "load_feature_set",
     "load_set",
+    "read_model_set",
 ]
 
 _LAZY = {
     "FeatureSet": ".feature_set",
     "ModelSet": ".model_set",
+    "PyramidSet": ".pyramid_set",
     "decoder_identity": ".identity",
     "feature_identity": ".identity",
+    "read_model_set": ".read_set",
 }
 
 

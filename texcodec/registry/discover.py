@@ -207,9 +207,9 @@ def load_feature_set(name: str | os.PathLike[str] | None = None) -> FeatureSet:
 
 @lru_cache(maxsize=4)
 def _load(folder: Path, stamp: Stamp | None) -> ModelSet:
-    from .model_set import ModelSet
+    from .read_set import read_model_set
 
-    return ModelSet(folder)
+    return read_model_set(folder)
 
 
 @lru_cache(maxsize=4)

@@ -8,17 +8,13 @@ from functools import cached_property
 import numpy as np
 
 from ..constants import (
-    GAINS,
     HYPER_MAX,
     LARGEST_SUPPORT,
     LATENT_STRIDE,
-    MEAN_CHANNELS,
     RATE_INDICES,
     SCALE_LEVELS,
     STEP_FRACTION,
 )
-from ..entropy import ProbabilityTables
-from ..entropy.pyramid import PASSES, graph_name, network_names
 from ..networks import FloatNetwork, IntegerNetwork
 from .checks import ArrayCheck
 from .identity import decoder_identity
@@ -27,7 +23,8 @@ from .picture_manifest import PictureManifest
 
 
 class ModelSet(LoadedSet[PictureManifest]):
-    """A set for pictures; see ``LoadedSet``.
+    """A set for pictures of entropy profile 1, and what those of all profiles share; see ``LoadedSet`` and
+    ``read_model_set``.
 
     Attributes:
         classes: number of texture classes.
@@ -62,8 +59,7 @@ class ModelSet(LoadedSet[PictureManifest]):
         check.array("tables.symbols", np.uint32, (None,))
         hyper = check.array("tables.hyper", np.uint32, (None, manifest.hyper_channels, 2 * HYPER_MAX + 1))
         check.weights("linear.synthesis", (None, manifest.latent_channels, 1, 1))
-        if self._is_pyramid:
-            self._check_pyramid(check)
+        self._check_profile(check)
         for k in range(self.classes):
             check.weights(f"synthesis.{k}.rate", (RATE_INDICES, None))
         check.require(steps.min() > 0, "tables.steps")
@@ -71,19 +67,6 @@ class ModelSet(LoadedSet[PictureManifest]):
         check.require(support.max() <= LARGEST_SUPPORT, "tables.support")
         check.require(len(hyper) <= RATE_INDICES, "tables.hyper")
         check.finite()
-
-    def _check_pyramid(self, check: ArrayCheck) -> None:
-        slices, c = self.manifest.slices, self.manifest.slices[0]
-        check.array("linear.lapping", np.float32, (16, 16))
-        check.array("tables.slices", np.uint32, (None, 2 * len(slices) + 1))
-        check.require(c > max(MEAN_CHANNELS), "slices")
-        if self.manifest.gains:
-            gains = check.array("tables.gains", np.float32, (GAINS,))
-            planes = check.array("tables.gain_planes", np.uint8, (self.manifest.latent_channels,))
-            check.require(bool((gains > 0).all()), "tables.gains")
-            check.require(planes.max() <= 2 and not planes[list(MEAN_CHANNELS)].any(), "tables.gain_planes")
-        for number in range(1, len(PASSES)):
-            check.array(f"first_{number}.prediction", np.int16, (c, c + len(MEAN_CHANNELS), 3, 3))
 
     def check_encoder(self, arrays: Arrays) -> None:
         check = ArrayCheck(self.name, arrays)
@@ -93,23 +76,25 @@ class ModelSet(LoadedSet[PictureManifest]):
             check.array(f"hyper_analysis.{k}.rate", np.float16, (RATE_INDICES, None))
         check.finite()
 
-    @property
-    def _is_pyramid(self) -> bool:
-        """Whether the first slice is coded in passes, over lapped transforms: entropy profile 2."""
-        return self.manifest.entropy_profile > 1
+    # What differs between entropy profiles
+
+    def _check_profile(self, check: ArrayCheck) -> None:
+        """The rules for arrays that only sets of this profile have."""
 
     @property
-    def _first_slice(self) -> list[str]:
-        """Names of the graphs of the passes over the first slice."""
-        return network_names() if self._is_pyramid else []
+    def _first_slice(self) -> Sequence[str]:
+        """Names of the graphs of networks that only the first slice has."""
+        return []
 
     @property
-    def _integer_steps(self) -> list[str]:
+    def _integer_steps(self) -> Sequence[str]:
         """Names of the graphs of the other integer networks after hyper synthesis, each with arrays of its name."""
-        slices = len(self.manifest.slices)
-        if not self._is_pyramid:
-            return [f"context_{k}" for k in range(slices + 1)]
-        return [*(f"context_{k}" for k in range(1, slices)), *(["gains"] if self.manifest.gains else [])]
+        return [f"context_{k}" for k in range(len(self.manifest.slices) + 1)]
+
+    @property
+    def _transform(self) -> Arrays:
+        """What analysis and synthesis of all classes share, beside the linear transform."""
+        return {}
 
     # Tables
 
@@ -128,42 +113,6 @@ class ModelSet(LoadedSet[PictureManifest]):
         """uint8: logarithmic feature of a latent magnitude in 1/16 symbol; larger magnitudes give the last entry."""
         return self._array("tables.magnitudes")
 
-    @cached_property
-    def slice_tables(self) -> ProbabilityTables:
-        """Tables for the number of coded slices of a tile, by band of rates; entropy profile 2."""
-        rows = self._array("tables.slices")
-        return ProbabilityTables(
-            rows.reshape(-1), np.full(len(rows), len(self.manifest.slices)), escapes=False
-        )
-
-    def slice_row(self, rate_index: int) -> int:
-        """The table that the number of coded slices uses at this rate index."""
-        return rate_index * len(self.slice_tables) // RATE_INDICES
-
-    def prediction(self, number: int) -> np.ndarray:
-        """int16 c x (c + 3) x 3 x 3: the linear prediction of a pass over the first slice; entropy profile 2."""
-        return self._array(f"first_{number}.prediction")
-
-    @cached_property
-    def gains(self) -> np.ndarray:
-        """float32 64: the gains that blocks may have."""
-        return self._array("tables.gains")
-
-    @cached_property
-    def gain_planes(self) -> np.ndarray:
-        """uint8 C: 0 for channels without gain, 1 for luminance, 2 for chrominance."""
-        return self._array("tables.gain_planes")
-
-    @cached_property
-    def mean_colours(self) -> np.ndarray:
-        """float32 3 x 3: grey levels of R, G, B (rows) per grey level of each block mean; entropy profile 2."""
-        weights = self._array("linear.synthesis").astype(np.float32).reshape(3, LATENT_STRIDE**2, -1)
-        return weights.mean(1)[:, list(MEAN_CHANNELS)]
-
-    def gain_network(self) -> IntegerNetwork:
-        """The integer network from features of hyper synthesis to two gain indices per block, less 32."""
-        return self._integer("gains")
-
     def hyper_row(self, rate_index: int) -> int:
         """First of the Z tables that hyper latents at this rate index use."""
         bands = len(self.hyper_tables) // self.manifest.hyper_channels
@@ -176,14 +125,10 @@ class ModelSet(LoadedSet[PictureManifest]):
 
         def make() -> FloatNetwork:
             weights = under(self._arrays, f"synthesis.{class_index}.")
-            weights |= {"linear.weight": self._array("linear.synthesis")} | self._lapping
+            weights |= {"linear.weight": self._array("linear.synthesis")} | self._transform
             return FloatNetwork(self._graphs["synthesis"], weights)
 
         return self._network(("synthesis", class_index), make)
-
-    @property
-    def _lapping(self) -> Arrays:
-        return {"lapping": self._array("linear.lapping")} if self._is_pyramid else {}
 
     def synthesis_bias(self, class_index: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's synthesis network."""
@@ -203,24 +148,13 @@ class ModelSet(LoadedSet[PictureManifest]):
         """The integer network of one context step."""
         return self._integer(f"context_{step}")
 
-    def first_pass(self, number: int, offset: tuple[int, int]) -> IntegerNetwork:
-        """The integer network of one pass over the first slice at one offset; entropy profile 2."""
-        name = graph_name(number, offset)
-
-        def make() -> IntegerNetwork:
-            weights = under(self._arrays, f"first_{number}.")
-            weights.pop("prediction", None)
-            return IntegerNetwork(name, self._graphs[name], weights)
-
-        return self._network((name,), make)
-
     def analysis(self, class_index: int) -> FloatNetwork:
         """The analysis network of a class (encoder)."""
 
         def make() -> FloatNetwork:
             graphs, arrays = self._encoder
             weights = under(arrays, f"analysis.{class_index}.")
-            weights |= {"linear.weight": arrays["linear.analysis"]} | self._lapping
+            weights |= {"linear.weight": arrays["linear.analysis"]} | self._transform
             return FloatNetwork(graphs["analysis"], weights)
 
         return self._network(("analysis", class_index), make)
@@ -242,11 +176,6 @@ class ModelSet(LoadedSet[PictureManifest]):
         self.hyper_synthesis()
         for name in self._integer_steps:
             self._integer(name)
-        if self._is_pyramid:
-            assert len(self.slice_tables)
-            for number, places in enumerate(PASSES):
-                for offset in places.offsets:
-                    self.first_pass(number, offset)
         for k in range(self.classes):
             self.synthesis(k), self.analysis(k), self.hyper_analysis(k)
         if self.manifest.fusion:
