@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,20 +28,13 @@ from .drawn_coder import DrawnTile, drawn_tile
 from .drawn_tiles import PALETTES, DrawnTiles, cut_tile, shown_pixels
 from .layout import TileLayout, lay_out
 from .reconstruction import paste, plan
+from .surroundings import Surroundings
 from .workers import Counter, Workers
 
 PHOTO_SIDE = 512
 """Tiles that code photographs without loss in the fewest bytes (docs/decisions/drawn.md)."""
 DRAWN_SIDE = 2048
 """The same for drawings, in which a picture repeats itself far away."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a file holds beside its tiles."""
-
-    ancillary: Sequence[tuple[bytes, bytes]]
-    alpha: bytes | None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,202 @@
+"""An analysed picture to files of any rates, and what comes back from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..constants import COMPACT_PROFILE, IDENTITY_BYTES, SHORT_IDENTITY_BYTES
+from ..container import ABSENT_ENTRY, DRAWN_MINOR, Header, TileEntry, symbols_crc, tile_entry, write
+from ..images import Picture
+from ..registry import ModelSet
+from .analysis import AnalysedPicture
+from .coders import coders_of
+from .drawn_coder import DrawnTile
+from .drawn_tiles import DrawnTiles
+from .rate_control import psnr, squared_error
+from .rdoq import error_worth
+from .reconstruction import plan, render, rounded, synthesise
+from .surroundings import Surroundings
+from .tile import CodedTile
+from .workers import Counter, Workers
+
+CONTAINER_BYTES, COMPACT_BYTES = 60, 30
+TILE_BYTES, COMPACT_TILE_BYTES = 10, 2
+"""Rough sizes of a file's fixed part and of a tile's index entry, for estimates that writing corrects."""
+CROP_MINOR = 1
+"""Minor version of the format in files with a crop."""
+COMPACT_MINOR = 3
+"""Of compact files, which do not state it."""
+LAPPED_PROFILES = (2,)
+"""Entropy profiles whose transform reaches across the borders of tiles; single tiles are not drawn with them yet."""
+COARSEST = 0
+"""Rate index of the tiles outside a crop's region, where they are coded at all."""
+MOST_BELOW = 128
+"""How far below the header's rate index a tile's may be; in compact files there is no such bound."""
+
+
+class FileCoder:
+    """Makes files of one analysed picture. Rates are those of the tiles of the layout's region, in their order.
+
+    Args:
+        surroundings: what else is in the file.
+        cropped: whether it states a crop.
+        counter: counts the tiles of every file that is written.
+    Attributes:
+        drawn: the tiles that may be coded without a network.
+    """
+
+    def __init__(
+        self,
+        picture: Picture,
+        analysed: AnalysedPicture,
+        models: ModelSet,
+        workers: Workers,
+        surroundings: Surroundings,
+        *,
+        cropped: bool,
+        counter: Counter,
+    ) -> None:
+        self.picture, self.models, self.workers, self.counter = picture, models, workers, counter
+        self.layout, self.tiles = analysed.layout, analysed.tiles
+        self.surroundings, self.cropped = surroundings, cropped
+        self.coders = coders_of(models, models.manifest.entropy_profile)
+        self.compact = models.manifest.entropy_profile == COMPACT_PROFILE
+        # beside a drawn tile, a lapped transform would have to be analysed anew
+        single = models.manifest.entropy_profile not in LAPPED_PROFILES
+        self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers, single=single)
+        self._written: tuple[list[int], bytes] | None = None
+        self._bits: dict[tuple[int, int], float] = {}
+
+    def give_up_drawing(self) -> None:
+        """Code all tiles with the networks from now on."""
+        self.drawn.give_up()
+        self._written, self._bits = None, {}
+
+    def _rates(self, chosen: list[int]) -> dict[int, int]:
+        """The rate index of every coded tile, by its number."""
+        return dict.fromkeys(self.layout.coded, COARSEST) | dict(zip(self.layout.region_tiles, chosen))
+
+    def _header(self, chosen: list[int], *, drawn: bool = False) -> Header:
+        layout, grid, manifest = self.layout, self.layout.grid, self.models.manifest
+        base, fusion = min(chosen), manifest.fusion and len(layout.coded) > 1
+        if len(layout.coded) > len(layout.region_tiles) and base > MOST_BELOW and not self.compact:
+            # a tile's rate is at most 128 below the header's, which is then not that of the region: fusion,
+            # which goes by the header's, would repair seams as those of a coarser picture
+            base, fusion = MOST_BELOW, False
+        return Header(
+            width=grid.width,
+            height=grid.height,
+            channels=self.picture.channels,
+            # in a compact file, its first bytes
+            identity=self.models.identity[: IDENTITY_BYTES if not self.compact else SHORT_IDENTITY_BYTES],
+            rate_index=base,
+            classes=self.models.classes,
+            entropy_profile=manifest.entropy_profile,
+            tile_log2=grid.log2,
+            halo=manifest.halo,
+            fusion=fusion,
+            origin_x=grid.origin_x,
+            origin_y=grid.origin_y,
+            alpha_mode=0 if self.surroundings.alpha is None else 1,
+            drawn=drawn,
+            minor=self._minor(drawn),
+        )
+
+    def _minor(self, drawn: bool) -> int:
+        """The version of the format that first has what this file has."""
+        if drawn:
+            return DRAWN_MINOR
+        if self.compact:
+            return COMPACT_MINOR
+        return 0 if not self.cropped else CROP_MINOR
+
+    def _code(self, index: int, rate: int) -> CodedTile:
+        """What the payload of a tile is to hold at a rate index: symbols, or samples where those cost less."""
+        tile = self.tiles[index]
+        coder = self.coders[tile.class_index]
+        coded: CodedTile = coder.quantise(tile, rate)
+        if index not in self.drawn:
+            return coded
+
+        def synthesised() -> np.ndarray:
+            # alone, without its neighbours' latents: their rates and classes are not settled yet
+            planes = synthesise(self.layout.grid, index, {index: coded.decoded()}, self.models)
+            return rounded(planes.mean(0, keepdims=True) if self.picture.channels == 1 else planes)
+
+        bits, worth = coder.bits(coded), error_worth(self.models, rate)
+        return self.drawn.choose(index, rate, worth, bits, synthesised) or coded
+
+    def _bits_of(self, coded: CodedTile) -> float:
+        if isinstance(coded, DrawnTile):
+            return 8.0 * len(coded.payload)
+        return self.coders[coded.class_index].bits(coded)
+
+    def file(self, rates: list[int]) -> bytes:
+        """The file at these rates; the last one is kept, as a search often ends on it."""
+        if self._written is not None and self._written[0] == rates:
+            return self._written[1]
+        rate_of, base = self._rates(rates), self._header(rates).rate_index
+
+        def run(index: int) -> tuple[bytes, TileEntry]:
+            coded, rate = self._code(index, rate_of[index]), rate_of[index]
+            if isinstance(coded, DrawnTile):
+                payload, offset = coded.payload, coded.offset
+            else:
+                payload, offset = self.coders[coded.class_index].write(coded, index), rate - base
+            own = self.compact and not isinstance(coded, DrawnTile)  # the payload ends in a checksum
+            checksum = None if own else symbols_crc(coded.canonical_bytes())
+            return payload, tile_entry(
+                index, payload, class_index=coded.class_index, offset=offset, symbols_crc=checksum
+            )
+
+        coded = dict(zip(self.layout.coded, self.workers.map(run, self.layout.coded, self.counter)))
+        tiles = [coded.get(i, (b"", ABSENT_ENTRY)) for i in range(len(self.layout.grid))]
+        header = self._header(rates, drawn=any(entry.drawn for _, entry in tiles))
+        data = write(
+            header,
+            [p for p, _ in tiles],
+            [e for _, e in tiles],
+            self.surroundings.ancillary,
+            self.surroundings.alpha,
+        )
+        self._written = (list(rates), data)
+        return data
+
+    def estimate(self, rates: list[int]) -> int:
+        """About as many bytes as ``file`` would have."""
+        rate_of = self._rates(rates)
+
+        def run(place: tuple[int, int]) -> None:
+            if place not in self._bits:
+                self._bits[place] = self._bits_of(self._code(*place))
+
+        for _ in self.workers.map(run, rate_of.items()):
+            pass
+        around = self.surroundings
+        chunks = [data for _, data in around.ancillary] + ([around.alpha] if around.alpha else [])
+        tiles = sum(self._bits[place] for place in rate_of.items()) / 8
+        fixed, entry = (COMPACT_BYTES, COMPACT_TILE_BYTES) if self.compact else (CONTAINER_BYTES, TILE_BYTES)
+        container = sum(len(data) + 12 for data in chunks) + fixed + entry * len(rate_of)
+        return round(tiles) + container
+
+    def psnr(self, rate_index: int) -> float:
+        """PSNR of the layout's region, decoded at a rate index."""
+        return psnr(self._region_pixels(), self._decoded([rate_index] * len(self.layout.region_tiles)))
+
+    def error(self, rates: list[int]) -> float:
+        """Sum of the squared errors of the layout's region, decoded at these rates."""
+        return squared_error(self._region_pixels(), self._decoded(rates))
+
+    def _region_pixels(self) -> np.ndarray:
+        box = self.layout.region
+        return self.picture.pixels[box.top : box.bottom, box.left : box.right]
+
+    def _decoded(self, chosen: list[int]) -> np.ndarray:
+        """The layout's region as it is decoded from a file at these rates."""
+        header, rate_of = self._header(chosen), self._rates(chosen)
+        box = self.layout.region
+        wanted = plan(self.layout.grid, box, fusion=header.fusion, halo=header.halo)
+        needed = [i for i in wanted.decoded if i in rate_of]
+        coded = self.workers.map(lambda i: self._code(i, rate_of[i]).decoded(), needed)
+        tiles, grey = dict(zip(needed, coded)), self.picture.channels == 1
+        return render(wanted, tiles, self.models, self.workers, rate_index=header.rate_index, grey=grey)
