@@ -23,12 +23,12 @@ from PIL import Image
 
 import texcodec as package
 from texcodec.batch import Options, Settings, run
-from texcodec.batch import processes as processes_module
 from texcodec.batch.listing import _free, list_source
 from texcodec.batch.parquet import rows_of, table_of
 from texcodec.batch.storage import Storage
-from texcodec.batch.work import Coded, Load
+from texcodec.batch.work import Coded, Coder, Load
 from texcodec.errors import FormatError, ParameterError
+from texcodec.processes import Processes
 
 SETTINGS = Settings(models="tiny-1")
 
@@ -213,27 +213,24 @@ class TestFailures:
         assert summary.given_up and summary.exit_code == 5
         assert not list(out.glob("tables/*.parquet"))
 
-    def test_a_picture_that_ends_its_process_fails_alone(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        # a picture of this name makes a process end, as a full memory does
-        monkeypatch.setattr(processes_module, "code", _end_at_poison)
+    def test_a_picture_that_ends_its_process_fails_alone(self, tmp_path: Path) -> None:
         loads = [Load(str(i), str(save_photograph(tmp_path / f"{i}.png", 20, 20))) for i in range(5)]
         loads.insert(2, Load("poison", str(tmp_path / "0.png")))
-        with processes_module.Processes(2, SETTINGS) as processes:
+        coder = PoisonedCoder(SETTINGS, threads=1)
+        with Processes(2, coder, coder.lost) as processes:
             found = list(processes.map(loads))
         assert [c.record.key for c in found] == [load.key for load in loads]
         assert [c.record.key for c in found if c.data is None] == ["poison"]
         assert "ended from outside" in found[2].record.error
 
 
-def _end_at_poison(load: Load) -> Coded:
-    """What a process does in the test above."""
-    from texcodec.batch.work import code
+class PoisonedCoder(Coder):
+    """A picture of this name makes a process end, as a full memory does."""
 
-    if load.key == "poison":
-        os._exit(9)
-    return code(load)
+    def __call__(self, load: Load) -> Coded:
+        if load.key == "poison":
+            os._exit(9)
+        return super().__call__(load)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from cli_runs import environment, save_photograph, texcodec
 
-from texcodec.cli.plan import plan
+from texcodec.cli.console import Console
+from texcodec.cli.outcomes import DONE, FAILED, Outcome, Reporter, Result
+from texcodec.cli.plan import Job, Plan, plan
+from texcodec.cli.runner import Settings, run
 from texcodec.files import encoded_name, full_encoded_name
 
 SET = "tiny-1"
@@ -107,6 +110,14 @@ class TestProcesses:
         for name in CODED:
             assert (folder / "two" / name).read_bytes() == (folder / "one" / name).read_bytes()
 
+    def test_a_file_that_ends_its_process_fails_alone(self, folder: Path) -> None:
+        jobs = tuple(Job(name, name + ".tcx") for name in ("a", "b", "c", "d"))
+        reporter = Reports()
+        assert run(Plan(jobs), ends_at_b, Settings(processes=2), Console(quiet=True), reporter) == 1
+        assert [outcome.job for outcome in reporter.outcomes] == list(jobs)
+        assert [outcome.status for outcome in reporter.outcomes] == [DONE, FAILED, DONE, DONE]
+        assert "ended from outside" in (reporter.outcomes[1].error or "")
+
     @POSIX
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_an_interrupt_leaves_finished_files_only(self, folder: Path, number: int) -> None:
@@ -124,6 +135,24 @@ class TestProcesses:
         done = files(folder / "out")
         assert done and all(name.endswith(".tcx") for name in done)
         assert texcodec("verify", *(folder / "out" / name for name in done)) == 0
+
+
+def ends_at_b(job: Job, **settings: object) -> Result:
+    """What a full memory does to the process that has the second file."""
+    if job.source == "b":
+        os._exit(9)
+    return Result(1, 1, 1, 1, 1)
+
+
+class Reports(Reporter):
+    """Keeps outcomes."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True), as_json=False)
+        self.outcomes: list[Outcome] = []
+
+    def outcome(self, outcome: Outcome, *, noticed: bool = False) -> None:
+        self.outcomes.append(outcome)
 
 
 class TestWhatIsThereAlready:

@@ -22,6 +22,7 @@ ORDER = {
     "errors": 0,
     "limits": 1,
     "notices": 1,
+    "processes": 0,
     "files": 2,
     "lossless": 2,
     "texture": 2,

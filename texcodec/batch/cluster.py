@@ -11,11 +11,11 @@ from typing import Any
 
 from ..errors import ParameterError, TexcodecError
 from .listing import stored
-from .processes import Processes
 from .records import FAILED, Record
 from .settings import Settings
 from .shards import Done, Options, Shards, TooManyFailures
 from .storage import Storage, library
+from .work import coders
 
 INSTALL = 'Install it with pip install "texcodec[ray]".'
 _TRIES = 10
@@ -91,7 +91,7 @@ def _shard(
     try:
         listing = stored(to, source, relist=False)
         items = listing.shards(options.shard_size)[number]
-        with Processes(options.processes, settings) as processes:
+        with coders(options.processes, settings) as processes:
             done = Shards(to, listing, settings, options, processes).do(number, items)
     except TexcodecError as error:
         return told | {"error": error.with_advice}

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ..errors import ParameterError
 from .listing import Item, Listing, stored
-from .processes import Processes
 from .records import FAILED, FAILURES, Record, write_failures
 from .settings import Settings
 from .shards import Done, Options, Shards, TooManyFailures
 from .storage import Storage
+from .work import coders
 
 LOCAL, RAY = "local", "ray"
 Progress = Callable[[int, int], None]
@@ -125,7 +125,7 @@ def _here(
         if progress is not None:
             progress(seen + count, total)
 
-    with Processes(options.processes, settings) as processes:
+    with coders(options.processes, settings) as processes:
         work = Shards(destination, listing, settings, options, processes, allowed=options.max_failures)
         for number, items in shards:
             yield work.do(number, items, show)

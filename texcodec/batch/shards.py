@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..files import sync_all
+from ..processes import Processes
 from .destination import FOLDERS, writer
 from .listing import Item, Listing
-from .processes import Processes
 from .records import FAILED, TABLES, Record, read_table, shard_name, table_name, write_table
 from .samples import samples
 from .settings import Settings
@@ -78,7 +78,7 @@ class Shards:
         listing: Listing,
         settings: Settings,
         options: Options,
-        processes: Processes,
+        processes: Processes[Load, Coded],
         *,
         allowed: int | None = None,
     ) -> None:

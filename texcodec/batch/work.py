@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import signal
 import time
 from dataclasses import dataclass, replace
 
 from ..errors import TexcodecError
+from ..processes import ENDED, Processes
 from .records import FAILED, Record
 from .settings import Settings
 from .storage import content
@@ -38,41 +38,48 @@ class Coded:
     data: bytes | None
 
 
-_settings: Settings
+@dataclass(frozen=True)
+class Coder:
+    """Codes items; what processes run.
+
+    Attributes:
+        threads: of each process; None for all cores.
+    """
+
+    settings: Settings
+    threads: int | None
+
+    def __call__(self, load: Load) -> Coded:
+        """Code an item; what fails becomes its record."""
+        start = time.perf_counter()
+        record = Record(load.key, load.source, quality=_quality(self.settings), models=self.settings.identity)
+        slim = replace(load, data=None)
+        notices: dict[str, None] = {}
+        data = None
+        try:
+            source = load.data if load.data is not None else content(load.source, self.settings.limits.memory)
+            record = replace(record, bytes_in=len(source), sha256=hashlib.sha256(source).hexdigest())
+            record, data = _encoded(source, self.settings, self.threads, record, notices)
+        except TexcodecError as error:
+            record = replace(record, status=FAILED, error=error.with_advice)
+        except MemoryError:
+            record = replace(record, status=FAILED, error="There is not enough memory for it.")
+        except Exception as error:  # one picture must not end a batch of a million
+            what = f"{type(error).__name__}: {error}"
+            record = replace(record, status=FAILED, error=f"Internal error, please report it ({what}).")
+        record = replace(record, notices=" ".join(notices), seconds=round(time.perf_counter() - start, 4))
+        return Coded(slim, record, data)
+
+    def lost(self, load: Load) -> Coded:
+        """What an item becomes that ended its process."""
+        record = Record(load.key, load.source, status=FAILED, error=ENDED, models=self.settings.identity)
+        return Coded(replace(load, data=None), record, None)
 
 
-def begin(settings: Settings) -> None:
-    """Begin a process; Ctrl-C is for the one that started it."""
-    global _settings
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _settings = settings
-
-
-def code(load: Load) -> Coded:
-    """Code an item in a process that has begun."""
-    return code_with(load, _settings, threads=1)
-
-
-def code_with(load: Load, settings: Settings, *, threads: int | None) -> Coded:
-    """Code an item; what fails becomes its record."""
-    start = time.perf_counter()
-    record = Record(load.key, load.source, quality=_quality(settings), models=settings.identity)
-    slim = replace(load, data=None)
-    notices: dict[str, None] = {}
-    data = None
-    try:
-        source = load.data if load.data is not None else content(load.source, settings.limits.memory)
-        record = replace(record, bytes_in=len(source), sha256=hashlib.sha256(source).hexdigest())
-        record, data = _encoded(source, settings, threads, record, notices)
-    except TexcodecError as error:
-        record = replace(record, status=FAILED, error=error.with_advice)
-    except MemoryError:
-        record = replace(record, status=FAILED, error="There is not enough memory for it.")
-    except Exception as error:  # one picture must not end a batch of a million
-        what = f"{type(error).__name__}: {error}"
-        record = replace(record, status=FAILED, error=f"Internal error, please report it ({what}).")
-    record = replace(record, notices=" ".join(notices), seconds=round(time.perf_counter() - start, 4))
-    return Coded(slim, record, data)
+def coders(processes: int, settings: Settings) -> Processes[Load, Coded]:
+    """Processes with one thread each that code items; one process has all cores."""
+    coder = Coder(settings, threads=1 if processes > 1 else None)
+    return Processes(processes, coder, coder.lost)
 
 
 def _encoded(

@@ -7,14 +7,9 @@ one, that takes a third of the time of small pictures.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Protocol
 
 from texcodec.cli.console import Console, Progress
@@ -23,9 +18,7 @@ from texcodec.cli.outcomes import DONE, FAILED, LARGER, PLANNED, SKIPPED, Outcom
 from texcodec.cli.plan import Job, Plan, make_folders
 from texcodec.errors import OutputExistsError, StreamError
 from texcodec.files import check_output, is_special, sync_all
-
-WAITING = 2
-"""Files per process that are handed out in advance: more would only wait longer after Ctrl-C."""
+from texcodec.processes import ENDED, Processes
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ def run(plan: Plan, work: Work, settings: Settings, console: Console, reporter: 
     """Do all jobs; returns the exit code of the command. A failure does not keep the others from being done.
 
     Raises:
-        StreamError: a folder cannot be made, or a process was ended from outside.
+        StreamError: a folder cannot be made.
         BrokenPipeError: nobody reads standard output any more.
     """
     reporter.refused(plan.refused, FILE_FAILED)
@@ -101,9 +94,11 @@ def _outcomes(
             yield before, False
         else:
             left.append(job)
-    processes = min(settings.processes, len(left))
-    if processes > 1:
-        yield from ((outcome, False) for outcome in _beside_each_other(left, work, settings, processes))
+    count = min(settings.processes, len(left))
+    if count > 1:
+        attempts = _Attempts(work, settings)
+        with Processes(count, attempts, attempts.lost) as processes:
+            yield from ((outcome, False) for outcome in processes.map(left))
         return
     for job in left:
         with console.tiles() as progress:
@@ -166,53 +161,17 @@ def _failed(job: Job, error: Exception, settings: Settings, told: list[str], sec
     return Outcome(job, FAILED, code, told, sentence, seconds)
 
 
-def _beside_each_other(jobs: list[Job], work: Work, settings: Settings, processes: int) -> Iterator[Outcome]:
-    with _pool(work, settings, processes) as pool:
-        waiting: dict[Future[Outcome], Job] = {}
-        rest = iter(jobs)
-        try:
-            while True:
-                for job in rest:
-                    waiting[pool.submit(_in_process, job)] = job
-                    if len(waiting) >= WAITING * processes:
-                        break
-                if not waiting:
-                    return
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    del waiting[future]
-                    yield future.result()
-        except BrokenProcessPool as error:
-            raise StreamError(
-                "A process was ended from outside, perhaps as the memory was full; start again with fewer --jobs and "
-                "with --skip-existing."
-            ) from error
+@dataclass(frozen=True)
+class _Attempts:
+    """What processes run."""
 
+    work: Work
+    settings: Settings
 
-@contextmanager
-def _pool(work: Work, settings: Settings, processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that are ended at once when the block fails: unfinished outputs are removed."""
-    # threads of the networks' runtime do not survive a fork
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (work, settings))
-    try:
-        yield pool
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    def __call__(self, job: Job) -> Outcome:
+        return _attempt(job, self.work, self.settings, sync=False)
 
-
-_work: Work
-_settings: Settings
-
-
-def _begin(work: Work, settings: Settings) -> None:
-    """Begin a process: Ctrl-C reaches the whole group, and the first process decides what it means."""
-    global _work, _settings
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _work, _settings = work, settings
-
-
-def _in_process(job: Job) -> Outcome:
-    return _attempt(job, _work, _settings, sync=False)
+    def lost(self, job: Job) -> Outcome:
+        """What becomes of a job that ended its process."""
+        error = StreamError(f"{ENDED} Start again with fewer --jobs and with --skip-existing.")
+        return _failed(job, error, self.settings, [], 0.0)

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 from multiprocessing import get_context
 from types import TracebackType
+from typing import Any, Generic, TypeVar
 
-from .records import FAILED, Record
-from .settings import Settings
-from .work import Coded, Load, begin, code, code_with
+T = TypeVar("T")
+R = TypeVar("R")
 
+ENDED = "Its process was ended from outside, perhaps as the memory was full."
+"""What is said of an item that its process did not survive."""
 _WAITING = 4
-"""Items per process that are read in advance."""
+"""Items per process that are handed out in advance."""
 
 
-class Processes:
-    """Runs items; with one process, in this one.
+class Processes(Generic[T, R]):
+    """Runs a function of items; with one process, in this one. Ctrl-C is for this process: the others ignore it, and
+    are ended at once when the block of ``with`` fails.
 
     Args:
-        count: processes, each with one thread.
+        count: processes.
+        run: the function, which travels to the processes once: a function of a module, or an object that pickles.
+        lost: the result of an item that ended its process.
     """
 
-    def __init__(self, count: int, settings: Settings) -> None:
-        self.count, self.settings = count, settings
+    def __init__(self, count: int, run: Callable[[T], R], lost: Callable[[T], R]) -> None:
+        self.count, self.run, self.lost = count, run, lost
         self._pool: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Processes[T, R]:
         return self
 
     def __exit__(
@@ -37,62 +42,58 @@ class Processes:
     ) -> None:
         self._end(at_once=error is not None)
 
-    def map(self, loads: Iterable[Load]) -> Iterator[Coded]:
-        """Code all items; results come in their order."""
+    def map(self, items: Iterable[T]) -> Iterator[R]:
+        """The results of all items, in their order. Items are taken a few ahead of the results."""
         if self.count < 2:
-            for load in loads:
-                yield code_with(load, self.settings, threads=None)
+            yield from map(self.run, items)
             return
-        waiting: deque[tuple[Load, Future[Coded]]] = deque()
-        for load in loads:
-            waiting.append((load, self._submit(load)))
+        waiting: deque[tuple[T, Future[R]]] = deque()
+        for item in items:
+            waiting.append((item, self._submit(item)))
             if len(waiting) >= _WAITING * self.count:
                 yield self._next(waiting)
         while waiting:
             yield self._next(waiting)
 
-    def _next(self, waiting: deque[tuple[Load, Future[Coded]]]) -> Coded:
-        load, future = waiting.popleft()
+    def _next(self, waiting: deque[tuple[T, Future[R]]]) -> R:
+        item, future = waiting.popleft()
         try:
             return future.result()
         except BrokenProcessPool:
             self._end(at_once=True)
-        result = self._alone(load)
+        result = self._alone(item)
         # what waited behind it was lost with the processes
         again = [(each, self._submit(each)) for each, _ in waiting]
         waiting.clear()
         waiting.extend(again)
         return result
 
-    def _alone(self, load: Load) -> Coded:
+    def _alone(self, item: T) -> R:
         """An item in a process of its own: it may be the one that ends processes."""
         pool = self._new(1)
         try:
-            return pool.submit(code, load).result()
+            return pool.submit(_do, item).result()
         except BrokenProcessPool:
-            reason = "Its process was ended from outside, perhaps as the memory was full."
-            record = Record(load.key, load.source, status=FAILED, error=reason, models=self.settings.identity)
-            return Coded(replace(load, data=None), record, None)
+            return self.lost(item)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, load: Load) -> Future[Coded]:
+    def _submit(self, item: T) -> Future[R]:
         for _ in range(2):
             if self._pool is None:
                 self._pool = self._new(self.count)
             try:
-                return self._pool.submit(code, load)
-            except (
-                BrokenProcessPool
-            ):  # found out here before the result of the item that ended it was asked for
+                return self._pool.submit(_do, item)
+            except BrokenProcessPool:
+                # found out here before the result of the item that ended it was asked for
                 self._end(at_once=True)
-        lost: Future[Coded] = Future()
+        lost: Future[R] = Future()
         lost.set_exception(BrokenProcessPool("the processes end as soon as they begin"))
         return lost
 
     def _new(self, count: int) -> ProcessPoolExecutor:
         # threads of the networks' runtime do not survive a fork
-        return ProcessPoolExecutor(count, get_context("spawn"), begin, (self.settings,))
+        return ProcessPoolExecutor(count, get_context("spawn"), _begin, (self.run,))
 
     def _end(self, *, at_once: bool) -> None:
         pool, self._pool = self._pool, None
@@ -102,3 +103,17 @@ class Processes:
             for process in list((pool._processes or {}).values()):
                 process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+_run: Callable[[Any], Any]
+
+
+def _begin(run: Callable[[Any], Any]) -> None:
+    """Begin a process."""
+    global _run
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _run = run
+
+
+def _do(item: Any) -> Any:
+    return _run(item)
