@@ -37,7 +37,7 @@ def forward(samples: np.ndarray) -> np.ndarray:
     for level in range(LEVELS):
         s = 1 << level
         part = out[:, ::s, ::s]
-        part[...] = _split(_split(part, 2), 1)
+        part[...] = _split(_turned(_split(_turned(part))))
     return out
 
 
@@ -53,52 +53,65 @@ def inverse(coefficients: np.ndarray) -> np.ndarray:
     for level in reversed(range(LEVELS)):
         s = 1 << level
         part = out[:, ::s, ::s]
-        part[...] = _join(_join(part, 1), 2)
+        part[...] = _turned(_join(_turned(_join(part))))
     half = 1 << (GUARD_BITS - 1)
     return np.clip((out + half) >> GUARD_BITS, -MEAN_LIMIT, MEAN_LIMIT).astype(np.int32)
 
 
+def _turned(x: np.ndarray) -> np.ndarray:
+    """Rows and columns exchanged."""
+    return x.transpose(0, 2, 1)
+
+
 def _scaled(x: np.ndarray, factor: int) -> np.ndarray:
-    return (x * factor + (1 << (FRACTION_BITS - 1))) >> FRACTION_BITS
+    out = x * factor
+    out += 1 << (FRACTION_BITS - 1)
+    out >>= FRACTION_BITS
+    return out
 
 
-def _neighbours_of_odd(even: np.ndarray, count: int) -> np.ndarray:
-    """The sums of the even samples before and behind each odd one; the last is its own mirror image."""
-    behind = even[1 : count + 1]
-    if len(behind) < count:
-        behind = np.concatenate([behind, even[-1:]])
-    return even[:count] + behind
+def _sums_at_odd(even: np.ndarray, count: int) -> np.ndarray:
+    """The sums of the even samples before and behind each odd one, along the second axis; the last is its own mirror
+    image.
+    """
+    out = even[:, :count].copy()
+    inside = even.shape[1] - 1
+    out[:, :inside] += even[:, 1:]
+    out[:, inside:] += even[:, inside : inside + count - inside]
+    return out
 
 
-def _neighbours_of_even(odd: np.ndarray, count: int) -> np.ndarray:
-    before = np.concatenate([odd[:1], odd])[:count]
-    behind = odd if len(odd) == count else np.concatenate([odd, odd[-1:]])
-    return before + behind
+def _sums_at_even(odd: np.ndarray, count: int) -> np.ndarray:
+    """The same of the odd samples around each even one."""
+    out = np.empty((odd.shape[0], count, odd.shape[2]), odd.dtype)
+    out[:, 1:] = odd[:, : count - 1]
+    out[:, 0] = odd[:, 0]
+    out[:, : odd.shape[1]] += odd
+    out[:, odd.shape[1] :] += odd[:, -1:]
+    return out
 
 
-def _split(x: np.ndarray, axis: int) -> np.ndarray:
-    n = x.shape[axis]
-    if n == 1:
+def _split(x: np.ndarray) -> np.ndarray:
+    """One level of the forward transform along the second of three axes."""
+    if x.shape[1] == 1:
         return x
-    moved = np.moveaxis(x, axis, 0)
-    even, odd = moved[::2].copy(), moved[1::2].copy()
+    even, odd = x[:, ::2].copy(), x[:, 1::2].copy()
     for of_odd, of_even in (LIFTS[:2], LIFTS[2:]):
-        odd = odd + np.float32(of_odd) * _neighbours_of_odd(even, len(odd))
-        even = even + np.float32(of_even) * _neighbours_of_even(odd, len(even))
-    out = np.empty_like(moved)
-    out[::2], out[1::2] = even * np.float32(GAIN), odd / np.float32(GAIN)
-    return np.moveaxis(out, 0, axis)
+        odd += np.float32(of_odd) * _sums_at_odd(even, odd.shape[1])
+        even += np.float32(of_even) * _sums_at_even(odd, even.shape[1])
+    out = np.empty_like(x)
+    out[:, ::2], out[:, 1::2] = even * np.float32(GAIN), odd / np.float32(GAIN)
+    return out
 
 
-def _join(x: np.ndarray, axis: int) -> np.ndarray:
-    n = x.shape[axis]
-    if n == 1:
+def _join(x: np.ndarray) -> np.ndarray:
+    """One level of the inverse along the second of three axes."""
+    if x.shape[1] == 1:
         return x
-    moved = np.moveaxis(x, axis, 0)
-    even, odd = _scaled(moved[::2], FIXED_INVERSE_GAIN), _scaled(moved[1::2], FIXED_GAIN)
+    even, odd = _scaled(x[:, ::2], FIXED_INVERSE_GAIN), _scaled(x[:, 1::2], FIXED_GAIN)
     for of_odd, of_even in (FIXED_LIFTS[2:], FIXED_LIFTS[:2]):
-        even = even - _scaled(_neighbours_of_even(odd, len(even)), of_even)
-        odd = odd - _scaled(_neighbours_of_odd(even, len(odd)), of_odd)
-    out = np.empty_like(moved)
-    out[::2], out[1::2] = even, odd
-    return np.moveaxis(out, 0, axis)
+        even -= _scaled(_sums_at_even(odd, even.shape[1]), of_even)
+        odd -= _scaled(_sums_at_odd(even, odd.shape[1]), of_odd)
+    out = np.empty_like(x)
+    out[:, ::2], out[:, 1::2] = even, odd
+    return out
