@@ -86,21 +86,23 @@ class SymbolReader:
     def indexed(self, indices: np.ndarray, tables: ProbabilityTables) -> np.ndarray:
         """Symbols coded with the table that each index names; int32, same length as ``indices``."""
         order = np.argsort(indices.astype(np.uint8), kind="stable")
-        counts = np.bincount(indices, minlength=len(tables)).tolist()
+        counts = np.bincount(indices, minlength=len(tables))
+        used = np.flatnonzero(counts[1:]) + 1
+        supports, counts_used = tables.support[used], counts[used]
         segments = [np.zeros(counts[0], np.int32)]
-        for k, (count, support) in enumerate(zip(counts, tables.support.tolist())):
-            if not (k and count):
-                continue
+        for k, count, support in zip(used.tolist(), counts_used.tolist(), supports.tolist()):
             segment = self._coder.decode(tables.model(k), count)
-            segment -= support
-            segments.append(segment)
-            if segment[segment.argmax()] > support:  # a third of the time of max() for a few symbols
-                outside = np.flatnonzero(segment > support)
-                segment[outside] = self._coder.decode(ESCAPE_MODEL, len(outside)) - ESCAPE_OFFSET
-                if segment[outside].min() < -SYMBOL_MAX:
+            if segment[segment.argmax()] > 2 * support:  # a third of the time of max() for a few symbols
+                outside = np.flatnonzero(segment > 2 * support)
+                escaped = self._coder.decode(ESCAPE_MODEL, len(outside)) - ESCAPE_OFFSET
+                if escaped.min() < -SYMBOL_MAX:
                     raise CorruptError("The entropy-coded data holds an escape value out of range.")
+                segment[outside] = escaped + support
+            segments.append(segment)
+        found = np.concatenate(segments)
+        found[counts[0] :] -= np.repeat(supports, counts_used).astype(np.int32)
         out = np.empty(len(indices), np.int32)
-        out[order] = np.concatenate(segments)
+        out[order] = found
         return out
 
     def finish(self, start: int = 0) -> None:
