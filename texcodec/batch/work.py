@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 
 from ..errors import TexcodecError
+from ..files import end_with_parent
 from .records import FAILED, Record
 from .settings import Settings
 from .storage import content
@@ -45,6 +46,7 @@ def begin(settings: Settings) -> None:
     """Begin a process; Ctrl-C is for the one that started it."""
     global _settings
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     _settings = settings
 
 

@@ -22,7 +22,7 @@ from texcodec.cli.failures import FILE_FAILED, exit_code, failure
 from texcodec.cli.outcomes import DONE, FAILED, LARGER, PLANNED, SKIPPED, Outcome, Reporter, Result
 from texcodec.cli.plan import Job, Plan, make_folders
 from texcodec.errors import OutputExistsError, StreamError
-from texcodec.files import check_output, is_special, sync_all
+from texcodec.files import check_output, end_with_parent, is_special, sync_all
 
 WAITING = 2
 """Files per process that are handed out in advance: more would only wait longer after Ctrl-C."""
@@ -211,6 +211,7 @@ def _begin(work: Work, settings: Settings) -> None:
     """Begin a process: Ctrl-C reaches the whole group, and the first process decides what it means."""
     global _work, _settings
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     _work, _settings = work, settings
 
 
