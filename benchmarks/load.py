@@ -2,9 +2,9 @@
 
 python benchmarks/load.py [--steps 10000] [--models tiny-1]
 
-Each step encodes a picture into a file, opens, checks and decodes it, and removes it. Sizes, kinds (photographs, drawings,
-grey, alpha, without loss) and threads take turns; every tenth step is one that must fail: a damaged file, an output that
-exists, a picture over a limit. Linux only, as it reads /proc.
+Each step encodes a picture into a file, opens, checks and decodes it, and removes it. Sizes, kinds (photographs,
+drawings, grey, alpha, without loss) and threads take turns; every tenth step is one that must fail: a damaged file, an
+output that exists, a picture over a limit. Linux only, as it reads /proc.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def _read(destination: Storage, source: str) -> Listing:
         head, *lines = map(json.loads, text.splitlines())
         listing = Listing(tuple(Item(safe_key(line["key"]), line["source"]) for line in lines), head["tars"])
         of = head["batch"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ParameterError(
             f"{destination.path(LISTING)} is damaged; remove it, or name another folder."
         ) from error
@@ -153,7 +153,7 @@ def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
         else:
             try:
                 rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ParameterError(f"{source} has a line that is not JSON ({error}).") from error
     for number, row in enumerate(rows):
         names = (
