@@ -319,7 +319,7 @@ types:
         valid:
           expr: >-
             _ == 255 or (_ == 254 and _root.header.has_drawn)
-            or (_ < _root.header.num_classes and _root.header.entropy_profile != 0)
+            or (_ < _root.header.num_classes and not (_root.header.entropy_profile == 0 and _root.header.has_drawn))
       - id: len_payload
         type: varint
         if: not is_absent

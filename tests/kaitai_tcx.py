@@ -1,5 +1,5 @@
 # Made of conformance/tcx.ksy by conformance/compile_ksy.mjs (kaitai-struct-compiler 0.11.0).
-# SHA-256 of the source: 5bd3c836b4ace22ba1e828a5b0e2ea618a6fc26918a12120a7c93a5c140884e6
+# SHA-256 of the source: 73d135bde2c1d8f733d4fe5cbf3f0ddbd4c5b9265ae5b7611c35a2678c6c6815
 # This is a generated file! Please edit source .ksy file and use kaitai-struct-compiler to rebuild
 # type: ignore
 
@@ -975,7 +975,7 @@ class Tcx(KaitaiStruct):
         def _read(self):
             self.texture_class = self._io.read_u1()
             _ = self.texture_class
-            if not  ((_ == 255) or ( ((_ == 254) and (self._root.header.has_drawn)) ) or ( ((_ < self._root.header.num_classes) and (self._root.header.entropy_profile != 0)) )) :
+            if not  ((_ == 255) or ( ((_ == 254) and (self._root.header.has_drawn)) ) or ( ((_ < self._root.header.num_classes) and ((not ( ((self._root.header.entropy_profile == 0) and (self._root.header.has_drawn)) )))) )) :
                 raise kaitaistruct.ValidationExprError(self.texture_class, self._io, u"/types/tile_entry/seq/0")
             if (not (self.is_absent)):
                 pass

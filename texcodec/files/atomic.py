@@ -181,15 +181,14 @@ def _replace_reserved(temporary: str, target: str, written: os.stat_result, unfi
     descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     unfinished.append(target)
     try:
-        reserved = os.fstat(descriptor)
-        os.close(descriptor)
         _replace(temporary, target, written)
     except BaseException:
-        if _is(target, reserved):
+        if _is(target, os.fstat(descriptor)):
             os.unlink(target)
         raise
     finally:
         unfinished.remove(target)
+        os.close(descriptor)  # not before: another file could have its number
 
 
 def _replace(temporary: str, target: str, written: os.stat_result) -> None:
