@@ -3,6 +3,8 @@
 # make test-train   the tests of training
 # make test-cluster the tests of batches on a local Ray cluster
 # make golden       decode the golden files; with LOWEST=1 on the lowest versions of the dependencies
+# make attacks      the attacks of attacks/, the slow ones too
+# make conformance  the archive for other implementations, in build/
 # make viewer       the viewer in the browser, into viewer/dist and the package; needs node >= 20
 # make test-viewer  its tests in node and in Chromium
 # make docs         the documentation as a site, in build/site
@@ -21,7 +23,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 GOLDEN := tests/test_golden.py tests/test_container_golden.py tests/test_features_golden.py
 
-.PHONY: demo test test-train test-cluster golden viewer test-viewer docs bench format clean
+.PHONY: demo test test-train test-cluster golden attacks conformance viewer test-viewer docs bench format clean
 
 demo: $(VENV)/run
 	$(BIN)/python examples/demo.py
@@ -40,6 +42,12 @@ test-cluster: $(VENV)/cluster
 
 golden: $(VENV)/golden
 	$(BIN)/python -m pytest -q $(GOLDEN)
+
+attacks: $(VENV)/test
+	$(BIN)/python attacks/run.py
+
+conformance: $(VENV)/golden
+	$(BIN)/python conformance/archive.py
 
 viewer: $(VENV)/run viewer/node_modules/.package-lock.json
 	cd viewer && npm run --silent build

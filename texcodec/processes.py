@@ -11,6 +11,8 @@ from multiprocessing import get_context
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from .files import end_with_parent
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -112,6 +114,7 @@ def _begin(run: Callable[[Any], Any]) -> None:
     """Begin a process."""
     global _run
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     _run = run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -61,8 +62,11 @@ def decode(data: bytes, models: ModelSet) -> Decoded:
         _show(drawn, boxes, picture)
     if header.channels == 1:
         picture = picture.mean(0, keepdims=True)
-    pixels = np.floor(np.clip(picture, 0, 255) + np.float32(0.5)).astype(np.uint8)
-    return Decoded(file, pixels.transpose(1, 2, 0), file.alpha, symbols)
+    pixels = np.floor(np.clip(picture, 0, 255) + np.float32(0.5)).astype(np.uint8).transpose(1, 2, 0)
+    total = file.ancillary.get(b"psum", b"")
+    if not header.profile and total[:1] == b"\1":
+        require(int.from_bytes(total[1:], "little") == zlib.crc32(pixels.tobytes()), "the pixels' checksum")
+    return Decoded(file, pixels, file.alpha, symbols)
 
 
 def _show(

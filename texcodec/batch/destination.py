@@ -12,7 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Protocol
 
-from .records import shard_name
+from ..files.signals import removed_on_failure
+from .keys import safe_key
+from .records import is_table, shard_name
 from .storage import Storage, opened
 from .work import Coded
 
@@ -40,7 +42,9 @@ class FolderWriter:
         """Write what was coded, and what its sample held besides."""
         assert coded.data is not None
         for extension, data in coded.load.extra:
-            self.destination.write(f"{coded.record.key}.{extension}", data)
+            name = safe_key(f"{coded.record.key}.{extension}")
+            if not is_table(name):  # it would pass for one of this batch
+                self.destination.write(name, data)
         self.destination.write(f"{coded.record.key}.tcx", coded.data)
 
 
@@ -81,19 +85,16 @@ def writer(destination: Storage, kind: str, number: int, *, keep: bool = False) 
     if folder is not None:
         os.makedirs(folder, exist_ok=True)
     descriptor, path = tempfile.mkstemp(".texcodec-tmp", f".{shard_name(number)}.", folder)
-    try:
+    with removed_on_failure(path):
         with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
+            if os.name == "posix":
+                mask = os.umask(0)
+                os.umask(mask)
+                os.fchmod(descriptor, 0o666 & ~mask)
             if keep and destination.exists(name):
                 _copy(destination.path(name), tar)
             yield TarWriter(tar)
-        if os.name == "posix":
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(path, 0o666 & ~mask)
         destination.put(path, name)
-    finally:
-        with suppress(OSError):
-            os.unlink(path)
 
 
 def _copy(place: str, tar: tarfile.TarFile) -> None:

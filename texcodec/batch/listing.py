@@ -16,13 +16,16 @@ from dataclasses import dataclass
 
 from ..errors import ParameterError
 from ..files import encoded_name
+from .keys import safe_key
 from .parquet import rows_of
-from .storage import Storage, content, is_folder, is_url
+from .storage import Storage, content, is_folder, is_url, scheme_of
 
 LISTING = "listing.jsonl"
 _MANIFESTS = (".txt", ".csv", ".jsonl", ".ndjson", ".parquet")
 _SOURCE_COLUMNS = ("source", "path", "url", "file", "filename", "file_name")
 _MOST_MANIFEST = 4 << 30
+_LOCAL, _WEB = ("", "file", "local"), ("http", "https")
+"""Schemes of URLs, none for paths."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -111,14 +114,17 @@ def _read(destination: Storage, source: str) -> Listing:
     text = content(destination.path(LISTING), _MOST_MANIFEST).decode("utf-8", "surrogateescape")
     try:
         head, *lines = map(json.loads, text.splitlines())
-        listing = Listing(tuple(Item(line["key"], line["source"]) for line in lines), head["tars"])
+        listing = Listing(tuple(Item(safe_key(line["key"]), line["source"]) for line in lines), head["tars"])
         of = head["batch"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ParameterError(
             f"{destination.path(LISTING)} is damaged; remove it, or name another folder."
         ) from error
     if of != source:
         raise ParameterError(f"{destination.place} holds a batch of {of}; name another folder for {source}.")
+    if posixpath.splitext(source)[1].lower() in _MANIFESTS:
+        for item in listing.items:
+            _check_reach(item.source, source)
     return listing
 
 
@@ -147,7 +153,7 @@ def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
         else:
             try:
                 rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ParameterError(f"{source} has a line that is not JSON ({error}).") from error
     for number, row in enumerate(rows):
         names = (
@@ -158,7 +164,25 @@ def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
         place = str(names[0])
         if not is_url(place) and not posixpath.isabs(place):
             place = posixpath.join(posixpath.dirname(source), place)
+        _check_reach(place, source)
         yield str(row.get("key") or names[0]), place
+
+
+def _check_reach(place: str, source: str) -> None:
+    """Refuse what a listing that came over a network must not name: files of this machine, and chains of file systems.
+
+    Raises:
+        ParameterError: it names one.
+    """
+    own = scheme_of(source)
+    if own in _LOCAL:
+        return
+    if "::" in place.partition("://")[2] or scheme_of(place) not in (own, *_WEB):
+        raise ParameterError(
+            f"{source} names {place}, which it must not: a list from elsewhere names files beside it and addresses of "
+            "the web.",
+            advice="If it can be trusted, copy it to this machine.",
+        )
 
 
 def _expanded(pattern: str) -> list[str]:
@@ -182,8 +206,7 @@ def _keyed(pairs: Iterator[tuple[str, str]]) -> Iterator[Item]:
 def _free(name: str, source: str, taken: set[str]) -> str:
     """A key that is not taken: the name without extension, with it, or with a number; no key leads elsewhere."""
     name = name.partition("://")[2] if is_url(name) else name
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    whole = "/".join(parts) or "picture"
+    whole = safe_key(name)
     short = posixpath.join(
         posixpath.dirname(whole), encoded_name(posixpath.basename(whole)).removesuffix(".tcx")
     )

@@ -56,6 +56,11 @@ def table_name(number: int, digest: str) -> str:
     return f"{TABLES}/{shard_name(number)}-{digest}.parquet"
 
 
+def is_table(name: str) -> bool:
+    """Whether a file of the destination counts as a table, on file systems of any case."""
+    return name.lower().startswith(f"{TABLES}/") and name.lower().endswith(".parquet")
+
+
 def write_table(destination: Storage, name: str, records: Sequence[Record]) -> None:
     """Write a table, complete or not at all."""
     destination.write(name, table_of([_printable(record) for record in records]))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..errors import FormatError, LimitError
 from ..images import names_readable_picture
 from ..limits import Limits
+from .keys import safe_key
 from .storage import opened
 from .work import Load
 
@@ -22,7 +23,7 @@ def samples(tar: str, prefix: str, limits: Limits) -> Iterator[Load]:
 
     Raises:
         FormatError: it is no tar, or ends too early.
-        LimitError: a file in it is longer than ``limits.memory``.
+        LimitError: the files of a sample are longer than ``limits.memory``.
     """
     key: str | None = None
     files: dict[str, bytes] = {}
@@ -37,8 +38,11 @@ def samples(tar: str, prefix: str, limits: Limits) -> Iterator[Load]:
                 if at != key:
                     yield from _sample(tar, prefix, key, files)
                     key, files = at, {}
-                if member.size > limits.memory:
-                    raise LimitError(f"{member.name} in {tar} is longer than {limits.memory} bytes.")
+                if member.size + sum(map(len, files.values())) > limits.memory:
+                    raise LimitError(
+                        f"{member.name} in {tar} is longer than {limits.memory} bytes, by itself or with what it "
+                        "belongs to."
+                    )
                 content = opened_tar.extractfile(member)
                 files[extension] = content.read() if content is not None else b""
     except (tarfile.TarError, EOFError) as error:
@@ -52,6 +56,5 @@ def _sample(tar: str, prefix: str, key: str | None, files: dict[str, bytes]) -> 
         return
     extra = tuple((e, data) for e, data in files.items() if e not in pictures)
     for extension in pictures:
-        parts = [part for part in key.split("/") if part not in ("", ".", "..")]
-        name = "/".join(parts) if len(pictures) == 1 else f"{'/'.join(parts)}-{extension.replace('.', '-')}"
+        name = safe_key(key if len(pictures) == 1 else f"{key}-{extension.replace('.', '-')}")
         yield Load(f"{prefix}/{name}", f"{tar}::{key}.{extension}", files[extension], extra)

@@ -6,7 +6,7 @@ import os
 import posixpath
 from typing import Any, BinaryIO, cast
 
-from ..errors import LibraryError, LimitError, StreamError
+from ..errors import LibraryError, LimitError, ParameterError, StreamError
 from ..files import TEMPORARY_SUFFIX, write_atomically
 
 INSTALL = 'Install it with pip install "texcodec[batch]".'
@@ -36,6 +36,27 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def scheme_of(name: str) -> str:
+    """``s3`` for s3://bucket/key; empty for a path."""
+    return name.partition("://")[0].lower() if is_url(name) else ""
+
+
+def _file_system(place: str) -> tuple[Any, str]:
+    """What fsspec has for a URL, and the path in it.
+
+    Raises:
+        LibraryError: it needs a library that is not installed.
+        ParameterError: fsspec does not know such URLs.
+    """
+    try:
+        fs, path = library("fsspec.core").url_to_fs(place)
+    except ImportError as error:
+        raise LibraryError(f"{place} cannot be opened: {error}.", advice="Install what it names.") from error
+    except ValueError as error:
+        raise ParameterError(f"{place} cannot be opened: {error}.") from error
+    return fs, path
+
+
 class Storage:
     """A folder, or what stands for one in an object store.
 
@@ -49,7 +70,7 @@ class Storage:
         self._fs: Any = None
         self._root = place
         if not self.local:
-            self._fs, self._root = library("fsspec.core").url_to_fs(place)
+            self._fs, self._root = _file_system(place)
 
     def path(self, name: str) -> str:
         """Of a file in the folder, as messages and records show it."""
@@ -137,12 +158,15 @@ def opened(place: str) -> BinaryIO:
     """A file to read, by its path or URL.
 
     Raises:
+        LibraryError: the URL needs a library that is not installed.
         StreamError: it cannot be opened.
     """
     try:
         if not is_url(place):
             return open(place, "rb")
         return cast(BinaryIO, library("fsspec").open(place, "rb").open())
+    except ImportError as error:
+        raise LibraryError(f"{place} cannot be opened: {error}.", advice="Install what it names.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StreamError(f"{place} cannot be read ({reason}).") from error
@@ -169,5 +193,5 @@ def is_folder(place: str) -> bool:
     """Whether a path or URL is one of a folder."""
     if not is_url(place):
         return os.path.isdir(place)
-    fs, path = library("fsspec.core").url_to_fs(place)
+    fs, path = _file_system(place)
     return bool(fs.isdir(path))

@@ -139,15 +139,19 @@ def display_name(name: str, stream: str = "standard input") -> str:
 
 def printable(text: str) -> str:
     """One line without control characters, which a file or its name could send to the terminal."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
+    return escaped(" ".join(text.split()))
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """The text with control characters spelled out, but for those to ``keep``."""
+    return "".join(c if c.isprintable() or c in keep else f"\\x{ord(c):02x}" for c in text)
 
 
 def in_columns(title: str, lines: Mapping[str, str]) -> str:
     """A title, and below it a line for each entry, safe to print."""
-    width = max(map(len, lines))
-    return "\n".join(
-        [printable(title), *(f"  {key.ljust(width)}  {printable(value)}" for key, value in lines.items())]
-    )
+    shown = [(printable(key), printable(value)) for key, value in lines.items()]
+    width = max(len(key) for key, _ in shown)
+    return "\n".join([printable(title), *(f"  {key.ljust(width)}  {value}" for key, value in shown)])
 
 
 def _new_bar(total: int, unit: str) -> tqdm[Any]:

@@ -25,9 +25,12 @@ def failure(error: Exception, *, verbose: bool = False) -> tuple[int, str]:
         return FILE_FAILED, "There is not enough memory for it; use a larger machine."
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if verbose:
+        import sys
         import traceback
 
-        traceback.print_exception(error)
+        from texcodec.cli.console import escaped
+
+        sys.stderr.write(escaped("".join(traceback.format_exception(error)), keep="\n"))
     advice = "" if verbose else "; --verbose shows more"
     return FILE_FAILED, f"Internal error, please report it ({what}){advice}."
 

@@ -56,13 +56,14 @@ def list_command(as_json: bool) -> int:
     if as_json:
         emit(json.dumps(sets))
         return 0
-    width = max((len(str(entry["name"])) for entry in sets), default=0)
-    for entry in sets:
+    names = [printable(str(entry["name"])) for entry in sets]
+    width = max(map(len, names), default=0)
+    for name, entry in zip(names, sets):
         star = "*" if entry["default"] else " "
         released = "released  " if entry["released"] else "unreleased"
-        name = str(entry["name"]).ljust(width)
         kind = str(entry["kind"]).ljust(8)
-        emit(f"{star} {name}  {kind}  {released}  {entry['identity']}  {entry['path']}")
+        path = printable(str(entry["path"]))
+        emit(f"{star} {name.ljust(width)}  {kind}  {released}  {entry['identity']}  {path}")
     return 0
 
 

@@ -6,6 +6,7 @@ checked when it is asked for, so a region costs the bytes of its own tiles.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from itertools import accumulate
 from typing import BinaryIO
@@ -14,6 +15,7 @@ from ..errors import (
     ChecksumError,
     CorruptError,
     FormatError,
+    LimitError,
     ParameterError,
     TruncatedError,
     UnsupportedError,
@@ -58,6 +60,8 @@ Readable = bytes | bytearray | memoryview | BinaryIO
 _ALPHA_FACTOR = 2
 _ALPHA_SLACK = 1024
 _PIECE = 1 << 20
+MOST_CHUNKS = 65_536
+"""Of a file, whatever the caller allows: small ones cost more time and memory than their bytes show."""
 
 
 def read_header(source: Readable, limits: Limits | None = None) -> Header:
@@ -109,6 +113,7 @@ class Reader:
         self._seen: set[bytes] = {THDR}
         self._metadata_bytes = 0
         self._data_offset: int | None = None
+        self._sought: int | None = None
 
         self.header: Header
         self._head: Head | None = None  # of a compact file
@@ -223,7 +228,11 @@ class Reader:
     # -- chunks after the header ---------------------------------------------------------------------------
 
     def _read_chunks(self, offset: int) -> None:
-        while True:
+        for count in itertools.count(1):
+            if count > MOST_CHUNKS:
+                raise LimitError(
+                    f"The file has more than {MOST_CHUNKS} chunks.", advice="Get another copy of the file."
+                )
             try:
                 following = self._read_chunk(offset)
             except UnsupportedError:
@@ -346,9 +355,7 @@ class Reader:
         total = sum(entry.length for entry in self.tiles)
         data = None
         if TDAT not in self._seen and self.header.has_pixels:
-            self._limits.check_memory(source.size - offset, "the rest of the damaged file")
-            found = source.read(offset, source.size - offset).find(pack_head(TDAT, total))
-            data = offset + found if found >= 0 else None
+            data = self._find_data(offset, total)
         following = end_of(offset, length)
         fits = kind != TDAT and following + HEAD_BYTES <= source.size and (data is None or following <= data)
         if fits and source.read(following, 4) in KNOWN:
@@ -359,6 +366,15 @@ class Reader:
             end = self._data_offset + total
             return end if end <= source.size else None
         return data
+
+    def _find_data(self, offset: int, total: int) -> int | None:
+        """Where the head of TDAT stands behind damage at ``offset``; looked for once, as all damaged chunks ask."""
+        if self._sought is None:
+            rest = self._source.size - offset
+            self._limits.check_memory(rest, "the rest of the damaged file")
+            found = self._source.read(offset, rest).find(pack_head(TDAT, total))
+            self._sought = offset + found if found >= 0 else -1
+        return self._sought if self._sought >= offset else None
 
 
 def _starts_compact(source: Source) -> bool:

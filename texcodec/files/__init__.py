@@ -5,6 +5,7 @@
 
 from .atomic import TEMPORARY_SUFFIX, check_output, is_special, sync_all, write_atomically
 from .names import STANDARD_STREAM, decoded_name, encoded_name, full_decoded_name, full_encoded_name
+from .orphans import end_with_parent
 from .streams import read_input, write_output
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "check_output",
     "decoded_name",
     "encoded_name",
+    "end_with_parent",
     "full_decoded_name",
     "full_encoded_name",
     "is_special",

@@ -8,6 +8,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 
 from ..errors import OutputExistsError, StreamError
@@ -119,45 +120,93 @@ def reason(error: BaseException) -> str:
 def _write_beside(target: str, content: Content, force: bool, sync: bool) -> None:
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, _temporary_name(name))
-    with removed_on_failure(temporary):
+    with removed_on_failure(temporary) as unfinished:
         # Created by the usual rules, so that umask and the folder's default permissions hold.
         descriptor = os.open(
             temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666
         )
         with os.fdopen(descriptor, "wb") as file:
+            if force:
+                _take_permissions(descriptor, temporary, target)
             fill(file, content)
             file.flush()
             if sync:
                 os.fsync(descriptor)
+            written = os.fstat(descriptor)
         if force:
-            with suppress(FileNotFoundError):
-                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode) & 0o777)
-            os.replace(temporary, target)
+            _replace(temporary, target, written)
         else:
-            _rename_to_new(temporary, target)
+            _rename_to_new(temporary, target, written, unfinished)
         if sync:
             _sync_folder(folder)
 
 
-def _rename_to_new(temporary: str, target: str) -> None:
-    """Rename, and raise FileExistsError if the target has come into being meanwhile."""
+def _take_permissions(descriptor: int, temporary: str, target: str) -> None:
+    """Give an open file the permissions of the one it will replace, before anything is in it that others could read."""
+    try:
+        found = os.lstat(target)
+    except FileNotFoundError:
+        return
+    # by the descriptor: somebody who may rename files in the folder could put a link in the place of the name
+    change = partial(os.fchmod, descriptor) if hasattr(os, "fchmod") else partial(os.chmod, temporary)
+    change(stat.S_IMODE(found.st_mode) & 0o777)
+
+
+def _rename_to_new(temporary: str, target: str, written: os.stat_result, unfinished: list[str]) -> None:
+    """Rename, and raise FileExistsError if the target has come into being meanwhile.
+
+    Args:
+        written: of the file at ``temporary``.
+        unfinished: files that are removed on failure.
+    """
     if os.name == "nt":
         os.rename(temporary, target)
         return
     try:
         os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # No hard links here (FAT, some network mounts): an empty file reserves the name, then is replaced.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        try:
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(target)
-            raise
-    else:
+    except OSError as error:
+        if not _is(target, written):
+            if isinstance(error, FileExistsError):
+                raise
+            _replace_reserved(temporary, target, written, unfinished)
+            return
+    with suppress(OSError):  # the output is complete
         os.unlink(temporary)
+
+
+def _replace_reserved(temporary: str, target: str, written: os.stat_result, unfinished: list[str]) -> None:
+    """Rename where there are no hard links (FAT, some network mounts): an empty file reserves the name, then is
+    replaced.
+    """
+    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    unfinished.append(target)
+    try:
+        _replace(temporary, target, written)
+    except BaseException:
+        if _is(target, os.fstat(descriptor)):
+            os.unlink(target)
+        raise
+    finally:
+        unfinished.remove(target)
+        os.close(descriptor)  # not before: another file could have its number
+
+
+def _replace(temporary: str, target: str, written: os.stat_result) -> None:
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        if not _is(target, written):
+            raise
+
+
+def _is(path: str, written: os.stat_result) -> bool:
+    """Whether the name has the file already, whatever the system says of the call that gave it: a network mount that
+    repeats a request whose answer was lost is told that it failed.
+    """
+    try:
+        return os.path.samestat(os.lstat(path), written)
+    except OSError:
+        return False
 
 
 def _sync_folder(folder: str) -> None:

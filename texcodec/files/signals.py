@@ -13,12 +13,21 @@ _FATAL_SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 @contextmanager
-def removed_on_failure(temporary: str) -> Iterator[None]:
-    """Remove the file when the block fails, or when the process is told to end inside of it."""
+def removed_on_failure(temporary: str) -> Iterator[list[str]]:
+    """Remove the file when the block fails, or when the process is told to end inside of it.
+
+    Yields:
+        The files that will be removed; the block may add to them.
+    """
+    unfinished = [temporary]
+
+    def remove() -> None:
+        for name in unfinished:
+            with suppress(OSError):
+                os.unlink(name)
 
     def remove_and_die(number: int, _frame: FrameType | None) -> None:
-        with suppress(OSError):
-            os.unlink(temporary)
+        remove()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
@@ -30,10 +39,9 @@ def removed_on_failure(temporary: str) -> Iterator[None]:
                 signal.signal(number, remove_and_die)
                 taken.append(number)
     try:
-        yield
+        yield unfinished
     except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
+        remove()
         raise
     finally:
         for number in taken:

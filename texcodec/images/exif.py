@@ -56,6 +56,9 @@ _INTEGER_TYPES = (1, 3, 4)  # BYTE, SHORT, LONG
 _SHORT, _RATIONAL = 3, 5
 _ENTRY = 12
 
+_MOST_DIRECTORIES = 16
+"""That are followed from one; sound streams have three or four. More would be a maze, to cost time."""
+
 _Order = Literal["little", "big"]
 
 
@@ -259,7 +262,8 @@ def _extents(exif: bytes, directory: int, order: _Order, seen: set[int]) -> Iter
         if entry.size > 4 and offset < len(exif):
             yield offset, offset + entry.size
         inner = entry.tag in (EXIF_DIRECTORY, GPS_DIRECTORY, _INTEROPERABILITY_DIRECTORY)
-        if inner and offset not in seen and 8 <= offset < len(exif) - 2:
+        new = offset not in seen and len(seen) < _MOST_DIRECTORIES
+        if inner and new and 8 <= offset < len(exif) - 2:
             seen.add(offset)
             yield from _extents(exif, offset, order, seen)
     for place, length in ((0x0201, 0x0202), (0x0111, 0x0117)):  # a thumbnail as JPEG, or as one strip

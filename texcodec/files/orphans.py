@@ -1,0 +1,25 @@
+"""Processes of a pool that end with the one that started them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+
+
+def end_with_parent() -> None:
+    """End this process when its parent is gone, as by SIGKILL or SIGTERM: it would wait for work for ever.
+
+    It ends as by SIGTERM, so that unfinished output is removed.
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()
