@@ -22,7 +22,7 @@ from second_decoder.fields import Refused
 
 import texcodec
 from texcodec.container import ABSENT_ENTRY, Reader, write
-from texcodec.container.compact import FORM
+from texcodec.container.flags import FORM
 from texcodec.container.compact_index import pack_entries
 from texcodec.container.fields import varint
 

@@ -52,6 +52,7 @@ from .rate_control import (
 from .rdoq import error_worth
 from .reconstruction import plan, render, rounded, synthesise
 from .sources import PictureSource, picture_of
+from .stored_preview import preview_chunks, with_preview
 from .tile import CodedTile
 from .workers import Counter, Progress, Workers
 
@@ -91,6 +92,7 @@ def encode(
     crop: CropSource | None = None,
     outside: str | None = None,
     metadata: bool = True,
+    preview: bool = False,
     limits: Limits | None = None,
     progress: Progress | None = None,
     warn: Warn | None = None,
@@ -122,6 +124,7 @@ def encode(
         outside: with a crop: "drop" (the default) leaves out the tiles outside, "coarse" codes them at the
             coarsest rate.
         metadata: whether ICC profile, EXIF and XMP go into the file.
+        preview: store a small picture of at most 256 pixels a side and 2 % of the file's bytes, for thumbnails.
         limits: largest picture accepted.
         progress: called with (tiles done, tiles in all).
         warn: called with sentences for the user, as when a picture is converted; by default each one is a
@@ -158,16 +161,18 @@ def encode(
         shown = lay_out(picture.width, picture.height, tile, found)
         around = Surroundings(_ancillary(picture, found, metadata), _alpha(picture, shown))
         with Workers(threads) as workers:
-            return lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
+            data = lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
+        return with_preview(data, picture, found, limits, warn) if preview else data
     layout = lay_out(picture.width, picture.height, tile, found)
     models = models if isinstance(models, ModelSet) else load_set(models)
     with Workers(threads) as workers:
         counter = Counter(2 * len(layout.coded), progress)
         analysed = analyse(picture, layout, models, workers, counter)
         chunks = _ancillary(picture, found, metadata)
-        return _Encoding(picture, analysed, models, workers, chunks, found, counter).run(
-            target, warn, nearest=nearest
-        )
+        chunks += preview_chunks(picture, found, target) if preview else []
+        encoding = _Encoding(picture, analysed, models, workers, chunks, found, counter)
+        data = encoding.run(target, warn, nearest=nearest)
+    return with_preview(data, picture, found, limits, warn) if preview else data
 
 
 def _check_lossless(lossless: bool, target: Target, outside: str | None) -> None:

@@ -1,0 +1,130 @@
+"""How well a picture has been coded, estimated while its symbols are at hand, and whether that is far below the usual.
+
+Some pictures have what networks cannot give back at any rate: dither, noise in saturated colours, patterns of single pixels. The
+error in latents does not show it (it can be 15 dB too optimistic), so pixels are synthesised and compared: of a few
+windows, chosen by the activity of the picture, since the rest would cost as much as decoding does (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..registry import ModelSet
+from ..tiles import STRIDE, Box, Grid
+from .lapping import inner_borders
+from .tile import TileLatents
+
+WINDOW = 4
+"""Latents per side of a window whose pixels are compared; networks see one more on every side."""
+MARGIN = 1
+SHARE = 1 / 12
+"""Of the picture's latents, that are synthesised: about 5 % of encoding."""
+FEWEST, MOST = 2, 24
+"""Windows."""
+ROW_STEP = 4
+"""Activity is measured in every fourth row."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square of latents of a tile, and its pixels.
+
+    Attributes:
+        rows, columns: of the tile's latents.
+        box: the same in pixels of the picture, as far as the picture reaches.
+    """
+
+    tile: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    box: Box
+
+
+def windows_of(grid: Grid, tiles: Sequence[int]) -> list[Window]:
+    """All windows of these tiles, away from their borders where they are large enough."""
+    found = []
+    for tile in tiles:
+        h, w = grid.latent_shape(tile)
+        covered, box = grid.latent_box(tile), grid.box(tile)
+        for top, bottom in _steps(h):
+            for left, right in _steps(w):
+                pixels = Box(
+                    covered.left + STRIDE * left,
+                    covered.top + STRIDE * top,
+                    covered.left + STRIDE * right,
+                    covered.top + STRIDE * bottom,
+                )
+                if pixels.intersects(box):
+                    found.append(Window(tile, (top, bottom), (left, right), pixels.clip(box)))
+    return found
+
+
+def _steps(length: int) -> list[tuple[int, int]]:
+    if length < WINDOW + 2 * MARGIN:
+        return [(0, min(length, WINDOW))]
+    return [(at, at + WINDOW) for at in range(MARGIN, length - MARGIN - WINDOW + 1, WINDOW)]
+
+
+def chosen(windows: Sequence[Window], pixels: np.ndarray, latents: int, factor: int = 1) -> list[Window]:
+    """Windows that stand for all: one from the middle of each of as many equal parts, in the order of their activity.
+
+    Args:
+        pixels: uint8 H x W x C, the picture.
+        latents: of the picture.
+        factor: so many times more windows than usual.
+    """
+    count = round(SHARE * latents / (WINDOW + 2 * MARGIN) ** 2)
+    count = min(factor * min(max(count, FEWEST), MOST), len(windows))
+    measures = np.array([_activity(window.box.cut(pixels.transpose(2, 0, 1))) for window in windows])
+    order = np.argsort(measures, kind="stable")
+    return [windows[order[len(order) * (2 * i + 1) // (2 * count)]] for i in range(count)]
+
+
+def _activity(planes: np.ndarray) -> float:
+    """Mean of |dx| of C x h x w samples."""
+    rows = planes[:, ROW_STEP // 2 :: ROW_STEP]
+    rows = (rows if rows.shape[1] else planes).astype(np.int16)
+    return float(np.abs(np.diff(rows, axis=2)).mean()) if rows.shape[2] > 1 else 0.0
+
+
+def window_error(window: Window, tile: TileLatents, grid: Grid, pixels: np.ndarray, models: ModelSet) -> float:
+    """Mean squared error of a window, over its samples.
+
+    Args:
+        tile: what the file holds of the window's tile.
+        pixels: uint8 H x W x C, the picture.
+    """
+    m, halo = MARGIN, models.manifest.halo
+    (top, bottom), (left, right) = window.rows, window.columns
+    c, h, w = tile.values.shape
+    seen = np.zeros((1, c, bottom - top + 2 * m, right - left + 2 * m), np.float32)
+    y0, y1, x0, x1 = max(0, top - m), min(h, bottom + m), max(0, left - m), min(w, right + m)
+    seen[0, :, y0 - top + m : y1 - top + m, x0 - left + m : x1 - left + m] = tile.values[:, y0:y1, x0:x1]
+    borders = {}
+    if models.manifest.entropy_profile > 1:
+        inner = seen.shape[2] - 2 * halo, seen.shape[3] - 2 * halo
+        borders = {
+            "inner_rows": inner_borders(inner[0], before=top >= m, behind=bottom + m <= h),
+            "inner_columns": inner_borders(inner[1], before=left >= m, behind=right + m <= w),
+        }
+    rate = tile.rate_index
+    planes = models.synthesis(tile.class_index)(
+        (1, 3, STRIDE * seen.shape[2], STRIDE * seen.shape[3]),
+        latents=seen,
+        steps=models.steps[rate][None, :, None, None],
+        base=models.base_steps[rate].reshape(1, 1, 1, 1),
+        rate_bias=models.synthesis_bias(tile.class_index, rate),
+        **borders,
+    )[0]
+    covered = grid.latent_box(window.tile)
+    y = window.box.top - (covered.top + STRIDE * (top - m))
+    x = window.box.left - (covered.left + STRIDE * (left - m))
+    planes = planes[:, y : y + window.box.height, x : x + window.box.width]
+    original = window.box.cut(pixels.transpose(2, 0, 1)).astype(np.float32)
+    if len(original) == 1:
+        planes = planes.mean(0, keepdims=True)
+    return float(np.square(np.clip(planes, 0, 255) - original).mean())
