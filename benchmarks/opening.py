@@ -1,4 +1,4 @@
-"""What ``PIL.Image.open`` of a .tcx file costs beside a PNG: of a process that opens one file, and of one call in a warm one.
+"""What ``PIL.Image.open`` of a .tcx file costs beside a PNG: a process that opens one file, and a call in a warm one.
 
     python benchmarks/opening.py [--times N] [--out opening.json]
 
@@ -29,14 +29,19 @@ CALLS = 300
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--times", type=int, default=31, metavar="N", help="runs of each process")
     parser.add_argument("--out", type=Path, help="where to write the numbers as JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         png, tcx = Path(folder) / "a.png", Path(folder) / "a.tcx"
         _write(png, tcx)
-        found = {"processes": options.times, **_ratio("process", lambda p: _process(p), png, tcx, options.times)}
+        found = {
+            "processes": options.times,
+            **_ratio("process", lambda p: _process(p), png, tcx, options.times),
+        }
         found |= _ratio("call", lambda p: _calls(p), png, tcx, max(5, options.times // 3))
     print(json.dumps(found, indent=1))
     if options.out:

@@ -81,7 +81,9 @@ class TcxImageFile(ImageFile.ImageFile):
         self._drafted: Image.Image | None = None
         # a size that Pillow would warn about is a matter for limits
         found = outline(self.fp, self._start)
-        if found is None or found.width * found.height > (Image.MAX_IMAGE_PIXELS or found.width * found.height):
+        if found is None or found.width * found.height > (
+            Image.MAX_IMAGE_PIXELS or found.width * found.height
+        ):
             found = self._read()
         self._size, self._mode = (found.width, found.height), found.mode
         # stands for the pixels until they are loaded
@@ -117,7 +119,9 @@ class TcxImageFile(ImageFile.ImageFile):
         mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha_mode else "")
         return Outline(header.width, header.height, mode, chunks)
 
-    def draft(self, mode: str | None, size: tuple[int, int] | None) -> tuple[str, tuple[int, int, float, float]] | None:
+    def draft(
+        self, mode: str | None, size: tuple[int, int] | None
+    ) -> tuple[str, tuple[int, int, float, float]] | None:
         """Let the preview that the file may hold stand for the picture, where it fills a box of this size; see
         ``PIL.Image.Image.draft``. ``thumbnail`` calls it.
 

@@ -40,7 +40,18 @@ class Settings:
 
     def arguments(self) -> dict[str, Any]:
         """Of ``texcodec.encode``."""
-        names = ("quality", "bpp", "size", "psnr", "nearest", "lossless", "tile", "metadata", "models", "preview")
+        names = (
+            "quality",
+            "bpp",
+            "size",
+            "psnr",
+            "nearest",
+            "lossless",
+            "tile",
+            "metadata",
+            "models",
+            "preview",
+        )
         return {name: getattr(self, name) for name in names}
 
     def digest(self, keys: Sequence[str]) -> str:

@@ -138,7 +138,19 @@ def command(
         require_models(models)
         identity = load_set(models).identity.hex()
     settings = batch.Settings(
-        quality, bpp, size, psnr, nearest, lossless, None, not no_metadata, models, identity, strict, limits, preview
+        quality,
+        bpp,
+        size,
+        psnr,
+        nearest,
+        lossless,
+        None,
+        not no_metadata,
+        models,
+        identity,
+        strict,
+        limits,
+        preview,
     )
     how = batch.Options(kind, shard_size, *part, jobs, relist, retry_failed, max_failures)
     with console.steps("picture", fewest=2) as progress:

@@ -1,14 +1,13 @@
 """How well a picture has been coded, estimated while its symbols are at hand, and whether that is far below the usual.
 
-Some pictures have what networks cannot give back at any rate: dither, noise in saturated colours, patterns of single pixels. The
-error in latents does not show it (it can be 15 dB too optimistic), so pixels are synthesised and compared: of a few
-windows, chosen by the activity of the picture, since the rest would cost as much as decoding does (docs/performance.md).
+Some pictures have what networks cannot give back at any rate: dither, noise in saturated colours, patterns of single
+pixels. The error in latents does not show it (it can be 15 dB too optimistic), so pixels are synthesised and compared:
+of a few windows, chosen by the activity of the picture, since all would cost as much as decoding does.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +90,9 @@ def _activity(planes: np.ndarray) -> float:
     return float(np.abs(np.diff(rows, axis=2)).mean()) if rows.shape[2] > 1 else 0.0
 
 
-def window_error(window: Window, tile: TileLatents, grid: Grid, pixels: np.ndarray, models: ModelSet) -> float:
+def window_error(
+    window: Window, tile: TileLatents, grid: Grid, pixels: np.ndarray, models: ModelSet
+) -> float:
     """Mean squared error of a window, over its samples.
 
     Args:

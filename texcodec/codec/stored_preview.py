@@ -20,8 +20,6 @@ SHARE = 0.02
 """Of a file's bytes, that its preview may have."""
 _FRAME = 12
 """Bytes of a chunk beside its payload."""
-_MOST_GROWTH = 110
-"""Bytes that a lean file grows by when it gets its first chunk, at most."""
 _NONE = "No preview was stored: even the smallest would have more than 2 % of the file."
 
 
@@ -45,20 +43,17 @@ def with_preview(data: bytes, picture: Picture, crop: Crop | None, limits: Limit
         limits: the preview counts among the metadata.
         warn: told if there is none.
     """
-    chunks = Reader(data, limits).chunks
-    if PREV in chunks:
-        if len(chunks[PREV]) + _FRAME <= SHARE * len(data):
-            return data
-        data = with_chunk(data, PREV, None, limits)
-    most = int(len(data) * SHARE / (1 - SHARE)) - _FRAME
-    if not chunks:
-        most -= _MOST_GROWTH
-    room = limits.metadata - sum(len(chunk) for kind, chunk in chunks.items() if kind != PREV)
+    bare = with_chunk(data, PREV, None, limits)
+    if len(bare) < len(data) and len(data) - len(bare) <= SHARE * len(data):
+        return data
+    frame = len(with_chunk(bare, PREV, b"", limits)) - len(bare)
+    most = int(SHARE / (1 - SHARE) * len(bare)) - frame
+    room = limits.metadata - sum(len(chunk) for _, chunk in Reader(bare, limits).ancillary)
     preview = pack_preview(_as_shown(picture, crop), min(most, room))
     if preview is None:
         warn(_NONE)
-        return data
-    return with_chunk(data, PREV, preview, limits)
+        return bare
+    return with_chunk(bare, PREV, preview, limits)
 
 
 def _as_shown(picture: Picture, crop: Crop | None) -> Picture:

@@ -112,7 +112,8 @@ def unpack_fields(head: bytes) -> tuple[Head, bytes]:
     flags = fields.varint("flags")
     if flags & ~CompactFlag.KNOWN:
         raise UnsupportedError(
-            f"The file uses header flags 0x{flags & ~CompactFlag.KNOWN:x}, which this version of texcodec does not know."
+            f"The file uses header flags 0x{flags & ~CompactFlag.KNOWN:x}, which this version of texcodec does not "
+            "know."
         )
     width, height = fields.varint("width"), fields.varint("height")
     classes, rate_index = fields.unsigned(1, "classes"), fields.unsigned(1, "rate index")

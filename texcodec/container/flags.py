@@ -1,5 +1,6 @@
-"""Bits of the headers, and the number of the compact form (docs/format.md). Plain integers: an Enum takes time to import,
-and opening a file through Pillow reads them.
+"""Bits of the headers, and the number of the compact form (docs/format.md).
+
+Plain integers: an Enum takes time to import, and opening a file through Pillow needs them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Size, mode and metadata of a file, in a fraction of the time that ``Reader`` takes to be imported and to read it.
 
 For programs that open many pictures and look at few, such as Pillow's plugin. Only what is plainly sound is outlined:
-wherever anything is unusual there is no outline, and ``Reader`` says what it is. What is not looked at (the index, alpha,
-tiles) is checked by ``Reader`` when pixels are needed. This module imports neither numpy nor dataclasses.
+wherever anything is unusual there is no outline, and ``Reader`` says what it is. What is not looked at (the index,
+alpha, tiles) is checked by ``Reader`` when pixels are needed. This module imports neither numpy nor dataclasses.
 
 Source: docs/format.md, "Chunks", "THDR" and "Compact files".
 """
@@ -10,7 +10,7 @@ Source: docs/format.md, "Chunks", "THDR" and "Compact files".
 from __future__ import annotations
 
 import zlib
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from ..errors import CorruptError
 from .chunks import (
@@ -60,7 +60,7 @@ class _UnusualError(Exception):
     """There is no outline of this file."""
 
 
-def outline(file: BinaryIO, start: int = 0) -> Outline | None:
+def outline(file: IO[bytes], start: int = 0) -> Outline | None:
     """The outline of the file that begins at ``start`` of a seekable binary file; None where ``Reader`` has to look.
 
     Raises nothing for what the file holds; errors of reading count as None, too.
@@ -71,7 +71,7 @@ def outline(file: BinaryIO, start: int = 0) -> Outline | None:
         return None
 
 
-def _outline(file: BinaryIO, start: int) -> Outline:
+def _outline(file: IO[bytes], start: int) -> Outline:
     file.seek(start)
     signature = _read(file, len(SIGNATURE))
     if signature == SIGNATURE:
@@ -107,7 +107,7 @@ def _compact(head: bytes) -> tuple[int, int, str, bool]:
     return width, height, mode, bool(flags & CompactFlag.CHUNKS)
 
 
-def _frame(file: BinaryIO) -> bytes:
+def _frame(file: IO[bytes]) -> bytes:
     """The head of a compact file, whose checksum holds."""
     before = len(MAGIC) + 1
     begin = _read(file, before + _MOST_LENGTH_BYTES)
@@ -120,7 +120,7 @@ def _frame(file: BinaryIO) -> bytes:
     return body[before + length.position : end]
 
 
-def _ancillary(file: BinaryIO) -> dict[bytes, bytes]:
+def _ancillary(file: IO[bytes]) -> dict[bytes, bytes]:
     """The ancillary chunks up to TEND; those that hold the picture are passed over."""
     found: dict[bytes, bytes] = {}
     left = _MOST_BYTES
@@ -139,21 +139,21 @@ def _ancillary(file: BinaryIO) -> dict[bytes, bytes]:
     raise _UnusualError
 
 
-def _chunk(file: BinaryIO) -> tuple[bytes, bytes]:
+def _chunk(file: IO[bytes]) -> tuple[bytes, bytes]:
     head = _read(file, HEAD_BYTES)
     kind, length = unpack_head(head)
     _require(length <= _MOST_BYTES)
     return kind, _checked(head, length, file)
 
 
-def _checked(head: bytes, length: int, file: BinaryIO) -> bytes:
+def _checked(head: bytes, length: int, file: IO[bytes]) -> bytes:
     """The payload behind the head of a chunk, its checksum verified."""
     body = _read(file, length + CRC_BYTES)
     _require(zlib.crc32(body[:length], zlib.crc32(head)) == int.from_bytes(body[length:], "little"))
     return body[:length]
 
 
-def _read(file: BinaryIO, count: int) -> bytes:
+def _read(file: IO[bytes], count: int) -> bytes:
     data = file.read(count)
     _require(len(data) == count)
     return data

@@ -82,6 +82,7 @@ _STRUCTURAL_TAGS = frozenset(
     }
 )
 
+
 @dataclass(frozen=True)
 class CleanExif:
     """EXIF that is true of the upright picture in any file.
