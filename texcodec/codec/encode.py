@@ -36,6 +36,7 @@ from .drawn_coder import DrawnTile
 from .drawn_file import DrawnFile, Surroundings, drawn_files, estimate_bytes, exact_file, lossless_file
 from .drawn_tiles import DrawnTiles
 from .layout import TileLayout, lay_out
+from .outcome import Outcome
 from .rate_control import (
     DEFAULT_QUALITY,
     PSNR_TOLERANCE,
@@ -222,6 +223,7 @@ class _Encoding:
         self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers, single=single)
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
+        self.outcome = Outcome(picture.pixels, analysed.layout, models)
 
     def run(self, target: Target, warn: Warn, *, nearest: bool) -> bytes:
         """Find the rates of the region's tiles and write the file.
@@ -247,6 +249,9 @@ class _Encoding:
             )
         if worse or not (reached or target.size is not None):
             warn(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
+        told = self.outcome.told(min(rates), None if instead is None else instead.error)
+        if told is not None and target.psnr is None:
+            warn(told)
         return data
 
     def _search(self, target: Target) -> tuple[list[int], bool]:
@@ -377,6 +382,7 @@ class _Encoding:
 
         def run(index: int) -> tuple[bytes, TileEntry]:
             coded, rate = self._code(index, rate_of[index]), rate_of[index]
+            self.outcome.keep(index, coded)
             if isinstance(coded, DrawnTile):
                 payload, offset = coded.payload, coded.offset
             else:

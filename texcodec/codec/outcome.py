@@ -1,12 +1,13 @@
 """How well a picture has been coded, estimated while its symbols are at hand, and whether that is far below the usual.
 
-Some pictures have what networks cannot give back at any rate: dither, noise in saturated colours, patterns of single
-pixels. The error in latents does not show it (it can be 15 dB too optimistic), so pixels are synthesised and compared:
-of a few windows, chosen by the activity of the picture, since all would cost as much as decoding does.
+Some pictures have what networks cannot give back at any rate: dither, noise, patterns of single pixels. The error in
+latents does not show it (it can be 15 dB too optimistic), so pixels are synthesised and compared: of a few windows, chosen
+by the activity of the picture, since all would cost as much as decoding does (docs/decisions/outcome.md).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,18 +15,100 @@ import numpy as np
 
 from ..registry import ModelSet
 from ..tiles import STRIDE, Box, Grid
+from .drawn_coder import DrawnTile
 from .lapping import inner_borders
-from .tile import TileLatents
+from .layout import TileLayout
+from .tile import CodedTile, TileLatents
+
+USUAL = ((7.6, 38.0), (14.7, 37.0), (40.5, 33.0), (152.0, 26.5))
+"""Base steps in grey levels, of the qualities 100, 80, 50 and 10, and the median PSNR of photographs at each in dB."""
+FAR = 6.5
+"""dB below the usual that are told."""
+DOUBTFUL = 2.0
+"""dB above that, within which a first estimate is made better."""
 
 WINDOW = 4
 """Latents per side of a window whose pixels are compared; networks see one more on every side."""
 MARGIN = 1
 SHARE = 1 / 12
-"""Of the picture's latents, that are synthesised: about 5 % of encoding."""
+"""Of the picture's latents, that are synthesised for a first estimate: about 5 % of encoding."""
 FEWEST, MOST = 2, 24
-"""Windows."""
+"""Windows of it."""
+MORE = 4
+"""Times as many windows make a better one."""
 ROW_STEP = 4
 """Activity is measured in every fourth row."""
+
+
+def usual_psnr(base_step: float) -> float:
+    """dB that photographs usually have at a base step in grey levels."""
+    steps, values = zip(*USUAL)
+    return float(np.interp(math.log(base_step), np.log(steps), values))
+
+
+class Outcome:
+    """Watches a picture being coded.
+
+    Args:
+        pixels: uint8 H x W x C, the picture.
+    """
+
+    def __init__(self, pixels: np.ndarray, layout: TileLayout, models: ModelSet) -> None:
+        self._pixels, self._grid, self._models = pixels, layout.grid, models
+        self._tiles = layout.region_tiles
+        shapes = [layout.grid.latent_shape(index) for index in self._tiles]
+        windows = windows_of(layout.grid, self._tiles)
+        self._windows = chosen(windows, pixels, sum(h * w for h, w in shapes))
+        self._watched = {window.tile for window in self._windows}
+        self._latents: dict[int, TileLatents] = {}
+        self._drawn: dict[int, float] = {}
+
+    def keep(self, index: int, coded: CodedTile) -> None:
+        """What a tile has been coded to; what was kept of it before is forgotten. Threads may call it."""
+        self._drawn.pop(index, None)
+        self._latents.pop(index, None)
+        if isinstance(coded, DrawnTile):
+            self._drawn[index] = coded.error
+        elif index in self._watched:
+            decoded = coded.decoded()
+            if isinstance(decoded, TileLatents):
+                self._latents[index] = decoded
+
+    def told(self, rate_index: int, error: float | None = None) -> str | None:
+        """A sentence for the user if the picture is far below what is usual at a rate, else None.
+
+        Args:
+            error: sum of the squared errors of the picture, where that is known.
+        """
+        usual = usual_psnr(float(self._models.base_steps[rate_index]))
+        if error is not None:
+            found = _psnr(error / self._pixels.size)
+        else:
+            found = self._estimate(self._windows[1::MORE] or self._windows)
+            if found < usual - FAR + DOUBTFUL:
+                found = self._estimate(self._windows)
+        if found >= usual - FAR:
+            return None
+        return (
+            f"The result is far from the picture: about {found:.0f} dB, where photographs have {usual:.0f} at this "
+            "quality. If that will not do, code it without loss (--lossless)."
+        )
+
+    def _estimate(self, windows: Sequence[Window]) -> float:
+        """PSNR in dB of the region; infinite where nothing is known."""
+        seen = [window for window in windows if window.tile in self._latents]
+        errors = [
+            window_error(w, self._latents[w.tile], self._grid, self._pixels, self._models) for w in seen
+        ]
+        areas = {index: self._grid.box(index).width * self._grid.box(index).height for index in self._tiles}
+        coded = sum(area for index, area in areas.items() if index not in self._drawn)
+        drawn = sum(self._drawn.values()) / self._pixels.shape[2]
+        mean = sum(errors) / len(errors) if errors else 0.0
+        return _psnr((drawn + mean * coded) / sum(areas.values()))
+
+
+def _psnr(error: float) -> float:
+    return 10 * math.log10(255**2 / error) if error > 0 else math.inf
 
 
 @dataclass(frozen=True)
@@ -68,18 +151,17 @@ def _steps(length: int) -> list[tuple[int, int]]:
     return [(at, at + WINDOW) for at in range(MARGIN, length - MARGIN - WINDOW + 1, WINDOW)]
 
 
-def chosen(windows: Sequence[Window], pixels: np.ndarray, latents: int, factor: int = 1) -> list[Window]:
-    """Windows that stand for all: one from the middle of each of as many equal parts, in the order of their activity.
+def chosen(windows: Sequence[Window], pixels: np.ndarray, latents: int) -> list[Window]:
+    """Windows that stand for all, in the order of their activity: one from the middle of each of as many equal parts.
 
     Args:
         pixels: uint8 H x W x C, the picture.
         latents: of the picture.
-        factor: so many times more windows than usual.
     """
-    count = round(SHARE * latents / (WINDOW + 2 * MARGIN) ** 2)
-    count = min(factor * min(max(count, FEWEST), MOST), len(windows))
-    measures = np.array([_activity(window.box.cut(pixels.transpose(2, 0, 1))) for window in windows])
-    order = np.argsort(measures, kind="stable")
+    count = min(max(round(SHARE * latents / (WINDOW + 2 * MARGIN) ** 2), FEWEST), MOST)
+    count = min(MORE * count, len(windows))
+    planes = pixels.transpose(2, 0, 1)
+    order = np.argsort([_activity(window.box.cut(planes)) for window in windows], kind="stable")
     return [windows[order[len(order) * (2 * i + 1) // (2 * count)]] for i in range(count)]
 
 
