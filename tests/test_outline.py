@@ -47,7 +47,9 @@ def test_every_form_has_an_outline_wherever_it_begins(data: bytes) -> None:
 
 @steady
 @given(st.sampled_from(FILES), st.data())
-def test_a_file_with_a_wrong_bit_has_no_outline_or_that_of_the_sound_file(file: bytes, data: st.DataObject) -> None:
+def test_a_file_with_a_wrong_bit_has_no_outline_or_that_of_the_sound_file(
+    file: bytes, data: st.DataObject
+) -> None:
     damaged = flipped(file, data.draw(st.integers(0, 8 * len(file) - 1)))
     assert looked_at(damaged) in (None, read(file))
 

@@ -284,7 +284,9 @@ def bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes that claims so many pixels."""
 
     def part(kind: bytes, payload: bytes) -> bytes:
-        return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+        return (
+            struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = part(b"IDAT", zlib.compress(bytes(1 << 20)))

@@ -1,14 +1,14 @@
 """How well a picture has been coded, estimated while its symbols are at hand, and whether that is far below the usual.
 
 Some pictures have what networks cannot give back at any rate: dither, noise, patterns of single pixels. The error in
-latents does not show it (it can be 15 dB too optimistic), so pixels are synthesised and compared: of a few windows, chosen
-by the activity of the picture, since all would cost as much as decoding does (docs/decisions/outcome.md).
+latents does not show it (it can be 15 dB too optimistic), so pixels are synthesised and compared: of a few windows,
+chosen by the activity of the picture, since all would cost as much as decoding does (docs/decisions/outcome.md).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +20,7 @@ from .lapping import inner_borders
 from .layout import TileLayout
 from .tile import CodedTile, TileLatents
 
-USUAL = ((7.6, 38.0), (14.7, 37.0), (40.5, 33.0), (152.0, 26.5))
-"""Base steps in grey levels, of the qualities 100, 80, 50 and 10, and the median PSNR of photographs at each in dB."""
-FAR = 6.5
+FAR = 8.0
 """dB below the usual that are told."""
 DOUBTFUL = 2.0
 """dB above that, within which a first estimate is made better."""
@@ -30,8 +28,8 @@ DOUBTFUL = 2.0
 WINDOW = 4
 """Latents per side of a window whose pixels are compared; networks see one more on every side."""
 MARGIN = 1
-SHARE = 1 / 12
-"""Of the picture's latents, that are synthesised for a first estimate: about 5 % of encoding."""
+SHARE = 1 / 8
+"""Of the latents of all windows, that are synthesised for a first estimate: about 5 % of encoding."""
 FEWEST, MOST = 2, 24
 """Windows of it."""
 MORE = 4
@@ -40,10 +38,15 @@ ROW_STEP = 4
 """Activity is measured in every fourth row."""
 
 
-def usual_psnr(base_step: float) -> float:
-    """dB that photographs usually have at a base step in grey levels."""
-    steps, values = zip(*USUAL)
-    return float(np.interp(math.log(base_step), np.log(steps), values))
+def usual_psnr(models: ModelSet, rate_index: int) -> float | None:
+    """dB that photographs usually have at a rate index, on the straight line between what was measured; None where
+    nothing was.
+    """
+    manifest = models.manifest
+    if not manifest.usual_psnr:
+        return None
+    qualities, values = zip(*manifest.usual_psnr)
+    return float(np.interp(rate_index, [manifest.qualities[quality - 1] for quality in qualities], values))
 
 
 class Outcome:
@@ -51,14 +54,15 @@ class Outcome:
 
     Args:
         pixels: uint8 H x W x C, the picture.
+        models: nothing is watched where the set does not say what is usual.
     """
 
     def __init__(self, pixels: np.ndarray, layout: TileLayout, models: ModelSet) -> None:
         self._pixels, self._grid, self._models = pixels, layout.grid, models
-        self._tiles = layout.region_tiles
-        shapes = [layout.grid.latent_shape(index) for index in self._tiles]
-        windows = windows_of(layout.grid, self._tiles)
-        self._windows = chosen(windows, pixels, sum(h * w for h, w in shapes))
+        self._parts = {index: layout.grid.box(index).clip(layout.region) for index in layout.region_tiles}
+        self._windows: list[Window] = []
+        if models.manifest.usual_psnr:
+            self._windows = chosen(windows_of(layout.grid, self._parts), pixels)
         self._watched = {window.tile for window in self._windows}
         self._latents: dict[int, TileLatents] = {}
         self._drawn: dict[int, float] = {}
@@ -67,7 +71,7 @@ class Outcome:
         """What a tile has been coded to; what was kept of it before is forgotten. Threads may call it."""
         self._drawn.pop(index, None)
         self._latents.pop(index, None)
-        if isinstance(coded, DrawnTile):
+        if isinstance(coded, DrawnTile) and index in self._parts:
             self._drawn[index] = coded.error
         elif index in self._watched:
             decoded = coded.decoded()
@@ -80,7 +84,9 @@ class Outcome:
         Args:
             error: sum of the squared errors of the picture, where that is known.
         """
-        usual = usual_psnr(float(self._models.base_steps[rate_index]))
+        usual = usual_psnr(self._models, rate_index)
+        if usual is None:
+            return None
         if error is not None:
             found = _psnr(error / self._pixels.size)
         else:
@@ -100,7 +106,7 @@ class Outcome:
         errors = [
             window_error(w, self._latents[w.tile], self._grid, self._pixels, self._models) for w in seen
         ]
-        areas = {index: self._grid.box(index).width * self._grid.box(index).height for index in self._tiles}
+        areas = {index: box.width * box.height for index, box in self._parts.items()}
         coded = sum(area for index, area in areas.items() if index not in self._drawn)
         drawn = sum(self._drawn.values()) / self._pixels.shape[2]
         mean = sum(errors) / len(errors) if errors else 0.0
@@ -126,12 +132,16 @@ class Window:
     box: Box
 
 
-def windows_of(grid: Grid, tiles: Sequence[int]) -> list[Window]:
-    """All windows of these tiles, away from their borders where they are large enough."""
+def windows_of(grid: Grid, parts: Mapping[int, Box]) -> list[Window]:
+    """All windows of tiles, away from their borders where they are large enough.
+
+    Args:
+        parts: what matters of each tile, in pixels of the picture, by its number.
+    """
     found = []
-    for tile in tiles:
+    for tile, box in parts.items():
         h, w = grid.latent_shape(tile)
-        covered, box = grid.latent_box(tile), grid.box(tile)
+        covered = grid.latent_box(tile)
         for top, bottom in _steps(h):
             for left, right in _steps(w):
                 pixels = Box(
@@ -151,13 +161,13 @@ def _steps(length: int) -> list[tuple[int, int]]:
     return [(at, at + WINDOW) for at in range(MARGIN, length - MARGIN - WINDOW + 1, WINDOW)]
 
 
-def chosen(windows: Sequence[Window], pixels: np.ndarray, latents: int) -> list[Window]:
+def chosen(windows: Sequence[Window], pixels: np.ndarray) -> list[Window]:
     """Windows that stand for all, in the order of their activity: one from the middle of each of as many equal parts.
 
     Args:
         pixels: uint8 H x W x C, the picture.
-        latents: of the picture.
     """
+    latents = sum(window.box.width * window.box.height for window in windows) / STRIDE**2
     count = min(max(round(SHARE * latents / (WINDOW + 2 * MARGIN) ** 2), FEWEST), MOST)
     count = min(MORE * count, len(windows))
     planes = pixels.transpose(2, 0, 1)
