@@ -37,6 +37,7 @@ QUALITIES = (10, 50, 80, 100)
 USUAL_QUALITIES = (1, 10, 30, 50, 65, 80, 100)
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".bmp", ".webp", ".ico"}
 LIBRARIES = ("skimage", "imageio", "matplotlib")
+PARTS = ["photographs", "kinds", "screens", "shipped"]
 DRAWN = 30.0
 """dB below which no drawn picture may come back at quality 80 without a notice."""
 
@@ -49,6 +50,8 @@ def main() -> None:
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--screens", type=Path, help="folder of screenshots")
     parser.add_argument("--shipped", nargs="*", type=Path, default=[])
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="of the check")
+    parser.add_argument("--most", type=float, default=4, metavar="MP", help="megapixels of shipped pictures")
     parser.add_argument("--models", nargs="+", default=["std-2"])
     parser.add_argument("--each", type=int, default=6, metavar="N", help="take every Nth photograph")
     parser.add_argument(
@@ -63,15 +66,21 @@ def main() -> None:
         if options.task == "usual":
             found[name] = usual(photos, models)
         else:
-            pictures = [("photograph", p) for p in photos] + list(kinds(photos))
-            pictures += [
-                ("screenshot", p) for p in _photos([options.screens] if options.screens else [], 1, 768)
-            ]
-            pictures += list(shipped(options.shipped))
-            found[name] = check(pictures, models)
+            found[name] = check(list(_pictures(options, photos)), models)
         print(json.dumps({name: found[name]}, indent=1), flush=True)
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _pictures(options: argparse.Namespace, photos: list[Picture]) -> Iterator[tuple[str, Picture]]:
+    if "photographs" in options.parts:
+        yield from (("photograph", picture) for picture in photos)
+    if "kinds" in options.parts:
+        yield from kinds(photos)
+    if "screens" in options.parts and options.screens:
+        yield from (("screenshot", picture) for picture in _photos([options.screens], 1, options.window))
+    if "shipped" in options.parts:
+        yield from shipped(options.shipped, options.most)
 
 
 def _photos(folders: list[Path], each: int, width: int) -> Iterator[Picture]:
@@ -165,8 +174,8 @@ def check(pictures: list[tuple[str, Picture]], models: ModelSet) -> dict[str, An
     }
 
 
-def shipped(folders: list[Path]) -> Iterator[tuple[str, Picture]]:
-    """Pictures that libraries ship, in these folders or where the libraries are installed."""
+def shipped(folders: list[Path], most: float) -> Iterator[tuple[str, Picture]]:
+    """Pictures of at most so many megapixels that libraries ship, in these folders or where the libraries are."""
     places = [(folder.name, folder) for folder in folders]
     if not places:
         specs = [(name, importlib.util.find_spec(name)) for name in LIBRARIES]
@@ -174,15 +183,18 @@ def shipped(folders: list[Path]) -> Iterator[tuple[str, Picture]]:
     for name, folder in places:
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS):
             try:
-                yield f"shipped by {name}", read_picture(path)
+                picture = read_picture(path)
             except TexcodecError as error:
                 print(f"refused: {path.name}: {error}")
+                continue
+            if picture.width * picture.height <= most * 1e6:
+                yield f"shipped by {name}", picture
 
 
 def kinds(photos: list[Picture]) -> Iterator[tuple[str, Picture]]:
-    """Pictures of the kinds that come back badly, by name; some of five photographs."""
+    """Pictures of the kinds that come back badly, by name; some of up to three photographs."""
     for kind, image in _of_photographs(
-        [Image.fromarray(p.pixels) for p in photos[:: max(1, len(photos) // 5)][:5]]
+        [Image.fromarray(p.pixels) for p in photos[:: max(1, len(photos) // 3)][:3]]
     ):
         yield kind, from_image(image.convert("L") if image.mode == "1" else image)
     for kind, image in _texts():
