@@ -22,9 +22,9 @@ from second_decoder.fields import Refused
 
 import texcodec
 from texcodec.container import ABSENT_ENTRY, Reader, write
-from texcodec.container.compact import FORM
 from texcodec.container.compact_index import pack_entries
 from texcodec.container.fields import varint
+from texcodec.container.flags import FORM
 
 SET = Path(__file__).parent / "data" / "tiny-2"
 HEIGHT, WIDTH = 150, 270

@@ -35,12 +35,12 @@ from .errors import (
     TruncatedError,
     UnsupportedError,
 )
-from .limits import Limits
 
 if TYPE_CHECKING:
     from .codec import TcxFile, decode, encode, imread, imwrite, open
     from .container import Crop, Header, TileEntry
     from .images import Picture
+    from .limits import Limits
     from .registry import ModelSet, SetInfo
     from .registry import list_sets as list_models
     from .registry import load_set as load_models
@@ -89,6 +89,7 @@ __all__ = [
 _LAZY = {
     **{name: (".codec", name) for name in ("TcxFile", "decode", "encode", "imread", "imwrite", "open")},
     **{name: (".container", name) for name in ("Crop", "Header", "TileEntry")},
+    "Limits": (".limits", "Limits"),
     "Picture": (".images", "Picture"),
     **{name: (".registry", name) for name in ("ModelSet", "SetInfo")},
     "list_models": (".registry", "list_sets"),

@@ -10,20 +10,22 @@ files, ``Image.DecompressionBombError`` for sizes, ``ValueError`` for options.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from .container import EXIF, ICCP, MAGIC, XMPD, Reader, read_header
+from .container.chunks import EXIF, ICCP, MAGIC, PREV, XMPD
+from .container.outline import Outline, outline
 from .errors import FormatError, LimitError, ParameterError, TexcodecError, UnsupportedError
-from .limits import Limits
+from .exif_entries import PREFIX, resolution_of
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
     from .images import Picture
+    from .limits import Limits
     from .registry import ModelSet
 
 __all__ = ["TcxImageFile", "register"]
@@ -31,17 +33,15 @@ __all__ = ["TcxImageFile", "register"]
 FORMAT = "TCX"
 MIME = "image/x-tcx"
 EXTENSION = ".tcx"
-_EXIF_PREFIX = b"Exif\x00\x00"
 _UNLIMITED = 1 << 62
 _MOST_DPI = 1e6
 _OPTIONS = (
     *("quality", "bpp", "size", "psnr", "nearest", "lossless", "models", "threads", "tile"),
-    *("crop", "outside", "limits", "progress", "warn"),
+    *("crop", "outside", "preview", "limits", "progress", "warn"),
 )
 """Options of ``save`` that go to ``texcodec.encode``; others are ignored, as by Pillow's own writers."""
 
 
-@dataclass
 class _Settings:
     models: str | os.PathLike[str] | ModelSet | None = None
     threads: int | None = None
@@ -78,6 +78,30 @@ class TcxImageFile(ImageFile.ImageFile):
         assert self.fp is not None
         self._start = self.fp.tell()
         self._fault: FormatError | None = None
+        self._drafted: Image.Image | None = None
+        # a size that Pillow would warn about is a matter for limits
+        found = outline(self.fp, self._start)
+        if found is None or found.width * found.height > (
+            Image.MAX_IMAGE_PIXELS or found.width * found.height
+        ):
+            found = self._read()
+        self._size, self._mode = (found.width, found.height), found.mode
+        # stands for the pixels until they are loaded
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), self._start, self._mode)]
+        for name, kind in (("icc_profile", ICCP), ("xmp", XMPD)):
+            if kind in found.chunks:
+                self.info[name] = found.chunks[kind]
+        if EXIF in found.chunks:
+            self.info["exif"] = PREFIX + found.chunks[EXIF]
+            dpi = _resolution(found.chunks[EXIF])
+            if dpi is not None:
+                self.info["dpi"] = dpi
+        self._preview = found.chunks.get(PREV)
+
+    def _read(self) -> Outline:
+        """The outline of a file that is unusual, or large, or damaged."""
+        from .container import Reader, read_header
+
         with _sizes_as_bombs():
             try:
                 header = read_header(self._file(), _limits())
@@ -87,24 +111,40 @@ class TcxImageFile(ImageFile.ImageFile):
                 raise SyntaxError(str(error)) from error
             if not header.has_pixels:
                 raise UnidentifiedImageError("The .tcx file holds feature streams and no picture.")
-            self._size = header.width, header.height
-            self._mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha_mode else "")
-            # stands for the pixels until they are loaded
-            self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), self._start, self._mode)]
             try:
                 # what is damaged after the header is reported when it is needed, as for other formats
                 chunks = Reader(self._file(), _limits(), salvage=True).chunks
             except FormatError as error:
-                self._fault = error
-                return
-        for name, kind in (("icc_profile", ICCP), ("xmp", XMPD)):
-            if kind in chunks:
-                self.info[name] = chunks[kind]
-        if EXIF in chunks:
-            self.info["exif"] = _EXIF_PREFIX + chunks[EXIF]
-            dpi = _resolution(self.info["exif"])
-            if dpi is not None:
-                self.info["dpi"] = dpi
+                self._fault, chunks = error, {}
+        mode = ("L" if header.channels == 1 else "RGB") + ("A" if header.alpha_mode else "")
+        return Outline(header.width, header.height, mode, chunks)
+
+    def draft(
+        self, mode: str | None, size: tuple[int, int] | None
+    ) -> tuple[str, tuple[int, int, float, float]] | None:
+        """Let the preview that the file may hold stand for the picture, where it fills a box of this size; see
+        ``PIL.Image.Image.draft``. ``thumbnail`` calls it.
+
+        Args:
+            mode: ignored.
+        Returns:
+            mode and box, or None where the picture itself has to be decoded.
+        """
+        if self._preview is None or size is None or not self.tile or self._drafted is not None:
+            return None
+        from .images import PreviewError, preview_image
+
+        width, height = self.size
+        scale = min(size[0] / width, size[1] / height, 1.0)
+        try:
+            small = preview_image(self._preview, width, height, self.mode)
+        except PreviewError:
+            self._preview = None
+            return None
+        if small.width < int(width * scale) or small.height < int(height * scale):
+            return None
+        self._drafted, self._size = small, small.size
+        return self.mode, (0, 0, *small.size)
 
     def verify(self) -> None:
         """Check all bytes against their checksums, without decoding; the file has to be opened again afterwards.
@@ -112,6 +152,8 @@ class TcxImageFile(ImageFile.ImageFile):
         Raises:
             OSError: naming what is damaged.
         """
+        from .container import Reader
+
         with _as_os_errors():
             Reader(self._file(), _limits()).verify()
         super().verify()
@@ -133,6 +175,13 @@ class TcxImageFile(ImageFile.ImageFile):
         """Nothing: ``load`` makes the pixels."""
 
     def _decode(self) -> None:
+        self.im = (self._drafted or self._whole()).im
+        self.tile, self.readonly = [], 0
+        if self._exclusive_fp:
+            self._close_fp()
+        self.fp = None
+
+    def _whole(self) -> Image.Image:
         from .codec import TcxFile
 
         salvage = bool(ImageFile.LOAD_TRUNCATED_IMAGES)
@@ -140,12 +189,7 @@ class TcxImageFile(ImageFile.ImageFile):
             if self._fault is not None:
                 raise self._fault
             file = TcxFile(self._file(), limits=_limits(), salvage=salvage)
-            image = file.decode(models=_settings.models, threads=_settings.threads)
-        self.im = image.im
-        self.tile, self.readonly = [], 0
-        if self._exclusive_fp:
-            self._close_fp()
-        self.fp = None
+            return file.decode(models=_settings.models, threads=_settings.threads)
 
     def _file(self) -> Any:
         """The file, at the beginning of the picture."""
@@ -161,6 +205,8 @@ def _accept(prefix: bytes) -> bool:
 
 def _limits() -> Limits:
     """Pillow's limit on pixels; other sizes grow with it where the user has raised it."""
+    from .limits import Limits
+
     most = Image.MAX_IMAGE_PIXELS
     if most is None:
         return Limits(_UNLIMITED, _UNLIMITED, _UNLIMITED, _UNLIMITED)
@@ -170,22 +216,15 @@ def _limits() -> Limits:
 
 
 def _resolution(exif: bytes) -> tuple[float, float] | None:
-    """Pixels per inch; as ``texcodec.images.exif.resolution_of``, which would import numpy."""
-    try:
-        tags = Image.Exif()
-        tags.load(exif)
-        across, down = float(tags[0x011A]), float(tags[0x011B])
-        per_inch = {2: 1.0, 3: 2.54}[tags.get(0x0128, 2)]
-    except Exception:  # damaged EXIF raises anything
-        return None
-    # not a number and infinity do not pass
-    return (across * per_inch, down * per_inch) if 0 < across < _MOST_DPI and 0 < down < _MOST_DPI else None
+    """Pixels per inch, where they are sensible."""
+    dpi = resolution_of(exif)
+    return dpi if dpi is not None and max(dpi) < _MOST_DPI else None
 
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     from .codec import encode
 
-    given = {**vars(_settings), **image.encoderinfo}
+    given = {"models": _settings.models, "threads": _settings.threads, **image.encoderinfo}
     with _as_os_errors():
         picture = _picture(image, given)
         data = encode(picture, **{name: given[name] for name in _OPTIONS if name in given})

@@ -36,10 +36,22 @@ class Settings:
     identity: str = ""
     strict: bool = False
     limits: Limits = field(default_factory=Limits)
+    preview: bool = False
 
     def arguments(self) -> dict[str, Any]:
         """Of ``texcodec.encode``."""
-        names = ("quality", "bpp", "size", "psnr", "nearest", "lossless", "tile", "metadata", "models")
+        names = (
+            "quality",
+            "bpp",
+            "size",
+            "psnr",
+            "nearest",
+            "lossless",
+            "tile",
+            "metadata",
+            "models",
+            "preview",
+        )
         return {name: getattr(self, name) for name in names}
 
     def digest(self, keys: Sequence[str]) -> str:

@@ -42,6 +42,7 @@ class Part(click.ParamType):
 @options.targets
 @click.option("--strict", is_flag=True, help="As for encode.")
 @click.option("--no-metadata", is_flag=True, help="As for encode.")
+@options.preview
 @click.option(
     "-j",
     "--jobs",
@@ -99,6 +100,7 @@ def command(
     lossless: bool,
     strict: bool,
     no_metadata: bool,
+    preview: bool,
     jobs: int,
     part: tuple[int, int],
     shard_size: int,
@@ -136,7 +138,19 @@ def command(
         require_models(models)
         identity = load_set(models).identity.hex()
     settings = batch.Settings(
-        quality, bpp, size, psnr, nearest, lossless, None, not no_metadata, models, identity, strict, limits
+        quality,
+        bpp,
+        size,
+        psnr,
+        nearest,
+        lossless,
+        None,
+        not no_metadata,
+        models,
+        identity,
+        strict,
+        limits,
+        preview,
     )
     how = batch.Options(kind, shard_size, *part, jobs, relist, retry_failed, max_failures)
     with console.steps("picture", fewest=2) as progress:

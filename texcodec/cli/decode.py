@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import click
 
@@ -21,9 +20,6 @@ from texcodec.cli.runner import Settings, run
 from texcodec.errors import ParameterError
 from texcodec.files import STANDARD_STREAM, decoded_name, full_decoded_name, write_output
 from texcodec.limits import Limits
-
-if TYPE_CHECKING:
-    from texcodec import TcxFile
 
 
 @click.command("decode", short_help="Decode .tcx files into pictures.")
@@ -51,14 +47,15 @@ if TYPE_CHECKING:
 @click.option(
     "--preview",
     is_flag=True,
-    help="Decode a small picture: a pixel for each 16 x 16 pixels. Quick if the model set has entropy profile 2, whose "
-    "files hold the means of blocks.",
+    help="Decode a small picture: the one that encode --preview has stored, else a pixel for each 16 x 16 pixels. The "
+    "latter is quick if the model set has entropy profile 2, whose files hold the means of blocks.",
 )
 @click.option(
     "--fit",
     type=click.IntRange(min=1),
     metavar="PIXELS",
-    help="Reduce the picture to at most this many pixels a side, as for a thumbnail.",
+    help="Reduce the picture to at most this many pixels a side, as for a thumbnail; from the preview, where that is "
+    "large enough.",
 )
 @click.option(
     "--salvage",
@@ -165,9 +162,13 @@ class _Decode:
 
         what = self.what
         with opened(job.source) as file, texcodec.open(file, limits=self.limits, salvage=what.salvage) as tcx:
-            if what.preview or self._preview_will_do(tcx):
+            if what.preview or (what.fit is not None and not what.crop_only and what.region is None):
                 picture = tcx.preview_picture(
-                    models=self.models, threads=self.threads, progress=progress, warn=warn
+                    at_least=None if what.preview else what.fit,
+                    models=self.models,
+                    threads=self.threads,
+                    progress=progress,
+                    warn=warn,
                 )
             else:
                 picture = tcx.decode_picture(
@@ -187,15 +188,6 @@ class _Decode:
             warn(sentence)
         write_output(job.target, content.getvalue(), force=self.force, sync=sync)
         return Result(size, content.tell(), size, width, height)
-
-    def _preview_will_do(self, tcx: TcxFile) -> bool:
-        """Whether the whole picture is to be reduced by so much that its preview holds all that remains."""
-        from texcodec.tiles import STRIDE
-
-        what = self.what
-        if what.fit is None or what.crop_only or what.region is not None:
-            return False
-        return what.fit * STRIDE <= max(tcx.width, tcx.height)
 
 
 def _is_output(source: str, name: str, *, whole: bool) -> bool:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     "damaged metadata) instead of converting them with a notice.",
 )
 @click.option("--no-metadata", is_flag=True, help="Leave out the colour profile, EXIF and XMP.")
+@options.preview
 @options.models
 @options.threads
 @options.limits
@@ -78,6 +79,7 @@ def command(
     outside: str | None,
     strict: bool,
     no_metadata: bool,
+    preview: bool,
     models: str | None,
     threads: int | None,
     limits: Limits,
@@ -129,6 +131,7 @@ def command(
         "tile": int(tile) if tile else None,
         "outside": outside,
         "metadata": not no_metadata,
+        "preview": preview,
     }
     work = _Encode(arguments, profile, limits, strict, batch.force, only_if_smaller)
     return run(todo, work, batch, console, Reporter(console, as_json=as_json))

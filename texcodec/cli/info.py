@@ -120,9 +120,24 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "pixels": header.has_pixels,
         "features": describe_streams(reader, models),
         "chunks": [{"type": kind.decode("ascii"), "bytes": len(data)} for kind, data in reader.ancillary],
+        "preview": _preview(reader),
         "alpha_bytes": len(reader.alpha) if reader.alpha is not None else 0,
         "metadata": _metadata(reader),
     }
+
+
+def _preview(reader: Reader) -> dict[str, Any] | None:
+    """Format, sides and bytes of the stored preview; None without one, or where it cannot be used."""
+    data = reader.chunks.get(PREV)
+    if data is None:
+        return None
+    from texcodec.images import PreviewError, preview_size
+
+    try:
+        image_format, width, height = preview_size(data, reader.header.width, reader.header.height)
+    except PreviewError:
+        return None
+    return {"format": image_format, "width": width, "height": height, "bytes": len(data)}
 
 
 def _crop(reader: Reader) -> dict[str, Any] | None:
@@ -198,6 +213,9 @@ def _as_text(facts: dict[str, Any]) -> str:
         lines["alpha"] = f"{facts['alpha_bytes']} bytes, lossless"
     for number, stream in enumerate(facts["features"], start=1):
         lines["features" if number == 1 else f"features {number}"] = stream_line(stream)
+    if facts["preview"]:
+        small = facts["preview"]
+        lines["preview"] = f"{small['width']} x {small['height']}, {small['format']}, {small['bytes']} bytes"
     lines["metadata"] = _metadata_line(facts)
     return in_columns(facts["file"], lines)
 
@@ -225,6 +243,8 @@ def _rate_line(facts: dict[str, Any]) -> str:
 def _metadata_line(facts: dict[str, Any]) -> str:
     parts = []
     for name, value in facts["metadata"].items():
+        if name == "preview" and facts["preview"]:
+            continue  # it has a line of its own
         parts.append(f"{name} {json.dumps(value)}" if name == "text" else f"{name} {value} bytes")
     known = {kind.decode("ascii") for kind in (*_METADATA, TEXT, CROP)}
     if facts["features"]:

@@ -98,6 +98,13 @@ threads = click.option(
 )
 
 
+preview = click.option(
+    "--preview",
+    is_flag=True,
+    help="Store a small picture for thumbnails: at most 256 pixels a side and 2 % of the file.",
+)
+
+
 def targets(command: Command) -> Command:
     """--quality, --bpp, --size, --psnr, --nearest and --lossless: how large or how good files shall be."""
     for option in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from ..container import DROP
 from ..errors import ParameterError
@@ -17,6 +18,7 @@ from .file_coder import FileCoder
 from .layout import lay_out
 from .rate_control import Target
 from .sources import PictureSource, picture_of
+from .stored_preview import preview_chunks, with_preview
 from .surroundings import surroundings_of
 from .target_file import TargetFile
 from .workers import Counter, Progress, Workers
@@ -37,6 +39,7 @@ def encode(
     crop: CropSource | None = None,
     outside: str | None = None,
     metadata: bool = True,
+    preview: bool = False,
     limits: Limits | None = None,
     progress: Progress | None = None,
     warn: Warn | None = None,
@@ -68,6 +71,7 @@ def encode(
         outside: with a crop: "drop" (the default) leaves out the tiles outside, "coarse" codes them at the
             coarsest rate.
         metadata: whether ICC profile, EXIF and XMP go into the file.
+        preview: store a small picture of at most 256 pixels a side and 2 % of the file's bytes, for thumbnails.
         limits: largest picture accepted.
         progress: called with (tiles done, tiles in all).
         warn: called with sentences for the user, as when a picture is converted; by default each one is a
@@ -104,17 +108,21 @@ def encode(
         shown = lay_out(picture.width, picture.height, tile, found)
         around = surroundings_of(picture, shown, found, metadata=metadata)
         with Workers(threads) as workers:
-            return lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
+            data = lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
+        return with_preview(data, picture, found, limits, warn) if preview else data
     layout = lay_out(picture.width, picture.height, tile, found)
     models = models if isinstance(models, ModelSet) else load_set(models)
     with Workers(threads) as workers:
         counter = Counter(2 * len(layout.coded), progress)
         analysed = analyse(picture, layout, models, workers, counter)
         around = surroundings_of(picture, layout, found, metadata=metadata)
+        if preview:
+            around = replace(around, ancillary=[*around.ancillary, *preview_chunks(picture, found, target)])
         coder = FileCoder(
             picture, analysed, models, workers, around, cropped=found is not None, counter=counter
         )
-        return TargetFile(coder).run(target, warn, nearest=nearest)
+        data = TargetFile(coder).run(target, warn, nearest=nearest)
+    return with_preview(data, picture, found, limits, warn) if preview else data
 
 
 def _check_lossless(lossless: bool, target: Target, outside: str | None) -> None:

@@ -14,9 +14,11 @@ from ..container import EXIF, ICCP, TEXT, XMPD, Crop, Header, Reader, TileEntry
 from ..errors import ChecksumError, ModelError, ParameterError, StreamError
 from ..images import Picture, to_array, to_image
 from ..limits import Limits, limits_or_default
-from ..notices import Warn
+from ..notices import Warn, issue
+from ..tiles import STRIDE
 from .decode import Decoder
 from .requirements import Models
+from .stored_preview import stored_preview
 from .workers import Progress
 
 if TYPE_CHECKING:
@@ -319,30 +321,48 @@ class TcxFile:
     def preview(
         self,
         *,
+        at_least: int | None = None,
         models: Models = None,
         threads: int | None = None,
         progress: Progress | None = None,
         warn: Warn | None = None,
     ) -> Image.Image:
-        """A picture of 1/16 the width and height, as a Pillow image: a pixel for each lattice square of 16 x 16 pixels.
+        """A small picture, as a Pillow image: the one that the file holds, if it was encoded with ``preview``, else one
+        of 1/16 the width and height, a pixel for each lattice square of 16 x 16 pixels.
 
-        Of tiles coded with entropy profile 2 only the first slice is decoded, which holds the block means, and no
-        network makes pixels of it; the symbols' checksum is not verified. Other files are decoded whole and averaged.
-        The arguments are those of ``texcodec.decode``.
+        The first needs no model set. For the second, only the first slice of tiles coded with entropy profile 2 is
+        decoded, which holds the block means, and no network makes pixels of it; the symbols' checksum is not verified.
+        Other files are decoded whole and averaged.
+
+        Args:
+            at_least: pixels that the longer side shall have; what has fewer is passed over, and the whole picture
+                decoded where nothing smaller is left.
+            models, threads, progress, warn: as for ``texcodec.decode``. A stored preview that cannot be used is a
+                notice.
 
         Raises: as ``texcodec.decode``.
         """
-        return to_image(self.preview_picture(models=models, threads=threads, progress=progress, warn=warn))
+        return to_image(
+            self.preview_picture(
+                at_least=at_least, models=models, threads=threads, progress=progress, warn=warn
+            )
+        )
 
     def preview_picture(
         self,
         *,
+        at_least: int | None = None,
         models: Models = None,
         threads: int | None = None,
         progress: Progress | None = None,
         warn: Warn | None = None,
     ) -> Picture:
         """The preview as a ``texcodec.Picture``; see ``preview``."""
+        stored = stored_preview(self._reader, warn or issue)
+        if stored is not None and max(stored.width, stored.height) >= (at_least or 1):
+            return stored
+        if at_least is not None and at_least * STRIDE > max(self.width, self.height):
+            return self.decode_picture(models=models, threads=threads, progress=progress, warn=warn)
         decoder = Decoder(self._reader, models, self._limits)
         self.damaged = decoder.damaged
         return decoder.preview(threads, progress, warn)

@@ -12,6 +12,7 @@ from .analysis import AnalysedPicture
 from .coders import coders_of
 from .drawn_coder import DrawnTile
 from .drawn_tiles import DrawnTiles
+from .outcome import Outcome
 from .rate_control import psnr, squared_error
 from .rdoq import error_worth
 from .reconstruction import plan, render, rounded, synthesise
@@ -43,6 +44,7 @@ class FileCoder:
         counter: counts the tiles of every file that is written.
     Attributes:
         drawn: the tiles that may be coded without a network.
+        outcome: how well the picture of the last file has been coded.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class FileCoder:
         # beside a drawn tile, a lapped transform would have to be analysed anew
         single = models.manifest.entropy_profile not in LAPPED_PROFILES
         self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers, single=single)
+        self.outcome = Outcome(picture.pixels, analysed.layout, models)
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
 
@@ -139,6 +142,7 @@ class FileCoder:
 
         def run(index: int) -> tuple[bytes, TileEntry]:
             coded, rate = self._code(index, rate_of[index]), rate_of[index]
+            self.outcome.keep(index, coded)
             if isinstance(coded, DrawnTile):
                 payload, offset = coded.payload, coded.offset
             else:

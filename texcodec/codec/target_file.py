@@ -57,6 +57,9 @@ class TargetFile:
             )
         if worse or not (reached or target.size is not None):
             warn(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
+        told = self.coder.outcome.told(min(rates), None if instead is None else instead.error)
+        if told is not None and target.psnr is None:
+            warn(told)
         return data
 
     def _search(self, target: Target) -> tuple[list[int], bool]:

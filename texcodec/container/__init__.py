@@ -2,49 +2,54 @@
 
     write   header + entries + payloads -> bytes      writer
     read    bytes or file -> source -> chunks -> header -> index -> tile bytes      reader
+    glance  file -> size, mode and metadata, where all is as usual      outline
 
 This package knows bytes only: what a tile's payload means is the business of the codec.
 """
 
-from .chunks import (
-    ALPH,
-    CROP,
-    EXIF,
-    FEAT,
-    FEAT_ANCILLARY,
-    ICCP,
-    MAGIC,
-    PREV,
-    PSUM,
-    SIGNATURE,
-    TEXT,
-    XMPD,
-    is_critical,
-)
-from .crop import COARSE, DROP, Crop, pack_crop, unpack_crop
-from .feature_files import attach, feature_header
-from .feature_stream import (
-    FeatureStream,
-    StreamTask,
-    pack_stream,
-    task_identifier,
-    unpack_stream,
-)
-from .header import DRAWN_MINOR, MAJOR, MINOR, NO_ENTROPY, SRGB, Header
-from .index import (
-    ABSENT,
-    ABSENT_ENTRY,
-    DRAWN,
-    EXACT,
-    REDUCED,
-    TileEntry,
-    symbols_crc,
-    tile_crc,
-    tile_entry,
-)
-from .pixel_sum import pack_pixel_sum, pixels_crc, unpack_pixel_sum
-from .reader import Reader, read_header
-from .writer import write
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chunks import (
+        ALPH,
+        CROP,
+        EXIF,
+        FEAT,
+        FEAT_ANCILLARY,
+        ICCP,
+        MAGIC,
+        PREV,
+        PSUM,
+        SIGNATURE,
+        TEXT,
+        XMPD,
+        is_critical,
+    )
+    from .crop import COARSE, DROP, Crop, pack_crop, unpack_crop
+    from .feature_files import attach, feature_header
+    from .feature_stream import (
+        FeatureStream,
+        StreamTask,
+        pack_stream,
+        task_identifier,
+        unpack_stream,
+    )
+    from .header import DRAWN_MINOR, MAJOR, MINOR, NO_ENTROPY, SRGB, Header
+    from .index import (
+        ABSENT,
+        ABSENT_ENTRY,
+        DRAWN,
+        EXACT,
+        REDUCED,
+        TileEntry,
+        symbols_crc,
+        tile_crc,
+        tile_entry,
+    )
+    from .pixel_sum import pack_pixel_sum, pixels_crc, unpack_pixel_sum
+    from .reader import Reader, read_header
+    from .writer import write
 
 __all__ = [
     "ABSENT",
@@ -94,3 +99,52 @@ __all__ = [
     "unpack_stream",
     "write",
 ]
+
+_MODULES = {
+    "chunks": (
+        "ALPH",
+        "CROP",
+        "EXIF",
+        "FEAT",
+        "FEAT_ANCILLARY",
+        "ICCP",
+        "MAGIC",
+        "PREV",
+        "PSUM",
+        "SIGNATURE",
+        "TEXT",
+        "XMPD",
+        "is_critical",
+    ),
+    "crop": ("COARSE", "DROP", "Crop", "pack_crop", "unpack_crop"),
+    "feature_files": ("attach", "feature_header"),
+    "feature_stream": ("FeatureStream", "StreamTask", "pack_stream", "task_identifier", "unpack_stream"),
+    "header": ("DRAWN_MINOR", "MAJOR", "MINOR", "NO_ENTROPY", "SRGB", "Header"),
+    "index": (
+        "ABSENT",
+        "ABSENT_ENTRY",
+        "DRAWN",
+        "EXACT",
+        "REDUCED",
+        "TileEntry",
+        "symbols_crc",
+        "tile_crc",
+        "tile_entry",
+    ),
+    "pixel_sum": ("pack_pixel_sum", "pixels_crc", "unpack_pixel_sum"),
+    "reader": ("Reader", "read_header"),
+    "writer": ("write",),
+}
+_LAZY = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    # modules are imported when first used: Pillow's plugin opens files with two of them
+    if name in _LAZY:
+        found = globals()[name] = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,7 +26,7 @@ ICCP = b"iccp"  # ICC colour profile
 EXIF = b"exif"  # EXIF, orientation reset to 1
 XMPD = b"xmpd"  # XMP packet
 TEXT = b"text"  # JSON object: encoder, settings
-PREV = b"prev"  # preview, a small JPEG or PNG file
+PREV = b"prev"  # preview, a small JPEG, PNG or WebP file
 PSUM = b"psum"  # checksum of the decoded pixels
 CROP = b"crop"  # the rectangle that a learned crop kept
 

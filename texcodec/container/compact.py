@@ -18,12 +18,10 @@ from ..limits import Limits
 from .chunks import CRC_BYTES, MAGIC, SIGNATURE, check_signature
 from .compact_index import pack_entries
 from .fields import FieldReader, varint
+from .flags import FORM, CompactFlag
 from .header import DRAWN_MINOR, MAJOR, SRGB, Header
 from .index import MAX_ENTRY_BYTES, TileEntry
 from .source import Source
-
-FORM = COMPACT_PROFILE
-"""The byte behind the magic; it tells what the head holds."""
 
 _FORM_AT = len(MAGIC)
 _LENGTH_AT = _FORM_AT + 1
@@ -31,15 +29,6 @@ _MOST_LENGTH_BYTES = 5
 _MOST_FIELD_BYTES = 64
 """Not less than the fields of a head before its index."""
 
-_GREY = 0x01
-_FUSION = 0x02
-_SMALL_TILES = 0x04
-_ALPHA = 0x08
-_CHUNKS = 0x10
-_ORIGIN = 0x20
-_CICP = 0x40
-_DRAWN = 0x80
-_KNOWN_FLAGS = 0xFF
 _SMALL_LOG2, _LARGE_LOG2 = 7, 8
 
 
@@ -121,18 +110,19 @@ def unpack_fields(head: bytes) -> tuple[Head, bytes]:
     """
     fields = FieldReader(head, "The head of the file", chunk=False)
     flags = fields.varint("flags")
-    if flags & ~_KNOWN_FLAGS:
+    if flags & ~CompactFlag.KNOWN:
         raise UnsupportedError(
-            f"The file uses header flags 0x{flags & ~_KNOWN_FLAGS:x}, which this version of texcodec does not know."
+            f"The file uses header flags 0x{flags & ~CompactFlag.KNOWN:x}, which this version of texcodec does not "
+            "know."
         )
     width, height = fields.varint("width"), fields.varint("height")
     classes, rate_index = fields.unsigned(1, "classes"), fields.unsigned(1, "rate index")
     identity = fields.take(SHORT_IDENTITY_BYTES, "identity")
     cicp = SRGB
-    if flags & _CICP:
+    if flags & CompactFlag.CICP:
         primaries, transfer, matrix, full_range = fields.take(4, "CICP")
         cicp = (primaries, transfer, matrix, full_range)
-    origin_x, origin_y = fields.take(2, "origin") if flags & _ORIGIN else (0, 0)
+    origin_x, origin_y = fields.take(2, "origin") if flags & CompactFlag.ORIGIN else (0, 0)
     data_crc = fields.unsigned(4, "data checksum")
     try:
         header = Header(
@@ -140,9 +130,9 @@ def unpack_fields(head: bytes) -> tuple[Head, bytes]:
             minor=DRAWN_MINOR,
             width=width,
             height=height,
-            channels=1 if flags & _GREY else 3,
-            alpha_mode=1 if flags & _ALPHA else 0,
-            tile_log2=_SMALL_LOG2 if flags & _SMALL_TILES else _LARGE_LOG2,
+            channels=1 if flags & CompactFlag.GREY else 3,
+            alpha_mode=1 if flags & CompactFlag.ALPHA else 0,
+            tile_log2=_SMALL_LOG2 if flags & CompactFlag.SMALL_TILES else _LARGE_LOG2,
             halo=1,
             classes=classes,
             entropy_profile=COMPACT_PROFILE,
@@ -151,12 +141,12 @@ def unpack_fields(head: bytes) -> tuple[Head, bytes]:
             cicp=cicp,
             origin_x=origin_x,
             origin_y=origin_y,
-            fusion=bool(flags & _FUSION),
-            drawn=bool(flags & _DRAWN),
+            fusion=bool(flags & CompactFlag.FUSION),
+            drawn=bool(flags & CompactFlag.DRAWN),
         )
     except ParameterError as error:
         raise CorruptError(str(error)) from None
-    found = Head(header, data_crc, bool(flags & _CHUNKS))
+    found = Head(header, data_crc, bool(flags & CompactFlag.CHUNKS))
     if header.alpha_mode and not found.chunks:
         raise CorruptError("The head of the file announces an alpha plane but no chunks.")
     # One spelling for every head: catches defaults spelled out.
@@ -168,14 +158,14 @@ def unpack_fields(head: bytes) -> tuple[Head, bytes]:
 def _pack_fields(head: Head) -> bytes:
     header = head.header
     flags = (
-        (_GREY if header.channels == 1 else 0)
-        | (_FUSION if header.fusion else 0)
-        | (_SMALL_TILES if header.tile_log2 == _SMALL_LOG2 else 0)
-        | (_ALPHA if header.alpha_mode else 0)
-        | (_CHUNKS if head.chunks else 0)
-        | (_ORIGIN if header.origin_x or header.origin_y else 0)
-        | (_CICP if header.cicp != SRGB else 0)
-        | (_DRAWN if header.drawn else 0)
+        (CompactFlag.GREY if header.channels == 1 else 0)
+        | (CompactFlag.FUSION if header.fusion else 0)
+        | (CompactFlag.SMALL_TILES if header.tile_log2 == _SMALL_LOG2 else 0)
+        | (CompactFlag.ALPHA if header.alpha_mode else 0)
+        | (CompactFlag.CHUNKS if head.chunks else 0)
+        | (CompactFlag.ORIGIN if header.origin_x or header.origin_y else 0)
+        | (CompactFlag.CICP if header.cicp != SRGB else 0)
+        | (CompactFlag.DRAWN if header.drawn else 0)
     )
     return b"".join(
         [
@@ -184,8 +174,8 @@ def _pack_fields(head: Head) -> bytes:
             varint(header.height),
             bytes([header.classes, header.rate_index]),
             header.identity,
-            bytes(header.cicp) if flags & _CICP else b"",
-            bytes([header.origin_x, header.origin_y]) if flags & _ORIGIN else b"",
+            bytes(header.cicp) if flags & CompactFlag.CICP else b"",
+            bytes([header.origin_x, header.origin_y]) if flags & CompactFlag.ORIGIN else b"",
             struct.pack("<I", head.data_crc),
         ]
     )

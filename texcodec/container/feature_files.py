@@ -45,6 +45,7 @@ def attach(data: Readable, stream: FeatureStream, limits: Limits | None = None) 
         raise ParameterError("Features can be added to a file with pixels only; this one has none.")
     payloads = [reader.tile_bytes(index) for index in range(len(reader.tiles))]
     reader.check_data()
+    reader.check_preview()
     header = replace(header, lean=False, minor=max(header.minor, FEATURES_MINOR))
     chunks = [*reader.ancillary, (FEAT_ANCILLARY, pack_stream(stream))]
     return write(header, payloads, reader.tiles, chunks, reader.alpha)

@@ -20,6 +20,7 @@ from ..constants import (
 from ..errors import CorruptError, ParameterError, UnsupportedError
 from ..tiles import Grid
 from .fields import MAX_VARINT, FieldReader, varint
+from .flags import ThdrFlag
 
 MAJOR = 1
 MINOR = 0
@@ -34,14 +35,6 @@ DRAWN_LOG2 = 11
 
 # BT.709 primaries, sRGB transfer, RGB (no matrix), full range: what an untagged picture is taken to be.
 SRGB = (1, 13, 0, 1)
-
-_NO_PIXELS = 0x01
-_LEAN = 0x02
-_FUSION = 0x04
-_CICP = 0x08
-_ORIGIN = 0x10
-_DRAWN = 0x20
-_KNOWN_FLAGS = _NO_PIXELS | _LEAN | _FUSION | _CICP | _ORIGIN | _DRAWN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,12 +177,12 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
 def pack_header(header: Header) -> bytes:
     """The payload of THDR (of a lean file: its first part)."""
     flags = (
-        (0 if header.has_pixels else _NO_PIXELS)
-        | (_LEAN if header.lean else 0)
-        | (_FUSION if header.fusion else 0)
-        | (_CICP if header.cicp != SRGB else 0)
-        | (_ORIGIN if header.origin_x or header.origin_y else 0)
-        | (_DRAWN if header.drawn else 0)
+        (0 if header.has_pixels else ThdrFlag.NO_PIXELS)
+        | (ThdrFlag.LEAN if header.lean else 0)
+        | (ThdrFlag.FUSION if header.fusion else 0)
+        | (ThdrFlag.CICP if header.cicp != SRGB else 0)
+        | (ThdrFlag.ORIGIN if header.origin_x or header.origin_y else 0)
+        | (ThdrFlag.DRAWN if header.drawn else 0)
     )
     parts = [
         bytes([header.major, header.minor, flags]),
@@ -207,9 +200,9 @@ def pack_header(header: Header) -> bytes:
         varint(header.rate_index),
         header.identity,
     ]
-    if flags & _CICP:
+    if flags & ThdrFlag.CICP:
         parts.append(bytes(header.cicp))
-    if flags & _ORIGIN:
+    if flags & ThdrFlag.ORIGIN:
         parts.append(bytes([header.origin_x, header.origin_y]))
     return b"".join(parts)
 
@@ -229,8 +222,8 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
         )
     minor = fields.unsigned(1, "minor")
     flags = fields.unsigned(1, "flags")
-    if flags & ~_KNOWN_FLAGS:
-        raise _unsupported(f"header flags 0x{flags & ~_KNOWN_FLAGS:02x}")
+    if flags & ~ThdrFlag.KNOWN:
+        raise _unsupported(f"header flags 0x{flags & ~ThdrFlag.KNOWN:02x}")
     width = fields.varint("width")
     height = fields.varint("height")
     pixel = fields.unsigned(1, "pixel format")
@@ -240,15 +233,15 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
     entropy_profile = fields.unsigned(1, "entropy profile")
     if entropy_profile == COMPACT_PROFILE:
         raise _unsupported(f"entropy profile {entropy_profile} in chunk THDR")
-    drawn_only = bool(flags & _DRAWN) and entropy_profile == NO_ENTROPY
+    drawn_only = bool(flags & ThdrFlag.DRAWN) and entropy_profile == NO_ENTROPY
     _refuse_unsupported(pixel, grid, border, DRAWN_LOG2 if drawn_only else 8)
     rate_index = fields.varint("rate index")
     identity = fields.take(IDENTITY_BYTES, "identity")
     cicp = SRGB
-    if flags & _CICP:
+    if flags & ThdrFlag.CICP:
         primaries, transfer, matrix, full_range = fields.take(4, "CICP")
         cicp = (primaries, transfer, matrix, full_range)
-    origin_x, origin_y = fields.take(2, "origin") if flags & _ORIGIN else (0, 0)
+    origin_x, origin_y = fields.take(2, "origin") if flags & ThdrFlag.ORIGIN else (0, 0)
     try:
         header = Header(
             major=major,
@@ -269,10 +262,10 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
             cicp=cicp,
             origin_x=origin_x,
             origin_y=origin_y,
-            has_pixels=not flags & _NO_PIXELS,
-            lean=bool(flags & _LEAN),
-            fusion=bool(flags & _FUSION),
-            drawn=bool(flags & _DRAWN),
+            has_pixels=not flags & ThdrFlag.NO_PIXELS,
+            lean=bool(flags & ThdrFlag.LEAN),
+            fusion=bool(flags & ThdrFlag.FUSION),
+            drawn=bool(flags & ThdrFlag.DRAWN),
         )
     except ParameterError as error:
         raise CorruptError(str(error)) from None

@@ -31,6 +31,7 @@ from .chunks import (
     FEAT_ANCILLARY,
     HEAD_BYTES,
     KNOWN,
+    PREV,
     SIGNATURE,
     SINGLE,
     TDAT,
@@ -95,7 +96,8 @@ class Reader:
         ancillary: (type, payload) of all of these, in the file's order, unknown types included.
         alpha: payload of ALPH, or None.
         salvage: as given.
-        problems: sentences on what salvage overlooked; damaged tiles are not among them.
+        problems: sentences on what was overlooked: by salvage, damaged tiles not among them; otherwise a damaged
+            preview, which is no reason to refuse the picture.
         file_bytes: size of the file.
     Raises:
         FormatError: which one says what is wrong with the file.
@@ -112,6 +114,7 @@ class Reader:
         self.alpha: bytes | None = None
         self._seen: set[bytes] = {THDR}
         self._metadata_bytes = 0
+        self._damaged_preview: ChecksumError | None = None
         self._data_offset: int | None = None
         self._sought: int | None = None
 
@@ -219,8 +222,17 @@ class Reader:
         if crc != self._head.data_crc:
             raise ChecksumError("The tiles are damaged: their bytes do not match the file's checksum.")
 
+    def check_preview(self) -> None:
+        """Raise ChecksumError if there is a preview and it is damaged: opening overlooks that."""
+        if self._damaged_preview is not None:
+            raise self._damaged_preview
+
     def verify(self) -> None:
-        """Check the bytes of all tiles (all else was checked on opening); raises like tile_bytes and check_data."""
+        """Check the bytes of all tiles and the preview (all else was checked on opening).
+
+        Raises: as tile_bytes, check_preview and check_data.
+        """
+        self.check_preview()
         for index in range(len(self.tiles)):
             self.tile_bytes(index)
         self.check_data()
@@ -256,7 +268,15 @@ class Reader:
         elif not is_critical(kind):
             check_fits(self._source, offset, kind, length)
             self._limits.check_metadata(self._metadata_bytes + length)
-        payload, end = read_body(self._source, self._limits, offset, kind, length)
+        try:
+            payload, end = read_body(self._source, self._limits, offset, kind, length)
+        except ChecksumError as error:
+            if kind != PREV or self.salvage or kind in self._seen:
+                raise
+            self._seen.add(kind)
+            self._damaged_preview = error
+            self.problems.append(str(error))
+            return end_of(offset, length)
         if kind in SINGLE and kind in self._seen:
             raise CorruptError(f"Chunk {chunk_name(kind)} stands twice in the file.")
         self._seen.add(kind)

@@ -11,12 +11,14 @@ from texcodec.images.formats import format_for, names_readable_picture, picture_
 from texcodec.images.hidden import with_hidden_filled
 from texcodec.images.library_output import hold_back_library_output
 from texcodec.images.picture import Picture, from_array, to_array
+from texcodec.images.preview import PreviewError, pack_preview, preview_image, preview_size, unpack_preview
 from texcodec.images.reading import from_image, read_picture
 from texcodec.images.saving import save_picture, to_image
 from texcodec.images.scaling import fitted
 
 __all__ = [
     "Picture",
+    "PreviewError",
     "compress_alpha",
     "decompress_alpha",
     "fitted",
@@ -25,10 +27,14 @@ __all__ = [
     "from_image",
     "hold_back_library_output",
     "names_readable_picture",
+    "pack_preview",
     "picture_size",
+    "preview_image",
+    "preview_size",
     "read_picture",
     "save_picture",
     "to_array",
     "to_image",
+    "unpack_preview",
     "with_hidden_filled",
 ]

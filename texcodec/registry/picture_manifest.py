@@ -29,6 +29,8 @@ class PictureManifest(SetManifest):
             rounds; None for sets from before there was a choice; encoder only.
         macs: thousand multiply-accumulates per pixel, by network and without halo (see ``ModelSet.macs``).
         gains: whether its latents have gains that the hyper latents imply; entropy profile 2 only.
+        usual_psnr: qualities, ascending, and the median PSNR of photographs at each in dB (benchmarks/outcome.py), by
+            which the encoder tells what has come out badly; empty where that was not measured; encoder only.
     """
 
     KIND: ClassVar[str] = PICTURES
@@ -44,6 +46,7 @@ class PictureManifest(SetManifest):
     macs: dict[str, float]
     distortion_factor: float | None = None
     gains: bool = False
+    usual_psnr: tuple[tuple[int, float], ...] = ()
 
     @property
     def latent_channels(self) -> int:
@@ -63,6 +66,7 @@ class PictureManifest(SetManifest):
             "macs": {str(k): float(v) for k, v in raw["macs"].items()},
             "distortion_factor": None if factor is None else float(factor),
             "gains": bool(raw.get("gains", False)),
+            "usual_psnr": tuple((int(quality), float(db)) for quality, db in raw.get("usual_psnr", ())),
         }
 
     def is_sound(self) -> bool:
@@ -83,6 +87,8 @@ class PictureManifest(SetManifest):
             and self.qualities[0] >= 0
             and self.qualities[-1] < RATE_INDICES
             and (self.distortion_factor is None or 0 < self.distortion_factor < math.inf)
+            and _rises(tuple(quality for quality, _ in self.usual_psnr))
+            and all(1 <= quality <= LAST_QUALITY and 0 < db < math.inf for quality, db in self.usual_psnr)
             and all(math.isfinite(self.macs.get(part, math.nan)) for part in MAC_PARTS)
         )
 
