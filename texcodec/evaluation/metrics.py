@@ -60,9 +60,7 @@ MS_SSIM = Metric(
     "ms-ssim-rgb", "MS-SSIM", "", 4, SMALLEST_SIDE, ms_ssim, straight=decibels, straight_unit="dB"
 )
 
-SSIMULACRA2 = Metric(
-    "ssimulacra2", "SSIMULACRA 2", "", 2, eye_metrics.SMALLEST_SIDE, eye_metrics.ssimulacra2
-)
+SSIMULACRA2 = Metric("ssimulacra2", "SSIMULACRA 2", "", 2, eye_metrics.SMALLEST_SIDE, eye_metrics.ssimulacra2)
 BUTTERAUGLI = Metric(
     "butteraugli",
     "Butteraugli",

@@ -37,6 +37,7 @@ class Task:
         out: folder of the report; None to have none.
         force: see ``folder.prepare``.
         jobs: points to measure at a time.
+        crops: whether a report in ``out`` shows crops side by side, which are coded anew.
     """
 
     pictures: Sequence[str]
@@ -49,6 +50,7 @@ class Task:
     out: Path | None = None
     force: bool = False
     jobs: int = 1
+    crops: bool = True
 
 
 class Listener(Protocol):
@@ -120,7 +122,7 @@ def evaluate(task: Task, listener: Listener) -> Report:
     findings = Findings(complete, journal, metrics, measured, given, task.within, skipped, left_out, notices)
     if task.out is None:
         return build(findings)
-    crops = cut_crops(codecs, complete, bench)
+    crops = cut_crops(codecs, complete, bench) if task.crops else []
     names = folder.crop_names(crops)
     report = build(findings, list(zip(crops, names)))
     folder.write(task.out, report, dict(zip(names, crops)))

@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 from ..constants import ENTROPY_PROFILES, LAST_QUALITY, MOST_CLASSES, MOST_HALO, RATE_INDICES
 from .manifest import PICTURES, SetManifest, read
 
+PSNR, SSIM = TUNES = "psnr", "ssim"
+"""What a set may be tuned for: squared error, or what eyes see."""
+SQUARED_ERROR = "mse"
 MAC_PARTS = ("synthesis", "hyper_synthesis", "contexts", "fusion", "analysis", "hyper_analysis")
 
 
@@ -29,6 +32,8 @@ class PictureManifest(SetManifest):
             rounds; None for sets from before there was a choice; encoder only.
         macs: thousand multiply-accumulates per pixel, by network and without halo (see ``ModelSet.macs``).
         gains: whether its latents have gains that the hyper latents imply; entropy profile 2 only.
+        distortion: that it was trained for: "mse" (as sets that do not say), or a name of another one; for choosing
+            a set only.
     """
 
     KIND: ClassVar[str] = PICTURES
@@ -44,6 +49,12 @@ class PictureManifest(SetManifest):
     macs: dict[str, float]
     distortion_factor: float | None = None
     gains: bool = False
+    distortion: str = SQUARED_ERROR
+
+    @property
+    def tune(self) -> str:
+        """What the set is tuned for: "psnr" or "ssim"."""
+        return PSNR if self.distortion == SQUARED_ERROR else SSIM
 
     @property
     def latent_channels(self) -> int:
@@ -63,6 +74,7 @@ class PictureManifest(SetManifest):
             "macs": {str(k): float(v) for k, v in raw["macs"].items()},
             "distortion_factor": None if factor is None else float(factor),
             "gains": bool(raw.get("gains", False)),
+            "distortion": str(raw.get("distortion", SQUARED_ERROR)),
         }
 
     def is_sound(self) -> bool:
