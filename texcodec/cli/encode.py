@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-metadata", is_flag=True, help="Leave out the colour profile, EXIF and XMP.")
 @options.models
+@options.tune
 @options.threads
 @options.limits
 @options.verbosity
@@ -79,6 +80,7 @@ def command(
     strict: bool,
     no_metadata: bool,
     models: str | None,
+    tune: str | None,
     threads: int | None,
     limits: Limits,
     console: Console,
@@ -111,7 +113,7 @@ def command(
     if lossless and outside == "coarse":
         raise click.UsageError("--lossless has no coarse tiles; leave --outside coarse away.")
     if not lossless:
-        require_models(models)
+        models = require_models(models, tune)
     profile = None
     if crop is not None:
         from texcodec.crop import read_profile

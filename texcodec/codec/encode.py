@@ -28,7 +28,7 @@ from ..images import Picture, compress_alpha, with_hidden_filled
 from ..limits import Limits, limits_or_default
 from ..lossless import available
 from ..notices import Warn, issue
-from ..registry import ModelSet, load_set
+from ..registry import ModelSet, load_set, set_for
 from .analysis import AnalysedPicture, analyse
 from .coders import coders_of
 from .cropping import CropSource, find_crop
@@ -86,6 +86,7 @@ def encode(
     nearest: bool = False,
     lossless: bool = False,
     models: str | os.PathLike[str] | ModelSet | None = None,
+    tune: str | None = None,
     threads: int | None = None,
     tile: int | None = None,
     crop: CropSource | None = None,
@@ -115,6 +116,8 @@ def encode(
         lossless: give every sample back as it is, hidden colours of transparent pixels included; needs no model set.
             Of a picture with notices (more than 8 bits per channel, CMYK), the samples after the change that they name.
         models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with texcodec.
+        tune: "psnr" for a set that was trained for squared error, "ssim" for one that was trained for eyes; default:
+            that of ``models``. With ``models``, it must be what the set is tuned for; without loss it says nothing.
         threads: default: the cores this process may use. The bytes do not depend on it.
         tile: tile side, 128 or 256; default: 256, or with a crop the one that reaches less far beyond it.
         crop: the part that matters: a ``texcodec.crop.Profile``, the path of one, or (x, y, width, height) in
@@ -129,7 +132,8 @@ def encode(
     Returns:
         the bytes of a ``.tcx`` file.
     Raises:
-        ParameterError: an argument is out of range; the crop is empty or larger than the picture.
+        ParameterError: an argument is out of range, or contradicts another; the crop is empty or larger than the
+            picture.
         ParameterTypeError: an argument is of a type that is not accepted; a TypeError, too.
         TargetError: ``bpp``, ``size`` or ``psnr`` is out of reach for this picture and set; a ValueError, too.
         StreamError: the path cannot be opened or read.
@@ -160,6 +164,7 @@ def encode(
         with Workers(threads) as workers:
             return lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
     layout = lay_out(picture.width, picture.height, tile, found)
+    models = set_for(models, tune)
     models = models if isinstance(models, ModelSet) else load_set(models)
     with Workers(threads) as workers:
         counter = Counter(2 * len(layout.coded), progress)

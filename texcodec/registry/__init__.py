@@ -18,6 +18,7 @@ from .discover import (
     load_set,
 )
 from .manifest import FEATURES, PICTURES
+from .tunes import set_for
 
 if TYPE_CHECKING:
     from .feature_set import FeatureSet
@@ -41,6 +42,7 @@ __all__ = [
     "list_sets",
     "load_feature_set",
     "load_set",
+    "set_for",
 ]
 
 _LAZY = {
