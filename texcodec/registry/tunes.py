@@ -19,8 +19,9 @@ def set_for(
 ) -> str | os.PathLike[str] | ModelSet | None:
     """What to load for ``models`` and ``tune`` as users give them.
 
-    Without ``models``, a tune takes the default set (also that of ``TEXCODEC_MODELS``) if that is tuned so, else the one
-    that is named after it (such as std-3-ssim after std-3), else the first that ``list_sets`` has. Decoding needs no tune, as files name their set.
+    Without ``models``, a tune takes the default set (also that of ``TEXCODEC_MODELS``) if that is tuned so, else the
+    one that is named after it (such as std-3-ssim after std-3), else the first that ``list_sets`` has. Decoding
+    needs no tune, as files name their set.
 
     Args:
         models: a set, its name or folder; None for none in particular.
