@@ -72,7 +72,8 @@ def eyes(piece: Piece, plots: Plots) -> list[str]:
     return [
         "## Metrics of the eye",
         f"BD-rate against {anchor} ({settings[anchor]}), from {low:g} to {high:g} bits per pixel, whole files; "
-        f"negative: fewer bits at equal quality. libavif tunes for the eye unless it is told otherwise. Pictures: {names}.",
+        "negative: fewer bits at equal quality. libavif tunes for the eye unless it is told otherwise. "
+        f"Pictures: {names}.",
         table_text(["codec", *(m["name"] for m in metrics)], rows),
         "MS-SSIM counts in dB, Butteraugli as the logarithm of the 3-norm ([metrics](guides/evaluate.md#metrics)).",
         "![Four metrics over rate](results/eyes.png)",
