@@ -4,6 +4,7 @@
 
     notes.md            free text for the top; its links are relative to its own folder
     kodak.json          report.json of `texcodec evaluate`, against codecs and curves
+    eyes.json           of benchmarks/eyes.py
     multi-single.json   report.json of two sets, the multi-model one first, and "training": {name of the set:
                         {"steps": N, "minutes": M}}, where either number may be missing
     fusion.json         of benchmarks/seams.py
@@ -55,6 +56,27 @@ def kodak(piece: Piece, plots: Plots) -> list[str]:
         *tables.summary(piece),
         "![Quality over rate](results/kodak.png)",
         *(section_text(table, level=3) for table in tables.sections(piece)),
+    ]
+
+
+def eyes(piece: Piece, plots: Plots) -> list[str]:
+    plots["eyes.png"] = quality_over_rate(piece)
+    anchor, metrics = piece["against"]["anchor"], piece["metrics"]
+    settings = {c["name"]: c["settings"] for c in piece["curves"]}
+    rows = [
+        [f"{name} ({settings[name]})", *(percent(rates[m["key"]]) for m in metrics)]
+        for name, rates in piece["against"]["bd_rate"].items()
+    ]
+    low, high = piece["range"]
+    names = ", ".join(p["name"].removesuffix(".png") for p in piece["pictures"])
+    return [
+        "## Metrics of the eye",
+        f"BD-rate against {anchor} ({settings[anchor]}), from {low:g} to {high:g} bits per pixel, whole files; "
+        "negative: fewer bits at equal quality. libavif tunes for the eye unless it is told otherwise. "
+        f"Pictures: {names}.",
+        table_text(["codec", *(m["name"] for m in metrics)], rows),
+        "MS-SSIM counts in dB, Butteraugli as the logarithm of the 3-norm ([metrics](guides/evaluate.md#metrics)).",
+        "![Four metrics over rate](results/eyes.png)",
     ]
 
 
@@ -275,6 +297,7 @@ def cost(piece: Piece, plots: Plots) -> list[str]:
 
 SECTIONS: dict[str, Callable[[Piece, Plots], list[str]]] = {
     "kodak": kodak,
+    "eyes": eyes,
     "multi-single": multi_single,
     "fusion": fusion,
     "training": training,

@@ -14,7 +14,7 @@ import texcodec
 from texcodec.codec.rate_control import psnr
 from texcodec.errors import ParameterError
 from texcodec.evaluation import adapters
-from texcodec.evaluation.adapters import CODECS, Codec, find_codecs, our_codecs
+from texcodec.evaluation.adapters import CODECS, USUAL, Codec, find_codecs, our_codecs
 from texcodec.evaluation.journal import Journal
 from texcodec.evaluation.measure import Bench
 from texcodec.evaluation.metrics import PSNR
@@ -38,8 +38,20 @@ def test_larger_files_decode_to_pictures_that_are_nearer(name: str) -> None:
 
 
 def test_an_unknown_codec_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(ParameterError, match="no codec named 'gif'; there are jpeg, webp, avif, jxl, heic"):
+    with pytest.raises(
+        ParameterError, match="no codec named 'gif'; there are jpeg, webp, avif, avif-psnr, jxl, heic"
+    ):
         find_codecs(["jpeg", "gif"], print)
+
+
+def test_avif_tuned_for_psnr_is_another_codec_that_has_to_be_named() -> None:
+    assert "avif-psnr" not in USUAL and set(USUAL) == set(CODECS) - {"avif-psnr"}
+    found = find_codecs(["avif", "avif-psnr"], lambda sentence: None)
+    if not found:
+        pytest.skip("AVIF is not installed")
+    plain, tuned = found
+    assert plain.identity != tuned.identity
+    assert plain.encode(PICTURE, 40) != tuned.encode(PICTURE, 40)
 
 
 def test_one_that_cannot_run_is_left_out_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

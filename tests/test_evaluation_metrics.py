@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import photograph
 
 from texcodec.errors import ParameterError
-from texcodec.evaluation.metrics import MS_SSIM, PSNR, decibels, find_metrics
+from texcodec.evaluation.eye_metrics import nearness
+from texcodec.evaluation.metrics import BUTTERAUGLI, MS_SSIM, PSNR, decibels, find_metrics
 from texcodec.evaluation.ms_ssim import SMALLEST_SIDE, WEIGHTS, ms_ssim
 
 PICTURE = photograph(192, 176, seed=1)
@@ -63,12 +66,45 @@ def test_decibels_grow_without_end_towards_one() -> None:
 
 def test_metrics_are_found_by_name_and_psnr_is_always_there() -> None:
     assert [m.key for m in find_metrics(["ms-ssim", "ms-ssim"], print)] == ["psnr-rgb", "ms-ssim-rgb"]
-    with pytest.raises(ParameterError, match="no metric named 'vmaf'; there are psnr, ms-ssim, ssimulacra2"):
+    with pytest.raises(
+        ParameterError, match="no metric named 'vmaf'; there are psnr, ms-ssim, ssimulacra2, butteraugli"
+    ):
         find_metrics(["vmaf"], print)
 
 
 def test_a_metric_without_its_library_is_left_out_with_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ssimulacra2", None)
     told: list[str] = []
-    assert find_metrics(["ssimulacra2"], told.append) == [PSNR]
-    assert "pip install ssimulacra2" in told[0]
+    monkeypatch.setenv("PATH", "")
+    assert find_metrics(["ssimulacra2", "butteraugli"], told.append) == [PSNR]
+    assert "pip install ssimulacra2" in told[0] and "libjxl-devtools" in told[1]
+
+
+def test_smaller_distances_are_nearer() -> None:
+    assert [nearness(d) for d in (0, 0.1, 1, 10)] == pytest.approx([math.inf, 10, 0, -10])
+    assert BUTTERAUGLI.straight(0.5) > BUTTERAUGLI.straight(2)
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stands for libjxl's program: a shell script on the path."""
+    if os.name == "nt":
+        pytest.skip("needs a shell script")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    file = tmp_path / "butteraugli_main"
+    file.write_text("#!/bin/sh\ncmp -s $1 $2 && d=0 || d=1.639772\necho 5.1514\necho 3-norm: $d\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_butteraugli_is_the_norm_that_the_program_prints(program: Path) -> None:
+    (_, metric) = find_metrics(["butteraugli"], print)
+    assert metric.of(PICTURE, noisy()) == 1.639772
+    assert metric.of(PICTURE, PICTURE) == 0
+
+
+@pytest.mark.parametrize("script", ["echo 3-norm: 1; exit 1", "echo nothing"])
+def test_a_program_that_fails_is_named(program: Path, script: str) -> None:
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    with pytest.raises(ValueError, match="butteraugli_main failed"):
+        BUTTERAUGLI.of(PICTURE, noisy())

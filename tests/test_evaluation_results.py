@@ -67,6 +67,9 @@ def write(folder: Path, monkeypatch: pytest.MonkeyPatch, **pieces: object) -> st
     return (folder / "results.md").read_text("utf-8")
 
 
+EYES = {"texcodec (tiny-1)": {"psnr-rgb": 12.34, "ms-ssim-rgb": None}}
+
+
 def drawn_row(name: str, first: float | None, second: float, tiles: int, whole: bool) -> dict[str, Any]:
     return {
         "name": name,
@@ -95,6 +98,7 @@ def test_every_piece_is_a_section_with_its_numbers(
         tmp_path,
         monkeypatch,
         kodak=two_sets,
+        eyes=two_sets | {"against": {"anchor": "texcodec (std-1)", "bd_rate": EYES}},
         multi_single=two_sets | {"training": {SET: {"steps": 12000}, "std-1": {"steps": 34567}}},
         fusion={"pictures": 3, "qualities": [50], "psnr": [[[30.0, 31.0], [30.25, 31.01]]]},
         training={
@@ -115,6 +119,7 @@ def test_every_piece_is_a_section_with_its_numbers(
     assert f"texcodec (tiny-1) needs {abs(rate):.1f} % {more} bits than texcodec (std-1)" in text
     assert "| 12,000 |" in text and "| 34,567 |" in text
     assert "| 50 | 30.000 | 30.250 | +0.250 | 31.000 | 31.010 | +0.010 |" in text
+    assert "| texcodec (tiny-1) (model set tiny-1) | +12.3 % | – |" in text
     assert text.index("| 5 | +40.0 |") < text.index("| 60 | -3.0 |")
     assert "Pictures: streets; 20 minutes of fine-tuning." in text
     assert "| y | – | 1.25 |" in text
@@ -123,7 +128,7 @@ def test_every_piece_is_a_section_with_its_numbers(
     assert "| 2 bits, helped | 2 bits, plain | 24.500 | 24.250 | +0.250 | +0.100 to +0.400 |" in text
     assert "3 bits" not in text and "- Better: **not shown**." in text and "Some runs are missing" in text
     assert "| texcodec (tiny-1) | 26.5 | 0.3 |" in text and f"needs {abs(rate):.2f} % {more} bits" in text
-    for plot in ("kodak", "multi-single", "training"):
+    for plot in ("kodak", "eyes", "multi-single", "training"):
         assert f"(results/{plot}.png)" in text
         assert (tmp_path / "results" / f"{plot}.png").stat().st_size > 1000
 

@@ -36,7 +36,7 @@ EXTENSION = ".tcx"
 _UNLIMITED = 1 << 62
 _MOST_DPI = 1e6
 _OPTIONS = (
-    *("quality", "bpp", "size", "psnr", "nearest", "lossless", "models", "threads", "tile"),
+    *("quality", "bpp", "size", "psnr", "nearest", "lossless", "models", "tune", "threads", "tile"),
     *("crop", "outside", "preview", "limits", "progress", "warn"),
 )
 """Options of ``save`` that go to ``texcodec.encode``; others are ignored, as by Pillow's own writers."""
@@ -225,6 +225,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     from .codec import encode
 
     given = {"models": _settings.models, "threads": _settings.threads, **image.encoderinfo}
+    if given.get("tune") is not None and "models" not in image.encoderinfo:
+        given["models"] = None  # the tune chooses the set
     with _as_os_errors():
         picture = _picture(image, given)
         data = encode(picture, **{name: given[name] for name in _OPTIONS if name in given})

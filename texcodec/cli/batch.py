@@ -86,6 +86,7 @@ class Part(click.ParamType):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @options.models
+@options.tune
 @options.limits
 @options.verbosity
 def command(
@@ -111,6 +112,7 @@ def command(
     address: str | None,
     as_json: bool,
     models: str | None,
+    tune: str | None,
     limits: Limits,
     console: Console,
 ) -> int:
@@ -135,7 +137,7 @@ def command(
     if not lossless:
         from texcodec.registry import load_set
 
-        require_models(models)
+        models = require_models(models, tune)
         identity = load_set(models).identity.hex()
     settings = batch.Settings(
         quality,

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @click.option("--no-metadata", is_flag=True, help="Leave out the colour profile, EXIF and XMP.")
 @options.preview
 @options.models
+@options.tune
 @options.threads
 @options.limits
 @options.verbosity
@@ -81,6 +82,7 @@ def command(
     no_metadata: bool,
     preview: bool,
     models: str | None,
+    tune: str | None,
     threads: int | None,
     limits: Limits,
     console: Console,
@@ -113,7 +115,7 @@ def command(
     if lossless and outside == "coarse":
         raise click.UsageError("--lossless has no coarse tiles; leave --outside coarse away.")
     if not lossless:
-        require_models(models)
+        models = require_models(models, tune)
     profile = None
     if crop is not None:
         from texcodec.crop import read_profile

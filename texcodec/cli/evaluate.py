@@ -65,7 +65,8 @@ class Qualities(click.ParamType):
 @click.option(
     "--against",
     metavar="CODEC,...",
-    help="Codecs to measure: jpeg, webp, avif, jxl, heic, or none. The default is all that are installed.",
+    help="Codecs to measure: jpeg, webp, avif, avif-psnr, jxl, heic, or none. The default is all that are installed, "
+    "but for avif-psnr.",
 )
 @click.option(
     "--out",
@@ -99,7 +100,7 @@ class Qualities(click.ParamType):
     default="psnr,ms-ssim",
     show_default=True,
     metavar="NAME,...",
-    help="Metrics beside PSNR: ms-ssim, ssimulacra2.",
+    help="Metrics beside PSNR: ms-ssim, ssimulacra2, butteraugli.",
 )
 @click.option(
     "--range",

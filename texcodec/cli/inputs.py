@@ -55,15 +55,18 @@ def opened(name: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def require_models(models: str | None) -> None:
-    """Fail once, before the first file, if the model set that all of them need is not there.
+def require_models(models: str | None, tune: str | None = None) -> str | None:
+    """Fail once, before the first file, if the model set that all of them need is not there; returns what to load.
 
     Raises:
-        ModelError: there is none of that name, or it is damaged.
+        ModelError: there is none of that name or for that tune, or it is damaged.
+        ParameterError: the set is tuned for something else.
     """
-    from texcodec.registry import load_set
+    from texcodec.registry import load_set, set_for
 
     try:
-        load_set(models)
+        found = set_for(models, tune)
+        load_set(found)
+        return None if found is None else os.fspath(found)
     except OSError as error:
         raise ModelError(f"The model set cannot be read: {error.strerror or error}.") from error

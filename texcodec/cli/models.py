@@ -111,7 +111,7 @@ def verify_command(names: tuple[str, ...]) -> int:
 
 def _facts(models: ModelSet) -> dict[str, Any]:
     """What ``models show --json`` prints."""
-    manifest = dataclasses.asdict(models.manifest)
+    manifest = dataclasses.asdict(models.manifest) | {"tune": models.manifest.tune}
     card = manifest.pop("card")
     del manifest["macs"]
     facts = {
@@ -129,6 +129,7 @@ def _as_text(facts: dict[str, Any]) -> str:
     lines = {
         "identity": facts["identity"],
         "folder": f"{facts['path']}, {facts['bytes']} bytes",
+        "tuned for": f"{facts['tune']} (trained for {facts['distortion']})",
         "classes": f"{', '.join(classes)} (complexity of a tile)",
         "latents": f"{sum(facts['slices'])} channels in {len(facts['slices'])} slices, "
         f"{facts['hyper_channels']} hyper",

@@ -89,6 +89,13 @@ models = click.option(
     "with texcodec.",
 )
 
+tune = click.option(
+    "--tune",
+    type=click.Choice(["psnr", "ssim"]),
+    help="Take a model set that is tuned for squared error (psnr) or for eyes (ssim). The default is what the set is "
+    "tuned for.",
+)
+
 threads = click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -10,7 +10,7 @@ from ..errors import ParameterError
 from ..images import with_hidden_filled
 from ..limits import Limits, limits_or_default
 from ..notices import Warn, issue
-from ..registry import ModelSet, load_set
+from ..registry import ModelSet, load_set, set_for
 from .analysis import analyse
 from .cropping import CropSource, find_crop
 from .drawn_file import lossless_file
@@ -34,6 +34,7 @@ def encode(
     nearest: bool = False,
     lossless: bool = False,
     models: str | os.PathLike[str] | ModelSet | None = None,
+    tune: str | None = None,
     threads: int | None = None,
     tile: int | None = None,
     crop: CropSource | None = None,
@@ -64,6 +65,8 @@ def encode(
         lossless: give every sample back as it is, hidden colours of transparent pixels included; needs no model set.
             Of a picture with notices (more than 8 bits per channel, CMYK), the samples after the change that they name.
         models: name or folder of a model set; default: ``TEXCODEC_MODELS``, else the set that comes with texcodec.
+        tune: "psnr" for a set that was trained for squared error, "ssim" for one that was trained for eyes; default:
+            that of ``models``. With ``models``, it must be what the set is tuned for; without loss it says nothing.
         threads: default: the cores this process may use. The bytes do not depend on it.
         tile: tile side, 128 or 256; default: 256, or with a crop the one that reaches less far beyond it.
         crop: the part that matters: a ``texcodec.crop.Profile``, the path of one, or (x, y, width, height) in
@@ -79,7 +82,8 @@ def encode(
     Returns:
         the bytes of a ``.tcx`` file.
     Raises:
-        ParameterError: an argument is out of range; the crop is empty or larger than the picture.
+        ParameterError: an argument is out of range, or contradicts another; the crop is empty or larger than the
+            picture.
         ParameterTypeError: an argument is of a type that is not accepted; a TypeError, too.
         TargetError: ``bpp``, ``size`` or ``psnr`` is out of reach for this picture and set; a ValueError, too.
         StreamError: the path cannot be opened or read.
@@ -111,6 +115,7 @@ def encode(
             data = lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
         return with_preview(data, picture, found, limits, warn) if preview else data
     layout = lay_out(picture.width, picture.height, tile, found)
+    models = set_for(models, tune)
     models = models if isinstance(models, ModelSet) else load_set(models)
     with Workers(threads) as workers:
         counter = Counter(2 * len(layout.coded), progress)

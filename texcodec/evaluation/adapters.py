@@ -61,6 +61,7 @@ class _Entry:
     Attributes:
         find: returns versions, and raises ImportError where the format cannot be written here.
         install: what to do then.
+        usual: whether it is measured where no codecs are named.
     """
 
     name: str
@@ -70,6 +71,7 @@ class _Entry:
     options: dict[str, Any]
     find: Callable[[], str]
     install: str
+    usual: bool = True
 
 
 def _feature(name: str, library: str) -> Callable[[], str]:
@@ -129,6 +131,17 @@ CODECS: dict[str, _Entry] = {
         _feature("avif", "libavif"),
         _PILLOW,
     ),
+    # libavif tunes for the eye by default
+    "avif-psnr": _Entry(
+        "AVIF, tuned for PSNR",
+        "4:4:4, speed 4, tune=psnr",
+        (8, 15, 25, 35, 45, 55, 65, 75),
+        "AVIF",
+        {"subsampling": "4:4:4", "speed": 4, "advanced": {"tune": "psnr"}},
+        _feature("avif", "libavif"),
+        _PILLOW,
+        usual=False,
+    ),
     "jxl": _Entry(
         "JPEG XL",
         "effort 7",
@@ -148,6 +161,8 @@ CODECS: dict[str, _Entry] = {
         "pip install pillow-heif",
     ),
 }
+
+USUAL = tuple(key for key, entry in CODECS.items() if entry.usual)
 
 DEFAULT_QUALITIES = (5, *range(10, 91, 10))
 """Of texcodec."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ..codec.rate_control import psnr
 from ..errors import ParameterError
+from . import eye_metrics
 from .ms_ssim import SMALLEST_SIDE, ms_ssim
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric; larger is better.
+    """One metric.
 
     Attributes:
         key: its name in reports and in files with curves.
@@ -26,7 +25,7 @@ class Metric:
         smallest: pixels that both sides of a picture must have.
         measure: original and decoded uint8 height x width x 3 -> a number.
         straight: a number -> the scale on which curves are nearly straight over the logarithm of the rate, in
-            which they are drawn and interpolated.
+            which they are drawn and interpolated; larger is better there.
         straight_unit: of that scale.
         ceiling: what a picture counts for at most in means, where a value may be infinite.
     """
@@ -53,18 +52,6 @@ def decibels(similarity: float) -> float:
     return math.inf if similarity >= 1 else -10 * math.log10(1 - similarity)
 
 
-def _ssimulacra2() -> Callable[[np.ndarray, np.ndarray], float]:
-    from ssimulacra2 import compute_ssimulacra2
-
-    def png(pixels: np.ndarray) -> io.BytesIO:
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=0)
-        buffer.seek(0)
-        return buffer
-
-    return lambda a, b: float(compute_ssimulacra2(png(a), png(b)))
-
-
 LOSSLESS_PSNR = 68.0
 """dB that a picture without loss counts for: about that of an error of one level in one of a hundred samples."""
 
@@ -73,7 +60,28 @@ MS_SSIM = Metric(
     "ms-ssim-rgb", "MS-SSIM", "", 4, SMALLEST_SIDE, ms_ssim, straight=decibels, straight_unit="dB"
 )
 
-KNOWN = ("psnr", "ms-ssim", "ssimulacra2")
+SSIMULACRA2 = Metric("ssimulacra2", "SSIMULACRA 2", "", 2, eye_metrics.SMALLEST_SIDE, eye_metrics.ssimulacra2)
+BUTTERAUGLI = Metric(
+    "butteraugli",
+    "Butteraugli",
+    "3-norm",
+    3,
+    eye_metrics.SMALLEST_SIDE,
+    eye_metrics.butteraugli,
+    straight=eye_metrics.nearness,
+    straight_unit="-10 log10 of the 3-norm",
+)
+
+ALL = {"psnr": PSNR, "ms-ssim": MS_SSIM, "ssimulacra2": SSIMULACRA2, "butteraugli": BUTTERAUGLI}
+"""By the names that users give."""
+OF_LIBRARIES: dict[str, tuple[Callable[[], bool], str]] = {
+    "ssimulacra2": (eye_metrics.has_ssimulacra2, "pip install ssimulacra2"),
+    "butteraugli": (
+        eye_metrics.has_butteraugli,
+        "install libjxl's program butteraugli_main (Debian, Ubuntu: apt install libjxl-devtools)",
+    ),
+}
+"""Whether there is what a metric needs, and how to have it."""
 DEFAULT = ("psnr", "ms-ssim")
 
 
@@ -85,13 +93,11 @@ def find_metrics(names: Sequence[str], notice: Callable[[str], None]) -> list[Me
     """
     found = [PSNR]
     for name in dict.fromkeys(names):
-        if name not in KNOWN:
-            raise ParameterError(f"There is no metric named {name!r}; there are {', '.join(KNOWN)}.")
-        if name == "ms-ssim":
-            found.append(MS_SSIM)
-        if name == "ssimulacra2":
-            try:
-                found.append(Metric("ssimulacra2", "SSIMULACRA 2", "", 2, 8, _ssimulacra2()))
-            except ImportError:
-                notice("SSIMULACRA 2 is left out; to have it: pip install ssimulacra2")
+        if name not in ALL:
+            raise ParameterError(f"There is no metric named {name!r}; there are {', '.join(ALL)}.")
+        there, install = OF_LIBRARIES.get(name, (lambda: True, ""))
+        if not there():
+            notice(f"{ALL[name].name} is left out; to have it: {install}")
+        elif name != "psnr":
+            found.append(ALL[name])
     return found

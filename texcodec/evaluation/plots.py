@@ -6,10 +6,10 @@ import io
 import math
 from typing import Any
 
-from .metrics import MS_SSIM
+from .metrics import ALL
 from .report import Report
 
-_STRAIGHT = {MS_SSIM.key: MS_SSIM.straight}
+_STRAIGHT = {metric.key: metric.straight for metric in ALL.values()}
 _TICKS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 
 

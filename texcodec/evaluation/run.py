@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..errors import ImageError, ParameterError, TexcodecError
 from . import folder
-from .adapters import CODECS, DEFAULT_QUALITIES, Codec, find_codecs, our_codecs
+from .adapters import DEFAULT_QUALITIES, USUAL, Codec, find_codecs, our_codecs
 from .bdrate import DEFAULT_RANGE, Range
 from .crops import cut_crops
 from .curves import Curve, mean_curve, points_of, read_curve
@@ -28,7 +28,7 @@ class Task:
 
     Attributes:
         pictures: names of files and folders.
-        against: keys of codecs; None is all that can run here.
+        against: keys of codecs; None is all of the usual ones that can run here.
         sets: model sets, at least one; None is the default set.
         curves: each ``NAME=FILE``.
         qualities: by key of the codec, ``texcodec`` for texcodec; the others have their own.
@@ -37,6 +37,7 @@ class Task:
         out: folder of the report; None to have none.
         force: see ``folder.prepare``.
         jobs: points to measure at a time.
+        crops: whether a report in ``out`` shows crops side by side, which are coded anew.
     """
 
     pictures: Sequence[str]
@@ -49,6 +50,7 @@ class Task:
     out: Path | None = None
     force: bool = False
     jobs: int = 1
+    crops: bool = True
 
 
 class Listener(Protocol):
@@ -120,7 +122,7 @@ def evaluate(task: Task, listener: Listener) -> Report:
     findings = Findings(complete, journal, metrics, measured, given, task.within, skipped, left_out, notices)
     if task.out is None:
         return build(findings)
-    crops = cut_crops(codecs, complete, bench)
+    crops = cut_crops(codecs, complete, bench) if task.crops else []
     names = folder.crop_names(crops)
     report = build(findings, list(zip(crops, names)))
     folder.write(task.out, report, dict(zip(names, crops)))
@@ -142,7 +144,7 @@ def _require_libraries() -> None:
 def _choose(task: Task, notice: Callable[[str], None]) -> tuple[list[Codec], list[Curve], list[Metric]]:
     metrics = find_metrics(task.metrics, notice)
     given = [read_curve(text) for text in task.curves]
-    others = find_codecs(list(CODECS) if task.against is None else task.against, notice)
+    others = find_codecs(USUAL if task.against is None else task.against, notice)
     if task.against and not others:
         raise ParameterError(
             f"None of {', '.join(task.against)} can be written here; install one or choose others."

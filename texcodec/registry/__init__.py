@@ -18,6 +18,7 @@ from .discover import (
     load_set,
 )
 from .manifest import FEATURES, PICTURES
+from .tunes import set_for
 
 if TYPE_CHECKING:
     from .feature_set import FeatureSet
@@ -45,6 +46,7 @@ __all__ = [
     "load_feature_set",
     "load_set",
     "read_model_set",
+    "set_for",
 ]
 
 _LAZY = {

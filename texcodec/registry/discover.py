@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import ModelError, ModelNotFoundError, ParameterTypeError
 from .feature_manifest import read_feature_manifest
 from .manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
-from .picture_manifest import read_manifest
+from .picture_manifest import PictureManifest, read_manifest
 
 if TYPE_CHECKING:
     from .feature_set import FeatureSet
@@ -33,7 +33,7 @@ def _roots() -> list[Path]:
 @dataclass(frozen=True)
 class SetInfo:
     """A set that was found: its name, folder, hexadecimal identity of its decoder, whether it is released (and stays
-    for ever), and its kind (``PICTURES`` or ``FEATURES``).
+    for ever), its kind (``PICTURES`` or ``FEATURES``), and what a set for pictures is tuned for ("psnr" or "ssim").
     """
 
     name: str
@@ -41,6 +41,7 @@ class SetInfo:
     identity: str
     released: bool
     kind: str = PICTURES
+    tune: str = ""
 
 
 def list_sets(kind: str | None = None) -> list[SetInfo]:
@@ -99,7 +100,8 @@ def _set_info(folder: Path, stamp: Stamp | None) -> SetInfo | None:
         manifest = read_feature_manifest(folder) if feature else read_manifest(folder)
     except ModelError:
         return None
-    return SetInfo(manifest.name, folder, manifest.identity, False, manifest.KIND)
+    tune = manifest.tune if isinstance(manifest, PictureManifest) else ""
+    return SetInfo(manifest.name, folder, manifest.identity, False, manifest.KIND, tune)
 
 
 def _extra_roots() -> list[Path]:

@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 from ..constants import ENTROPY_PROFILES, LAST_QUALITY, MOST_CLASSES, MOST_HALO, RATE_INDICES
 from .manifest import PICTURES, SetManifest, read
 
+PSNR, SSIM = TUNES = "psnr", "ssim"
+"""What a set may be tuned for: squared error, or what eyes see."""
+SQUARED_ERROR = "mse"
 MAC_PARTS = ("synthesis", "hyper_synthesis", "contexts", "fusion", "analysis", "hyper_analysis")
 
 
@@ -31,6 +34,8 @@ class PictureManifest(SetManifest):
         gains: whether its latents have gains that the hyper latents imply; entropy profile 2 only.
         usual_psnr: qualities, ascending, and the median PSNR of photographs at each in dB (benchmarks/outcome.py), by
             which the encoder tells what has come out badly; empty where that was not measured; encoder only.
+        distortion: that it was trained for: "mse" (as sets that do not say), or a name of another one; for choosing
+            a set only.
     """
 
     KIND: ClassVar[str] = PICTURES
@@ -47,6 +52,12 @@ class PictureManifest(SetManifest):
     distortion_factor: float | None = None
     gains: bool = False
     usual_psnr: tuple[tuple[int, float], ...] = ()
+    distortion: str = SQUARED_ERROR
+
+    @property
+    def tune(self) -> str:
+        """What the set is tuned for: "psnr" or "ssim"."""
+        return PSNR if self.distortion == SQUARED_ERROR else SSIM
 
     @property
     def latent_channels(self) -> int:
@@ -67,6 +78,7 @@ class PictureManifest(SetManifest):
             "distortion_factor": None if factor is None else float(factor),
             "gains": bool(raw.get("gains", False)),
             "usual_psnr": tuple((int(quality), float(db)) for quality, db in raw.get("usual_psnr", ())),
+            "distortion": str(raw.get("distortion", SQUARED_ERROR)),
         }
 
     def is_sound(self) -> bool:

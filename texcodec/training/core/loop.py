@@ -23,7 +23,7 @@ from .cuda_graphs import Graphs
 from .descent import Descent, adam, cosine
 from .prefetch import ahead
 from .reports import Report
-from .settings_json import differences, to_json
+from .settings_json import differences, from_json, to_json
 from .stage import StageSettings
 from .stopping import Stopped, stop_signals
 from .task import Batch, Task, Terms
@@ -145,6 +145,8 @@ class Loop:
 
     def _differences(self, before: Mapping[str, Any]) -> list[str]:
         """What keeps a checkpoint with these settings from being continued."""
+        # settings that a later version has added have the values that all had before
+        before = {**before, "stage": to_json(from_json(StageSettings(), before["stage"]))}
         if not self.open_ended:
             return differences(before, self.configuration, STEERING)
         kept = [k for k in self.configuration if k != "stage"]

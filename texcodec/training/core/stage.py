@@ -19,13 +19,14 @@ TRAINABLE = ("relaxed", "noise")
 """Ways of rounding that pass gradients: a relaxed choice between two symbols by their cost; the nearest symbol with
 the gradient of the identity, whose bits are those of a noisy one.
 """
+DISTORTIONS = ("mse", "ms-ssim", "mixed")
 SCHEDULES = ("cosine", "constant")
 BALANCES = ("texture", "classes")
 
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
-    """What training minimises; rate is in bits per pixel, distortion is the mean squared error of 0..255.
+    """What training minimises; rate is in bits per pixel, distortion in squared grey levels of 0..255.
 
     Attributes:
         kind: "rate+lambda*distortion" or "distortion+rate/lambda", each over all rates;
@@ -40,6 +41,10 @@ class ObjectiveSettings:
             others' rates are drawn from the whole axis.
         speed: of the multiplier's dual ascent, in learning rates of the weights: a bound missed by a factor
             of e changes its logarithm by that much a step. So both come to rest together.
+        distortion: "mse": mean squared error; "ms-ssim": what MS-SSIM lacks to 1, on the scale of squared errors;
+            "mixed": that in the place of a share of the luminance's squared error, and the squared error of
+            chrominance (``pictures.distortions``).
+        similarity_share: of "mixed", 0 to 1.
     """
 
     kind: str = OBJECTIVES[0]
@@ -48,8 +53,18 @@ class ObjectiveSettings:
     rate_index: int = -1
     usual_share: float = 0.7
     speed: float = 1.0
+    distortion: str = DISTORTIONS[0]
+    similarity_share: float = 0.75
 
     def __post_init__(self) -> None:
+        check(
+            self.distortion in DISTORTIONS, f"objective.distortion must be one of {', '.join(DISTORTIONS)}."
+        )
+        check(0 <= self.similarity_share <= 1, "objective.similarity_share must be between 0 and 1.")
+        check(
+            self.kind != "bound-distortion" or self.distortion == "mse",
+            "The objective bound-distortion has a bound in dB; it goes with the distortion mse alone.",
+        )
         check(self.kind in OBJECTIVES, f"objective.kind must be one of {', '.join(OBJECTIVES)}.")
         check(
             self.kind != "bound-rate" or self.bpp > 0, "The objective bound-rate needs a bound: bpp above 0."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..core.fixed_point import round_through
 from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LAMBDA_MAX, LAMBDA_MIN, LATENT_STRIDE, Architecture
 from .entropy_model import EntropyModel, interpolate
+from .gains import Gains
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
 
 STEP_ANCHORS = 10
@@ -135,6 +136,17 @@ class Codec(nn.Module):
                 parent, _, leaf = name.rpartition(".")
                 for transforms in others:
                     setattr(transforms.get_submodule(parent), leaf, first.get_submodule(name))
+
+    def add_gains(self) -> None:
+        """Give a codec of entropy profile 2 gains per block, which are all 1 until they are trained.
+
+        One that has gains, or cannot have them, stays as it is.
+        """
+        if self.architecture.gains or self.architecture.profile == 1:
+            return
+        self.architecture = self.entropy.architecture = replace(self.architecture, gains=True)
+        self.entropy.gains = Gains(self.architecture).to(self.log_steps.device)
+        self.entropy.gains.set_planes(self.linear.analysis)
 
     def steps(self, t: Tensor) -> Tensor:
         """B rates to B x C quantisation steps in grey levels."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from .options import Options
 from .pipeline import Pipeline
 from .presets import SHARES, preset_settings, with_budget
 from .settings import TrainingSettings
+from .tuning import tuned
 from .work_folder import saved_settings
 
 DEFAULT_BUDGET = Budget(minutes=60.0)
@@ -36,7 +38,7 @@ def chosen_settings(options: Options) -> TrainingSettings:
         ValueError: the settings in the work folder are damaged.
     """
     given = (options.preset, options.objective, options.seed)
-    known = settings_of(options.checkpoint) if options.checkpoint else None
+    known = _known(options)
     saved = saved_settings(options.work)
     if known is not None:
         if any(value is not None for value in given):
@@ -45,7 +47,7 @@ def chosen_settings(options: Options) -> TrainingSettings:
                 "settings with --settings."
             )
         base = with_budget(known, options.budget, _shares(options.stages or ("parent",)) or SHARES)
-    elif saved is not None and not options.budget and all(value is None for value in given):
+    elif saved is not None and not options.budget and all(v is None for v in (*given, options.distortion)):
         base = saved
     else:
         base = preset_settings(
@@ -60,6 +62,8 @@ def chosen_settings(options: Options) -> TrainingSettings:
             base = with_budget(
                 open_settings(base), options.budget, _shares(options.stages or ("parent",)) or SHARES
             )
+        if options.distortion:
+            base = tuned(base, options.distortion)
     parts: dict[str, Any] = dict.fromkeys(options.quantise, True)
     changes = parts | ({"helpers": options.helpers} if options.helpers is not None else {})
     if changes:
@@ -71,6 +75,33 @@ def chosen_settings(options: Options) -> TrainingSettings:
             "end-to-end, or leave the option out."
         )
     return found
+
+
+def _known(options: Options) -> TrainingSettings | None:
+    """The settings of the open training in the folder; of the one that it is begun from; None where there is none.
+
+    Raises:
+        ParameterError: the training in the folder is for another distortion, or there is none to begin from.
+    """
+    if options.checkpoint is None:
+        return None
+    known, asked = settings_of(options.checkpoint), options.distortion
+    if known is not None:
+        own = known.parent.objective.distortion
+        if asked not in (None, own):
+            raise ParameterError(
+                f"The training in {options.checkpoint} is for the distortion {own}; leave --distortion out, or name "
+                f"a new folder and begin from that one with --from {options.checkpoint}."
+            )
+        return known
+    if options.start is None:
+        return None
+    begun = settings_of(Path(options.start))
+    if begun is None:
+        raise ParameterError(
+            f"{options.start} is no folder of an open training, from which {options.checkpoint} could be begun."
+        )
+    return tuned(begun, asked) if asked else begun
 
 
 def _shares(stages: tuple[str, ...]) -> dict[str, float] | None:
@@ -116,8 +147,9 @@ def train(
                 list(options.pictures),
                 options.work,
                 chosen_settings(options),
-                start=find_set(options.start) if options.start else None,
+                start=find_set(options.start) if options.start and not options.checkpoint else None,
                 checkpoint=options.checkpoint,
+                begin=Path(options.start) if options.start and options.checkpoint else None,
                 device=device,
                 log=log,
             )

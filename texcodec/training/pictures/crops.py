@@ -12,6 +12,7 @@ from ..core.stage import StageSettings
 from ..core.task import Batch, Terms
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
+from .distortions import Distortion, crop_distortions
 from .objectives import Objective
 from .resident import DevicePictures
 from .sampler import CropSampler
@@ -36,6 +37,7 @@ class CropTask:
         self.modules = self.codec = codec
         self.sampler, self.settings, self.resident = sampler, settings, resident
         self.objective = Objective(settings.objective)
+        self.distortions = crop_distortions(settings.objective, settings.crop)
 
     def draw(self, random: np.random.Generator) -> Batch:
         """Crops (their places, if the pictures are on the device), classes and rates; half of the batches are
@@ -58,8 +60,8 @@ class CropTask:
         """Mean over the crops; see ``objectives``."""
         return self.terms(*self.measure(batch, device))
 
-    def measure(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Bits per pixel, mean squared error and rate in [0, 1] of each crop, B each."""
+    def measure(self, batch: Batch, device: torch.device) -> tuple[Tensor, Distortion, Tensor]:
+        """Bits per pixel, distortion and rate in [0, 1] of each crop, B each."""
         on_device = {k: v.to(device, non_blocking=True) for k, v in batch.tensors.items()}
         halo, groups = cast(tuple[bool, Groups], batch.fixed)
         if self.resident is not None:
@@ -73,10 +75,10 @@ class CropTask:
         )
         s = LATENT_STRIDE
         target = x if halo else x[..., s:-s, s:-s]
-        error = (coded.pixels - target).square().mean((1, 2, 3))
-        return coded.bits / (x.shape[2] * x.shape[3]), error, t
+        found = self.distortions(coded.pixels, target, t)
+        return coded.bits / (x.shape[2] * x.shape[3]), found, t
 
-    def terms(self, rate: Tensor, error: Tensor, t: Tensor) -> Terms:
+    def terms(self, rate: Tensor, found: Distortion, t: Tensor) -> Terms:
         """The cost of what ``measure`` gives."""
-        psnr = 10 * torch.log10(255.0**2 / error.detach().clamp(min=1e-3))
-        return Terms(self.objective(rate, error, t), rate.mean(), error.mean(), {"psnr": psnr.mean()})
+        loss = self.objective(rate, found.minimised, t)
+        return Terms(loss, rate.mean(), found.squared_error.mean(), found.extras())

@@ -67,6 +67,7 @@ def export_set(
     name: str,
     class_names: tuple[str, ...],
     thresholds: tuple[float, ...],
+    distortion: str = "mse",
     fusion: nn.Module | None,
     card: dict[str, Any],
     byte_weights: bool = False,
@@ -76,6 +77,7 @@ def export_set(
     Args:
         codec: trained, specialised or not (a parent serves every class with the same weights).
         statistics: counted with this codec.
+        distortion: that the codec was trained for, one of ``stage.DISTORTIONS``.
         fusion: the fusion network, or None for a set without one.
         card: what people should know of the set: data, command, seed, hardware, time, licence.
         byte_weights: keep synthesis weights as a byte each (``byte_weights``).
@@ -148,6 +150,7 @@ def export_set(
         "thresholds": thresholds,
         "halo": 1,
         "fusion": fusion is not None,
+        "distortion": distortion,
         "distortion_factor": DISTORTION_FACTOR,
         "qualities": [round(low + (high - low) * q / 99) for q in range(100)],
         "identity": decoder_identity(files, decoder).hex(),

@@ -130,16 +130,16 @@ class JoinedCropTask(CropTask):
         calls: list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = []
         hook = self.codec.entropy.register_forward_hook(lambda module, args, out: calls.append((args, out)))
         try:
-            rate, error, t = self.measure(batch, device)
+            rate, distortion, t = self.measure(batch, device)
         finally:
             hook.remove()
         ((inputs, found),) = calls
         helped = self._joined.run_auxiliary((*inputs, self.settings.rounding))
         fewer = (found[1] - helped[1]).sum((1, 2, 3)) / self.settings.crop**2
-        auxiliary = self.objective(rate - fewer, error.detach(), t)
+        auxiliary = self.objective(rate - fewer, distortion.minimised.detach(), t)
         pairs = zip(_outputs(found), _outputs(helped))
         distance = torch.stack([F.mse_loss(own, wanted.detach()) for own, wanted in pairs]).mean()
-        terms, q = self.terms(rate, error, t), self.quantise
+        terms, q = self.terms(rate, distortion, t), self.quantise
         loss = terms.loss + q.auxiliary * auxiliary + q.distillation * distance
         return Terms(loss, terms.rate, terms.distortion, terms.extras | {"helped": fewer.detach().mean()})
 

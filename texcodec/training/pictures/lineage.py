@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import ParameterError
 from ...registry.picture_manifest import read_manifest
+from ..core.stage import DISTORTIONS
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
@@ -20,10 +21,13 @@ class Lineage:
     Args:
         start: folder of the set.
         log: called with a sentence where a stage starts from an unfinished one.
+        gains: whether a set without gains per block gets some.
     """
 
-    def __init__(self, work: WorkFolder, start: Path | None, log: Callable[[str], None]) -> None:
-        self.work, self.start, self.log = work, start, log
+    def __init__(
+        self, work: WorkFolder, start: Path | None, log: Callable[[str], None], *, gains: bool = False
+    ) -> None:
+        self.work, self.start, self.log, self.gains = work, start, log, gains
 
     def before(self, stage: str) -> tuple[Codec | None, str]:
         """The codec that a stage starts from, and what to call that; None for one that is to be made."""
@@ -37,7 +41,7 @@ class Lineage:
             return codec_of(state, self.work.checkpoint(before)), f"{before}, {state['steps']} steps"
         if self.start is not None:
             known = read_manifest(self.start)
-            return restore_codec(self.start), f"{known.name} ({known.identity})"
+            return self._restored(self.start), f"{known.name} ({known.identity})"
         if stage == "end-to-end":
             return None, "the DCT"
         raise ParameterError(
@@ -52,13 +56,27 @@ class Lineage:
             stage, state = found
             codec = codec_of(state, self.work.checkpoint(stage))
         elif self.start is not None:
-            codec = restore_codec(self.start)
+            codec = self._restored(self.start)
         else:
             raise ParameterError(
                 f"There is no checkpoint in {self.work.folder} to make a model set of; train first."
             )
         codec.half_precision = False
         return codec, self.fusion(codec.architecture)
+
+    def _restored(self, start: Path) -> Codec:
+        codec = restore_codec(start)
+        if self.gains:
+            codec.add_gains()
+        return codec
+
+    def distortion(self) -> str:
+        """The distortion that the last stage was trained for; without any, that of the set."""
+        found = self.work.latest()
+        if found is not None:
+            objective = found[1]["settings"]["stage"]["objective"]
+            return str(objective.get("distortion", DISTORTIONS[0]))
+        return read_manifest(self.start).distortion if self.start is not None else DISTORTIONS[0]
 
     def fusion(self, architecture: Architecture, before: str | None = None) -> Fusion | None:
         """The fusion network that training has led to (``before`` a stage), else that of the set."""

@@ -108,7 +108,7 @@ class Objective(nn.Module):
 
         Args:
             rate: B, bits per pixel.
-            distortion: B, mean squared error on the 0..255 scale.
+            distortion: B, squared grey levels of 0..255 (``distortions``).
             t: B rates in [0, 1].
         """
         kind = self.settings.kind

@@ -27,6 +27,7 @@ from ..core.settings_json import differences, from_json, to_json
 from ..core.stage import Budget
 from .architecture import Architecture
 from .card import device_name, processor_name
+from .codec import Codec
 from .held_out import held_out_cost, held_out_crops
 from .portable import portable_steps, read_portable, write_portable
 from .presets import with_budget
@@ -61,10 +62,11 @@ class OpenTraining:
 
     Args:
         folder: made when the first run is over.
+        begin: folder of another one, from whose moving average this one begins.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, begin: Path | None = None) -> None:
+        self.folder, self.begin = folder, begin
 
     @property
     def checkpoint(self) -> Path:
@@ -105,6 +107,25 @@ class OpenTraining:
         _same_sizes(self.checkpoint, state["settings"], architecture)
         write_checkpoint(own, state)
 
+    def first(self, architecture: Architecture) -> Codec | None:
+        """The codec that the first run begins with: the moving average of another training, with gains per block if
+        ``architecture`` has them; None where this training has begun, or begins from nothing.
+
+        Raises:
+            ParameterError: there is no other training, or it is of other sizes.
+            ValueError: its checkpoint is damaged.
+        """
+        if self.begin is None or self.checkpoint.exists():
+            return None
+        file = self.begin / CHECKPOINT
+        if not file.exists():
+            raise ParameterError(f"There is no open training in {self.begin} to begin from; correct --from.")
+        codec = codec_of(read_portable(file), file)
+        if architecture.gains:
+            codec.add_gains()
+        _same_sizes(file, {"architecture": to_json(codec.architecture)}, architecture)
+        return codec
+
     def write(
         self,
         state: Mapping[str, Any],
@@ -134,8 +155,11 @@ class OpenTraining:
         # measured last, since it takes a while: who is killed here loses a line, whose sums the next one has
         crops = held_out_crops(held_out, settings.classes.thresholds)
         codec = codec_of(state, self.checkpoint).to(device).eval()
-        cost = held_out_cost(codec, crops, device) if crops is not None else None
+        objective = settings.parent.objective
+        cost = held_out_cost(codec, crops, device, objective=objective) if crops is not None else None
         line: dict[str, Any] = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+        if not lines and self.begin is not None:
+            line["from"] = f"{self.begin.name}, {portable_steps(self.begin / CHECKPOINT)} steps"
         for key, value in _sums(state).items():
             line |= {key: round(value - before[key], 6), f"{key}_in_all": round(value, 6)}
         stage = state["settings"]["stage"]
@@ -151,6 +175,7 @@ class OpenTraining:
             "batch": stage["batch"],
             "learning_rate": stage["learning_rate"],
             "objective": stage["objective"]["kind"],
+            "distortion": objective.distortion,
             "held_out": asdict(cost) if cost else None,
         }
         text = "".join(json.dumps(entry) + "\n" for entry in [*lines, line])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ..core.stage import OBJECTIVES, Budget
+from ..core.stage import DISTORTIONS, OBJECTIVES, Budget
 from ..core.times import minutes
 from .presets import PRESETS
 from .settings import MOST_HELPERS
@@ -109,7 +109,8 @@ class Options:
     )
     start: str | None = _option(
         "--from",
-        "Continue from a model set (name or folder): longer training, or fine-tuning on pictures of a kind.",
+        "Continue from a model set (name or folder): longer training, or fine-tuning on pictures of a kind. With a new "
+        "--checkpoint: begin from the folder of another open training.",
         "MODELS",
     )
     stages: tuple[str, ...] = _option(
@@ -119,6 +120,12 @@ class Options:
         "--objective",
         "What is minimised; default: rate+lambda*distortion, for all rates. The bounded ones train one rate.",
         choices=OBJECTIVES,
+    )
+    distortion: str | None = _option(
+        "--distortion",
+        "What a difference costs; default: mse, which is what PSNR measures. ms-ssim and mixed are for eyes, give the "
+        "set gains per block, and need pytorch-msssim.",
+        choices=DISTORTIONS,
     )
     bpp: float | None = _option(
         "--bpp-bound",

@@ -53,6 +53,7 @@ from .scan import scan_textures
 from .seams import SeamTask
 from .settings import TrainingSettings
 from .transforms import start_coefficients
+from .tuning import with_gains
 from .whole import PictureCodec, PictureTask
 from .work_folder import WorkFolder, save_settings
 
@@ -67,6 +68,7 @@ class Pipeline:
             no parent is trained.
         checkpoint: folder of an open training, where the parent comes from; trained on if that is the stage
             to be run.
+        begin: folder of another open training, whose moving average a new one in ``checkpoint`` begins from.
         device: where networks are trained.
         log: called with sentences on what goes on.
     Raises:
@@ -81,6 +83,7 @@ class Pipeline:
         *,
         start: Path | None = None,
         checkpoint: Path | None = None,
+        begin: Path | None = None,
         device: torch.device | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
@@ -91,13 +94,14 @@ class Pipeline:
                 architecture=restore_architecture(start),
                 classes=replace(settings.classes, names=known.classes, thresholds=known.thresholds),
             )
+            settings = with_gains(settings)
         self.settings, self.start = settings, start
         self.work = WorkFolder(work)
-        self.open = OpenTraining(checkpoint) if checkpoint is not None else None
+        self.open = OpenTraining(checkpoint, begin) if checkpoint is not None else None
         self.device = device or torch.device("cpu")
         self.log = log if not processes.rank() else lambda sentence: None
         self.pictures = Collection(pictures, settings, work, open_ended=self.open is not None, log=self.log)
-        self.lineage = Lineage(self.work, start, self.log)
+        self.lineage = Lineage(self.work, start, self.log, gains=settings.architecture.gains)
 
     def run(
         self,
@@ -234,7 +238,7 @@ class Pipeline:
         the checkpoint and a line of the log are written.
         """
         settings = self.settings.parent
-        task = self._task("parent", settings, None)
+        task = self._task("parent", settings, training.first(self.settings.architecture))
         assert task is not None
         context = {k: v for k, v in self._context("parent", "").items() if k != "from"}
         loop = Loop(
@@ -354,6 +358,7 @@ class Pipeline:
             name=name,
             class_names=s.classes.names,
             thresholds=s.classes.thresholds,
+            distortion=self.lineage.distortion(),
             fusion=fusion,
             card={**card, **self._card()},
             byte_weights=s.quantise.synthesis,

@@ -22,6 +22,7 @@ from ..core.stage import StageSettings
 from ..core.task import Terms
 from .architecture import RATE_INDICES
 from .codec import Codec
+from .distortions import Distortions
 from .fusion import Fusion, repair
 from .objectives import Objective
 from .sampler import CropSampler
@@ -206,6 +207,7 @@ class PictureTask:
         self.pictures, self.sampler, self.settings = pictures, sampler, settings
         self.tile_log2 = tile_log2
         self.objective = Objective(settings.objective)
+        self.distortions = Distortions(settings.objective, settings.crop)
         self.modules: nn.Module = pictures
         pictures.codec.half_precision = False  # until it is chosen
 
@@ -228,10 +230,10 @@ class PictureTask:
             x, t, tile_log2=self.tile_log2, classes=batch.classes.to(device), rounding=rounding
         )
         rate = coded.bits.sum(1) / (x.shape[2] * x.shape[3])
-        error = (coded.pixels - x).square().mean((1, 2, 3))
-        psnr, unfused = (
-            10 * torch.log10(255.0**2 / (p.detach() - x).square().mean((1, 2, 3)).clamp(min=1e-3))
-            for p in (coded.pixels, coded.stitched)
-        )
-        extras = {"psnr": psnr.mean(), "fusion_gain": (psnr - unfused).mean()}
-        return Terms(self.objective(rate, error, t), rate.mean(), error.mean(), extras)
+        found = self.distortions(coded.pixels, x, t)
+        extras = found.extras()
+        error = (coded.stitched.detach() - x).square().mean((1, 2, 3))
+        unfused = 10 * torch.log10(255.0**2 / error.clamp(min=1e-3))
+        extras["fusion_gain"] = extras["psnr"] - unfused.mean()
+        loss = self.objective(rate, found.minimised, t)
+        return Terms(loss, rate.mean(), found.squared_error.mean(), extras)
