@@ -250,3 +250,13 @@ def test_documents_list_the_operators() -> None:
     found = re.search(r"with the operators (.*?), without functions", layout, re.S)
     assert found is not None
     assert listed(found[1]) == CODEC
+
+
+def test_names_of_a_graph_do_not_reach_the_terminal_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    wrong = node(b"MatMul", [b"x", b"w"], [b"y"], field(3, b"\x1b[31mname"))
+    weight = field(5, located(b"w", [5, 5], (b"location", b"weights")))
+    network = FloatNetwork(model([wrong], inside=weight), {"w": np.zeros((5, 5), np.float32)})
+    with pytest.raises(ModelDamagedError, match="cannot be run"):
+        network(x=X)
+    said = capfd.readouterr()
+    assert said.out == said.err == ""

@@ -44,7 +44,8 @@ def _session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    # errors are raised and told; the engine's own lines would bring a graph's names to the terminal as they are
+    options.log_severity_level = 4
     options.graph_optimization_level = getattr(
         ort.GraphOptimizationLevel, OPTIMISATION_LEVELS[optimisation_level]
     )
