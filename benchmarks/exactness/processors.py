@@ -55,7 +55,7 @@ PROCESSORS = (
     Processor("aarch64", "a64fx", "2019, SVE of 512 bits"),
     Processor("aarch64", "max", "all that QEMU has, SVE2 among it"),
 )
-"""Oldest first; all x86-64 processors that onnxruntime's kernels tell apart, but AVX-512, which this machine may have."""
+"""Of each kind the oldest first. Of x86-64, QEMU models all that onnxruntime has kernels for but AVX-512."""
 
 
 def emulator() -> str:

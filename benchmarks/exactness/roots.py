@@ -1,4 +1,4 @@
-"""Pythons with the dependencies of texcodec, at their lowest and newest releases: here, and in a Debian root for aarch64.
+"""Pythons with the lowest and the newest releases of the dependencies: here, and in a Debian root for aarch64.
 
 Nothing of another processor runs while they are made: Debian's packages and the wheels are only unpacked.
 """

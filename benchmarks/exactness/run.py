@@ -2,9 +2,9 @@
 
     python benchmarks/exactness/run.py [--only Nehalem --only a64fx] [--release lowest] [--write]
 
-Needs Debian's packages qemu-user and mmdebstrap, and scikit-image for its pictures; see docs/trust.md. What was measured
-is kept in build/exactness and not measured again while files, code and releases are the same. Prints the table;
-``--write`` puts it into docs/trust.md and the results into docs/results/exactness.json.
+Needs Debian's packages qemu-user and mmdebstrap, and scikit-image for its pictures; see docs/trust.md. What was
+measured is kept in build/exactness and not measured again while files, code and releases are the same. Prints the
+table; ``--write`` puts it into docs/trust.md and the results into docs/results/exactness.json.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _state() -> str:
 
 def table(results: list[dict[str, Any]]) -> Iterator[str]:
     """The lines of the table in Markdown."""
-    yield "| processor | onnxruntime | numpy | rANS | symbol hashes | differing | samples | differing | largest difference |"
+    yield "| processor | onnxruntime | numpy | rANS | hashes of symbols | wrong | samples | other | by at most |"
     yield "| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"
     for r in results:
         yield (
