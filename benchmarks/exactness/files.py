@@ -112,7 +112,12 @@ def _golden_features(folder: Path) -> Iterator[dict[str, str]]:
             sys.exit(f"{name} has other symbols here than it was made with")
         path = folder / f"features-{name}.tcx"
         path.write_bytes(data)
-        yield {"name": path.stem, "file": path.name, "set": str(FEATURE_SETS[models]), "symbols": symbols}
+        yield {
+            "name": path.stem,
+            "file": path.name,
+            "set": _relative(FEATURE_SETS[models]),
+            "symbols": symbols,
+        }
 
 
 def _profile_2(folder: Path) -> Iterator[dict[str, str]]:
@@ -140,10 +145,14 @@ def _picture(folder: Path, name: str, data: bytes, models: Path) -> dict[str, st
     return {
         "name": name,
         "file": f"{name}.tcx",
-        "set": str(models),
+        "set": _relative(models),
         "symbols": second,
         "pixels": f"{name}.npy",
     }
+
+
+def _relative(folder: Path) -> str:
+    return folder.relative_to(ROOT).as_posix()
 
 
 def digest(folder: Path) -> str:
