@@ -26,6 +26,7 @@ from texcodec.features.decode import streams_hash
 from texcodec.networks import sessions
 from texcodec.registry import FeatureSet, ModelSet
 
+ROOT = Path(__file__).resolve().parents[2]
 SEEN = ["SSE42", "AVX", "FMA3", "AVX2", "AVX512F", "AVX512_SPR", "ASIMD", "ASIMDHP", "ASIMDDP", "SVE"]
 
 
@@ -44,7 +45,7 @@ class Sets:
 
     def of(self, folder: str, kind: type) -> Any:
         if folder not in self._loaded:
-            self._loaded[folder] = kind(Path(folder))
+            self._loaded[folder] = kind(ROOT / folder)
         return self._loaded[folder]
 
 
