@@ -49,7 +49,7 @@ CROPS = {
 SIZE = 150, 140
 QUALITIES = 8, 20, 35, 50, 65, 80, 92, 97, 30, 60
 SETS = STD_2, TINY_2, STD_1, STD_2, STD_2_W8, TINY_2, STD_2, TINY_1, TINY_2, STD_2
-"""The set of each picture; a processor that is not emulated decodes each picture with each set."""
+"""The set of each picture; this machine itself decodes each picture with each set."""
 
 
 def crops() -> Iterator[tuple[str, np.ndarray]]:

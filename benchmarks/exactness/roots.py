@@ -51,7 +51,7 @@ def dependencies() -> list[str]:
 def place(processor: Processor, release: str, build: Path) -> Place:
     """The Python of a processor with the releases of the dependencies, made if it is not there."""
     if processor.machine == "aarch64" and processor.emulated:
-        root = build / "arm64-root"
+        root = build / f"arm64-root-{release}"
         site = build / f"arm64-{release}"
         if not (site / "done").exists():
             _unpack(release, root, site)

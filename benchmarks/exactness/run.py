@@ -1,6 +1,6 @@
 """Decode the same files on many processors and hold the symbols against each other.
 
-    python benchmarks/exactness/run.py [--only Nehalem --only a64fx] [--release lowest] [--write]
+    python benchmarks/exactness/run.py [--only Nehalem --only aarch64:max] [--release lowest] [--write]
 
 Needs Debian's packages qemu-user and mmdebstrap, and scikit-image for its pictures; see docs/trust.md. What was
 measured is kept in build/exactness and not measured again while files, code and releases are the same. Prints the
@@ -90,7 +90,9 @@ def main() -> None:
     results = []
     for processor in PROCESSORS:
         for release in options.release or RELEASES:
-            if not options.only or processor.name in options.only:
+            if not options.only or {processor.name, f"{processor.machine}:{processor.name}"} & {
+                *options.only
+            }:
                 results.append(measured(processor, release))
                 print(list(table(results))[-1], flush=True)
     floats = {result for r in results for result in r["floats"].values()}

@@ -170,7 +170,14 @@ def _change_value(value: Any, random: Random) -> Any:
             return value[:at] + [value[at]] * random.choice([2, 3, 300]) + value[at + 1 :]
         return value[:at] + [_change_value(value[at], random)] + value[at + 1 :]
     if isinstance(value, (int, float)) and not isinstance(value, bool) and random.random() < 0.5:
-        return random.choice([value + 1, value - 1, -value, value * 2, float(value), str(value), *NUMBERS])
+        near = [
+            value + 1,
+            value - 1,
+            -value,
+            value * 2,
+            f"{value:.17}" if isinstance(value, float) else hex(value),
+        ]
+        return random.choice([*near, value + 0.5 if abs(value) < 1 << 52 else 0.5, *NUMBERS])
     if isinstance(value, str) and random.random() < 0.5:
         return random.choice([value[1:], value + "0", value.upper(), value * 2, value[:-1] + "\n"])
     return random.choice(VALUES)
