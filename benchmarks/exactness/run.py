@@ -23,6 +23,9 @@ from processors import PROCESSORS, Processor, emulator
 from roots import RELEASES, place
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from provenance import provenance  # noqa: E402
+
 BUILD = ROOT / "build" / "exactness"
 FILES = BUILD / "files"
 PAGE = ROOT / "docs" / "trust.md"
@@ -110,7 +113,8 @@ def main() -> None:
         page = PAGE.read_text("utf-8")
         before, after = page.split(START)[0], page.split(END)[1]
         PAGE.write_text(before + "\n".join([START, "", *lines, "", END]) + after, "utf-8")
-        RESULT.write_text(json.dumps({"qemu": emulator(), "results": results}, indent=1) + "\n", "utf-8")
+        found = {"provenance": provenance([FILES]), "qemu": emulator(), "results": results}
+        RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     for r in results:
         for wrong in r["wrong"]:
             print(f"DIFFERS {r['machine']} {r['processor']} {r['release']}: {wrong}")

@@ -44,8 +44,7 @@ def _session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    # errors are raised and told; the engine's own lines would bring a graph's names to the terminal as they are
-    options.log_severity_level = 4
+    options.log_severity_level = 4  # its errors are raised; in its log, names out of the graph would be raw
     options.graph_optimization_level = getattr(
         ort.GraphOptimizationLevel, OPTIMISATION_LEVELS[optimisation_level]
     )
