@@ -260,3 +260,20 @@ def test_names_of_a_graph_do_not_reach_the_terminal_when_it_fails(capfd: pytest.
         network(x=X)
     said = capfd.readouterr()
     assert said.out == said.err == ""
+
+
+def test_names_that_are_no_text_are_refused_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    named = node(b"Abs", [b"x"], [b"y"], field(3, b"\xff"))
+    for bad in (model([named]), model([node(b"Abs", [b"x"], [b"\xed"])]), model([ABS], field(2, b"\xff"))):
+        with pytest.raises(ModelDamagedError, match="is not UTF-8"):
+            FloatNetwork(bad, {})
+    with pytest.raises(ModelDamagedError, match="is not UTF-8"):
+        FloatNetwork(model([ABS], inside=field(13, field(1, b"\xff"))), {})
+    assert capfd.readouterr().out == ""
+
+
+def test_engine_does_not_try_again_and_print(capfd: pytest.CaptureFixture[str]) -> None:
+    network = FloatNetwork(model([ABS]), {})
+    assert not network._session._enable_fallback
+    network._session.enable_fallback()
+    assert not network._session._enable_fallback

@@ -1,9 +1,9 @@
 """Coverage-guided fuzzing of one target, by atheris (libFuzzer).
 
-    cd tests && PYTHONPATH=.. python -m fuzz TARGET [FOLDER] [-runs=N] [-max_total_time=SECONDS] ...
+    cd tests && PYTHONPATH=.. python -m fuzz TARGET [FOLDER ...] [-runs=N] [-max_total_time=SECONDS] ...
 
-New inputs that reach new code go into FOLDER (default: build/fuzz/TARGET), inputs that break a rule into
-build/fuzz/findings. ``-runs=0`` only goes over what is there.
+New inputs that reach new code go into the first FOLDER (default: build/fuzz/TARGET), inputs that break a rule into
+build/fuzz/findings. Other folders are read as well.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> None:
     if not names or names[0] not in TARGETS:
         sys.exit(f"name a target: {', '.join(TARGETS)}")
     name, target = names[0], TARGETS[names[0]]
-    folder = Path(names[1]) if len(names) > 1 else BUILD / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folders = [Path(folder) for folder in names[1:]] or [BUILD / name]
+    folders[0].mkdir(parents=True, exist_ok=True)
     findings = BUILD / "findings"
     findings.mkdir(parents=True, exist_ok=True)
     first = BUILD / "seeds" / name
@@ -56,8 +56,7 @@ def main(arguments: list[str]) -> None:
             f"-artifact_prefix={findings}/{name}-",
             "-print_final_stats=1",
             *options,
-            str(folder),
-            str(first),
+            *map(str, [*folders, first]),
         ],
         lambda data: check(target, bytes(data)),
         custom_mutator=mutate,

@@ -2,7 +2,7 @@
 
     cd tests && PYTHONPATH=.. python -m fuzz.kept TARGET FOLDER
 
-writes the corpus of a target from a folder that libFuzzer has made, smallest inputs first, as many as fit.
+writes the corpus of a target from a folder that libFuzzer has made: inputs of all sizes, as many as fit.
 """
 
 from __future__ import annotations
@@ -40,17 +40,14 @@ def regressions(target: str) -> dict[str, bytes]:
 def write_corpus(target: str, folder: Path) -> int:
     """The number of inputs that were kept of a folder."""
     found = sorted((path.read_bytes() for path in folder.iterdir()), key=lambda data: (len(data), data))
-    total = count = 0
+    found = [data for data in found if len(data) <= LARGEST_INPUT]
+    step = next(n for n in range(1, len(found) + 2) if sum(map(len, found[::n])) <= LARGEST_CORPUS)
     path = HERE / "corpus" / f"{target}.zip"
     path.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for data in found:
-            total += len(data)
-            if len(data) > LARGEST_INPUT or total > LARGEST_CORPUS:
-                break
-            count += 1
-            archive.writestr(zipfile.ZipInfo(f"{count:04}", LONG_AGO), data)
-    return count
+        for number, data in enumerate(found[::step]):
+            archive.writestr(zipfile.ZipInfo(f"{number:04}", LONG_AGO), data)
+    return len(found[::step])
 
 
 if __name__ == "__main__":

@@ -198,11 +198,14 @@ SUBMESSAGES = {
 
 
 def change_graph(data: bytes, largest: int, random: Random, change: Change) -> bytes:
-    """A field somewhere in an ONNX model, with the lengths around it; one time in ten its bytes."""
-    if random.random() < 0.1:
+    """A field somewhere in an ONNX model, with the lengths around it; one time in ten its bytes.
+
+    The first byte, which says whose place the graph takes, is kept.
+    """
+    if len(data) < 2 or random.random() < 0.1:
         return change(data, largest)
     try:
-        return _change_message(data, "model", random, change)[:largest]
+        return data[:1] + _change_message(data[1:], "model", random, change)[: largest - 1]
     except IndexError:
         return change(data, largest)
 
@@ -231,8 +234,10 @@ def _change_message(data: bytes, kind: str, random: Random, change: Change) -> b
     elif how < 0.9:
         other = random.randrange(len(fields))
         fields[at], fields[other] = fields[other], fields[at]
-    else:
+    elif random.random() < 0.1:
         fields[at] = random.randrange(1, 26), wire, value
+    else:
+        fields.append(random.choice(fields))
     return b"".join(map(_packed_field, fields))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +16,7 @@ from texcodec.networks import FloatNetwork, sessions
 from texcodec.networks.graph_check import CODEC_RULES, GraphRules
 from texcodec.registry import FeatureSet
 
+from .rules import RuleBroken
 from .streams import ROOT, TINY_1, TINY_2, model_set
 
 SIDE = 4
@@ -61,7 +64,13 @@ def _zeros(argument: Any) -> np.ndarray:
 
 
 def graphs(data: bytes) -> None:
-    """A graph in the place of one of the known ones, which the first byte names."""
+    """A graph in the place of one of the known ones, which the first byte names; nothing may be printed about it."""
     network = known()[data[0] % len(known())] if data else known()[0]
-    made = FloatNetwork(data[1:], network.weights, network.rules)
-    made.ordered(None, *network.inputs)
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            made = FloatNetwork(data[1:], network.weights, network.rules)
+            made.ordered(None, *network.inputs)
+    finally:
+        if said.getvalue():
+            raise RuleBroken(f"printed: {said.getvalue()!r}")
