@@ -7,6 +7,8 @@
 # make conformance  the archive for other implementations, in build/
 # make viewer       the viewer in the browser, into viewer/dist and the package; needs node >= 20
 # make test-viewer  its tests in node and in Chromium
+# make fuzz         a minute of fuzzing; Linux on x86-64 with Python 3.11 to 3.14
+# make test-exact   decode the same files on emulated processors, about an hour; Debian with qemu-user and mmdebstrap
 # make docs         the documentation as a site, in build/site
 # make bench        speed and memory of this machine
 # make format       format the code
@@ -23,7 +25,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 GOLDEN := tests/test_golden.py tests/test_container_golden.py tests/test_features_golden.py
 
-.PHONY: demo test test-train test-cluster golden attacks conformance viewer test-viewer docs bench format clean
+.PHONY: demo test test-train test-cluster golden attacks conformance fuzz test-exact viewer test-viewer docs bench format clean
 
 demo: $(VENV)/run
 	$(BIN)/python examples/demo.py
@@ -48,6 +50,12 @@ attacks: $(VENV)/test
 
 conformance: $(VENV)/golden
 	$(BIN)/python conformance/archive.py
+
+fuzz: $(VENV)/fuzz
+	cd tests && PYTHONPATH=.. $(abspath $(BIN))/python -m fuzz.minute $(FUZZ)
+
+test-exact: $(VENV)/exact
+	$(BIN)/python benchmarks/exactness/run.py $(EXACT)
 
 viewer: $(VENV)/run viewer/node_modules/.package-lock.json
 	cd viewer && npm run --silent build
@@ -85,6 +93,14 @@ $(VENV)/run: $(VENV)/base pyproject.toml $(CONSTRAINTS)
 
 $(VENV)/golden: $(VENV)/run
 	$(PIP) "pytest>=8" "hypothesis>=6.100"
+	touch $@
+
+$(VENV)/fuzz: $(VENV)/golden
+	$(PIP) "atheris>=3,<4"
+	touch $@
+
+$(VENV)/exact: $(VENV)/golden
+	$(PIP) "scikit-image>=0.25"
 	touch $@
 
 $(VENV)/test: $(VENV)/run

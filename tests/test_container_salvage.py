@@ -8,10 +8,12 @@ from container_samples import (
     changed,
     flipped,
     full_file,
+    join,
     lean_file,
     payload_of,
     payloads_of,
     sample_header,
+    split,
 )
 
 from texcodec.container import Reader
@@ -96,3 +98,9 @@ def test_lean_file_is_all_or_nothing() -> None:
         Reader(flipped(data, 8 * (len(data) - 6)), salvage=True)
     reader = Reader(data, salvage=True)
     assert reader.tile_bytes(0) == b"\x01\x02\x03\x04"
+
+
+def test_file_without_an_index_cannot_be_salvaged() -> None:
+    chunks = [chunk for chunk in split(FULL) if chunk[0] not in (b"TIDX", b"TDAT")]
+    with pytest.raises(CorruptError, match="no chunk TIDX"):
+        Reader(join(chunks), salvage=True)

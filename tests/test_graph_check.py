@@ -250,3 +250,30 @@ def test_documents_list_the_operators() -> None:
     found = re.search(r"with the operators (.*?), without functions", layout, re.S)
     assert found is not None
     assert listed(found[1]) == CODEC
+
+
+def test_names_of_a_graph_do_not_reach_the_terminal_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    wrong = node(b"MatMul", [b"x", b"w"], [b"y"], field(3, b"\x1b[31mname"))
+    weight = field(5, located(b"w", [5, 5], (b"location", b"weights")))
+    network = FloatNetwork(model([wrong], inside=weight), {"w": np.zeros((5, 5), np.float32)})
+    with pytest.raises(ModelDamagedError, match="cannot be run"):
+        network(x=X)
+    said = capfd.readouterr()
+    assert said.out == said.err == ""
+
+
+def test_names_that_are_no_text_are_refused_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    named = node(b"Abs", [b"x"], [b"y"], field(3, b"\xff"))
+    for bad in (model([named]), model([node(b"Abs", [b"x"], [b"\xed"])]), model([ABS], field(2, b"\xff"))):
+        with pytest.raises(ModelDamagedError, match="is not UTF-8"):
+            FloatNetwork(bad, {})
+    with pytest.raises(ModelDamagedError, match="is not UTF-8"):
+        FloatNetwork(model([ABS], inside=field(13, field(1, b"\xff"))), {})
+    assert capfd.readouterr().out == ""
+
+
+def test_engine_does_not_try_again_and_print(capfd: pytest.CaptureFixture[str]) -> None:
+    network = FloatNetwork(model([ABS]), {})
+    assert not network._session._enable_fallback
+    network._session.enable_fallback()
+    assert not network._session._enable_fallback

@@ -360,7 +360,7 @@ class Reader:
         for kind, needed in wanted:
             if needed and kind not in self._seen:
                 problem = f"The file has no chunk {chunk_name(kind)}."
-                if not self.salvage:
+                if not self.salvage or kind == TIDX:  # without an index there is nothing to salvage
                     raise CorruptError(problem)
                 self.problems.append(problem)
 

@@ -17,7 +17,7 @@ Model = Any
 
 try:
     import constriction
-except ImportError:  # it has no wheels for musl, nor for Windows on arm64
+except ImportError:  # it has no wheels for musl, nor for arm64 but on macOS
     AnsCoder = portable.AnsCoder
     exact_model, uniform_model = portable.exact_model, portable.uniform_model
 else:

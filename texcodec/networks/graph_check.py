@@ -16,23 +16,23 @@ from .protobuf import BYTES, FIXED32, FIXED64, VARINT, Field, Malformed, Message
 
 MODEL: Schema = {
     1: Field("ir_version", VARINT),
-    2: Field("producer_name", BYTES),
-    3: Field("producer_version", BYTES),
-    4: Field("domain", BYTES),
+    2: Field("producer_name", BYTES, False, True),
+    3: Field("producer_version", BYTES, False, True),
+    4: Field("domain", BYTES, False, True),
     5: Field("model_version", VARINT),
-    6: Field("doc_string", BYTES),
+    6: Field("doc_string", BYTES, False, True),
     7: Field("graph", BYTES),
     8: Field("opset_import", BYTES, True),
     14: Field("metadata_props", BYTES, True),
     20: Field("training_info", BYTES, True),
     25: Field("functions", BYTES, True),
 }
-OPSET_IMPORT: Schema = {1: Field("domain", BYTES), 2: Field("version", VARINT)}
+OPSET_IMPORT: Schema = {1: Field("domain", BYTES, False, True), 2: Field("version", VARINT)}
 GRAPH: Schema = {
     1: Field("node", BYTES, True),
-    2: Field("name", BYTES),
+    2: Field("name", BYTES, False, True),
     5: Field("initializer", BYTES, True),
-    10: Field("doc_string", BYTES),
+    10: Field("doc_string", BYTES, False, True),
     11: Field("input", BYTES, True),
     12: Field("output", BYTES, True),
     13: Field("value_info", BYTES, True),
@@ -41,18 +41,18 @@ GRAPH: Schema = {
     16: Field("metadata_props", BYTES, True),
 }
 NODE: Schema = {
-    1: Field("input", BYTES, True),
-    2: Field("output", BYTES, True),
-    3: Field("name", BYTES),
-    4: Field("op_type", BYTES),
+    1: Field("input", BYTES, True, True),
+    2: Field("output", BYTES, True, True),
+    3: Field("name", BYTES, False, True),
+    4: Field("op_type", BYTES, False, True),
     5: Field("attribute", BYTES, True),
-    6: Field("doc_string", BYTES),
-    7: Field("domain", BYTES),
-    8: Field("overload", BYTES),
+    6: Field("doc_string", BYTES, False, True),
+    7: Field("domain", BYTES, False, True),
+    8: Field("overload", BYTES, False, True),
     9: Field("metadata_props", BYTES, True),
 }
 ATTRIBUTE: Schema = {
-    1: Field("name", BYTES),
+    1: Field("name", BYTES, False, True),
     2: Field("f", FIXED32),
     3: Field("i", VARINT),
     4: Field("s", BYTES),
@@ -63,11 +63,11 @@ ATTRIBUTE: Schema = {
     9: Field("strings", BYTES, True),
     10: Field("tensors", BYTES, True),
     11: Field("graphs", BYTES, True),
-    13: Field("doc_string", BYTES),
+    13: Field("doc_string", BYTES, False, True),
     14: Field("tp", BYTES),
     15: Field("type_protos", BYTES, True),
     20: Field("type", VARINT),
-    21: Field("ref_attr_name", BYTES),
+    21: Field("ref_attr_name", BYTES, False, True),
     22: Field("sparse_tensor", BYTES),
     23: Field("sparse_tensors", BYTES, True),
 }
@@ -78,16 +78,22 @@ TENSOR: Schema = {
     5: Field("int32_data", BYTES, True),  # packed, which is not unpacked here
     6: Field("string_data", BYTES, True),
     7: Field("int64_data", BYTES, True),
-    8: Field("name", BYTES),
+    8: Field("name", BYTES, False, True),
     9: Field("raw_data", BYTES),
     10: Field("double_data", FIXED64, True),
     11: Field("uint64_data", BYTES, True),
-    12: Field("doc_string", BYTES),
+    12: Field("doc_string", BYTES, False, True),
     13: Field("external_data", BYTES, True),
     14: Field("data_location", VARINT),
     16: Field("metadata_props", BYTES, True),
 }
-ENTRY: Schema = {1: Field("key", BYTES), 2: Field("value", BYTES)}
+VALUE: Schema = {
+    1: Field("name", BYTES, False, True),
+    2: Field("type", BYTES),
+    3: Field("doc_string", BYTES, False, True),
+    9: Field("metadata_props", BYTES, True),
+}
+ENTRY: Schema = {1: Field("key", BYTES, False, True), 2: Field("value", BYTES, False, True)}
 
 DATA = ("float_data", "int32_data", "string_data", "int64_data", "raw_data", "double_data", "uint64_data")
 EXTERNAL = {b"location": b"weights"}
@@ -183,6 +189,8 @@ class _Check:
             raise refused("holds sparse weights, which are not allowed")
         if len(graph["node"]) > self._rules.nodes:
             raise refused(f"has {len(graph['node'])} nodes; {self._rules.nodes} are allowed")
+        for data in (*graph["input"], *graph["output"], *graph["value_info"]):
+            self._reader.read(data, VALUE, "an input, output or value")
         for node in graph["node"]:
             self._node(node)
         seen: set[bytes] = set()

@@ -18,11 +18,12 @@ class Malformed(ValueError):
 
 
 class Field(NamedTuple):
-    """Of a message: its name, the wire type of one value, and whether there may be several."""
+    """Of a message: its name, the wire type of one value, whether there may be several, and whether it is UTF-8."""
 
     name: str
     kind: int
     repeated: bool = False
+    text: bool = False
 
 
 Schema = Mapping[int, Field]
@@ -66,11 +67,13 @@ class MessageReader:
             field = schema.get(number)
             if field is None:
                 raise Malformed(f"{what} has the field {number}, which is not known")
-            name, wanted, repeated = field
+            name, wanted, repeated, is_text = field
             values = found[name]
             if values and not repeated:
                 raise Malformed(f"{what} has its field {name} twice")
             if kind == wanted:
+                if is_text:
+                    _check_text(value, f"the field {name} of {what}")
                 values.append(value)
             elif kind == BYTES and repeated:  # packed: numbers one after the other
                 values += self._packed(value, wanted)
@@ -103,6 +106,14 @@ class MessageReader:
             value, position = varint(data, position)
             values.append(value)
         return values
+
+
+def _check_text(data: memoryview, where: str) -> None:
+    """Raise Malformed for what is not UTF-8, at which other readers of the same bytes fail in ways of their own."""
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        raise Malformed(f"{where} is not UTF-8") from None
 
 
 def varint(data: memoryview, position: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ else is decoded (docs/format.md, "Networks").
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +56,7 @@ def _session(
     values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(w, np.float32)) for w in weights.values()]
     options.add_external_initializers(list(weights), values)
     try:
-        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        session = _session_type()(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own types, none of them public
         raise ModelDamagedError(
             f"A network of the model set cannot be built ({_first_line(error)})."
@@ -63,6 +64,23 @@ def _session(
     if len(session.get_outputs()) != 1:
         raise ModelDamagedError("A network of the model set does not have exactly one output.")
     return session
+
+
+@cache
+def _session_type() -> type[onnxruntime.InferenceSession]:
+    """The engine's session, but that it does not try again after some errors and print about it on standard output."""
+    import onnxruntime as ort
+
+    class Session(ort.InferenceSession):  # type: ignore[misc]
+        @property
+        def _enable_fallback(self) -> bool:
+            return False
+
+        @_enable_fallback.setter
+        def _enable_fallback(self, wanted: bool) -> None:
+            pass
+
+    return Session
 
 
 def _first_line(error: Exception) -> str:

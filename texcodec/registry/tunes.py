@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from ..errors import ModelNotFoundError, ParameterError
 from .discover import DEFAULT_SET, find_set, list_sets
@@ -12,6 +12,16 @@ from .picture_manifest import SSIM, TUNES, read_manifest
 
 if TYPE_CHECKING:
     from .model_set import ModelSet
+
+
+@overload
+def set_for(models: str | os.PathLike[str] | None, tune: str | None) -> str | os.PathLike[str] | None: ...
+
+
+@overload
+def set_for(
+    models: str | os.PathLike[str] | ModelSet | None, tune: str | None
+) -> str | os.PathLike[str] | ModelSet | None: ...
 
 
 def set_for(
@@ -36,11 +46,11 @@ def set_for(
     if tune not in TUNES:
         raise ParameterError(f"The tune must be one of {', '.join(TUNES)}, not {tune!r}.")
     named = models is not None
-    if hasattr(models, "manifest"):
-        manifest = models.manifest
-    else:
+    if models is None or isinstance(models, (str, os.PathLike)):
         models = find_set(models)
         manifest = read_manifest(models)
+    else:
+        manifest = models.manifest
     if manifest.tune == tune:
         return models
     if named:

@@ -1,0 +1,76 @@
+"""ONNX graphs of sets: what the check lets through is built and run on small inputs, as in decoding."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from texcodec.networks import FloatNetwork, sessions
+from texcodec.networks.graph_check import CODEC_RULES, GraphRules
+from texcodec.registry import FeatureSet
+
+from .rules import RuleBroken
+from .streams import ROOT, TINY_1, TINY_2, model_set
+
+SIDE = 4
+"""Rows and columns of inputs that have any number of them."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of a set: its graph, and what it is built of and run on."""
+
+    graph: bytes
+    weights: Mapping[str, np.ndarray]
+    rules: GraphRules
+    inputs: tuple[np.ndarray, ...]
+
+
+@cache
+def known() -> list[Network]:
+    """All networks of the small sets, each graph once."""
+    found: dict[bytes, Network] = {}
+    build = sessions._session
+
+    def record(
+        graph: bytes, weights: Mapping[str, np.ndarray], rules: GraphRules = CODEC_RULES
+    ) -> onnxruntime.InferenceSession:
+        session = build(graph, weights, rules)
+        found.setdefault(
+            graph, Network(graph, dict(weights), rules, tuple(map(_zeros, session.get_inputs())))
+        )
+        return session
+
+    sessions._session = record
+    try:
+        for folder in (TINY_1, TINY_2):
+            model_set(folder).build()
+        FeatureSet(ROOT / "tests" / "data" / "tiny-features").build()
+    finally:
+        sessions._session = build
+    return list(found.values())
+
+
+def _zeros(argument: Any) -> np.ndarray:
+    shape = [n if isinstance(n, int) else (1 if i == 0 else SIDE) for i, n in enumerate(argument.shape)]
+    return np.zeros(shape, np.float32)
+
+
+def graphs(data: bytes) -> None:
+    """A graph in the place of one of the known ones, which the first byte names; nothing may be printed about it."""
+    network = known()[data[0] % len(known())] if data else known()[0]
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            made = FloatNetwork(data[1:], network.weights, network.rules)
+            made.ordered(None, *network.inputs)
+    finally:
+        if said.getvalue():
+            raise RuleBroken(f"printed: {said.getvalue()!r}")
