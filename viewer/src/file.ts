@@ -1,12 +1,13 @@
 import { readAlpha } from "./alpha.js";
 import { crc32, hex, u32At } from "./bytes.js";
+import { Canvas } from "./canvas.js";
 import { Container } from "./container.js";
 import { TcxError, require } from "./errors.js";
 import { type Box, intersection } from "./grid.js";
 import { type Info, type Region, describe } from "./info.js";
 import type { ModelSet } from "./model_set.js";
 import type { ModelStore } from "./models.js";
-import { Canvas } from "./canvas.js";
+import { previewOf } from "./preview.js";
 import { BAND, Renderer } from "./renderer.js";
 
 /** Samples R, G, B, A, 8 bits each, rows from the top. */
@@ -112,8 +113,32 @@ export class TcxFile {
       if (signal?.aborted) throw signal.reason;
     }
     const picture = canvas.finish();
+    if (this.isWhole(box)) this.checkData(renderer);
     if (scale === 1) this.checkPixels(box, picture, renderer);
     return picture;
+  }
+
+  /**
+   * A picture of one pixel for each square of 16 x 16 pixels. In files of entropy profile 2 it needs a small part of the
+   * bytes and no synthesis; others are decoded whole.
+   */
+  async preview(): Promise<Picture> {
+    const renderer = await this.prepared();
+    const picture = await previewOf(this.container, renderer, await this.alphaPlane());
+    this.checkData(renderer);
+    return picture;
+  }
+
+  private isWhole({ left, top, right, bottom }: Box): boolean {
+    return right - left === this.info.width && bottom - top === this.info.height;
+  }
+
+  /** Hold the bytes of all tiles against their checksum, where each tile has passed its own. */
+  private checkData({ damaged }: Renderer): void {
+    if (this.container.dataIsSound) return;
+    const problem = "The tiles do not match the checksum that the file has of them all.";
+    if (!this.container.salvage) throw new TcxError("corrupt", problem);
+    if (damaged.size === 0 && !this.info.problems.includes(problem)) this.info.problems.push(problem);
   }
 
   private regionOf(region: DecodeOptions["region"]): Box {
@@ -146,7 +171,6 @@ export class TcxFile {
 
   private async modelSet(): Promise<ModelSet> {
     const { header } = this.container;
-    require(header.profile === 1, "unsupported", `The file's entropy profile ${header.profile} needs a newer viewer.`);
     const models = await this.models.get(hex(header.identity));
     const { manifest } = models;
     const agreed =
@@ -193,8 +217,7 @@ export class TcxFile {
   private checkPixels(box: Box, { data, width, height }: Picture, renderer: Renderer): void {
     const { chunks, header, salvage } = this.container;
     const sum = chunks.get("psum");
-    const whole = box.right - box.left === header.width && box.bottom - box.top === header.height;
-    if (header.profile !== 0 || !whole || sum?.length !== 5 || sum[0] !== 1) return;
+    if (header.profile !== 0 || !this.isWhole(box) || sum?.length !== 5 || sum[0] !== 1) return;
     const samples = new Uint8Array(width * header.channels);
     let crc = 0;
     for (let y = 0; y < height; y++) {
