@@ -46,9 +46,9 @@ def fetched(url: str, **headers: str) -> tuple[int, str, bytes]:
             return error.code, error.headers["Content-Type"], error.read()
 
 
-@pytest.mark.parametrize("name", ["tiny-1", "tiny-2"])
-def test_pack_holds_every_graph_and_array_of_the_decoder_as_it_is_stored(name: str) -> None:
-    folder = find_set(name) if name == "tiny-1" else DRAFT_SET
+@pytest.mark.parametrize("set_name", ["tiny-1", "tiny-2"])
+def test_pack_holds_every_graph_and_array_of_the_decoder_as_it_is_stored(set_name: str) -> None:
+    folder = find_set(set_name) if set_name == "tiny-1" else DRAFT_SET
     packed = pack_models(folder)
     assert packed == pack_models(folder)
     data = gzip.decompress(packed)
@@ -74,7 +74,7 @@ def test_pack_holds_every_graph_and_array_of_the_decoder_as_it_is_stored(name: s
         assert planes.T.tobytes() == array.tobytes()
         position += array.nbytes
     assert position == len(data)
-    assert repeated > 0 or name == "tiny-1"  # whose classes share nothing
+    assert repeated > 0 or set_name == "tiny-1"  # whose classes share nothing
 
 
 def test_byte_planes_begin_with_the_lowest_bytes() -> None:
