@@ -85,6 +85,7 @@ export class RemoteFile {
     );
     if (reply.type !== "decoded") throw new Error("The worker gave another answer.");
     this.problems = reply.problems;
+    for (const index of reply.damaged) this.info.tiles[index]!.sound = false;
     return reply.picture;
   }
 

@@ -71,6 +71,11 @@ export class TcxFile {
     return [...this.info.problems, ...(this.renderer?.damaged.values() ?? [])];
   }
 
+  /** Numbers of the tiles that decoding has found damaged so far; only with salvage. */
+  get damaged(): number[] {
+    return [...(this.renderer?.damaged.keys() ?? [])];
+  }
+
   /** The symbols of each tile that is not absent, as they are serialised for checksums, one tile after the other. */
   async *symbols(): AsyncGenerator<Uint8Array> {
     const renderer = await this.prepared();

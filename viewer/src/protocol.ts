@@ -11,7 +11,7 @@ export type Request = { id: number } & (
 
 export type Reply =
   | { id: number; type: "opened"; file: number; info: Info }
-  | { id: number; type: "decoded"; picture: Picture; problems: string[] }
+  | { id: number; type: "decoded"; picture: Picture; problems: string[]; damaged: number[] }
   | { id: number; type: "tile"; tile: TileEvent }
   | { id: number; type: "closed" }
   | { id: number; type: "failed"; kind: ErrorKind | "defect"; message: string; tile: number | undefined };

@@ -38,7 +38,7 @@ async function answer(request: Request): Promise<void> {
             send({ id, type: "tile", tile }, [tile.picture.data.buffer as ArrayBuffer])
         : undefined;
       const picture = await file.decode({ region, scale, onTile });
-      send({ id, type: "decoded", picture, problems: file.problems }, [picture.data.buffer as ArrayBuffer]);
+      send({ id, type: "decoded", picture, problems: file.problems, damaged: file.damaged }, [picture.data.buffer as ArrayBuffer]);
     }
   } catch (error) {
     const known = error instanceof TcxError;

@@ -1,8 +1,9 @@
 """Files of entropy profile 2 for the viewer's tests: ``python draft_samples.py FOLDER``.
 
 They are made anew each time, with the tests' own small set and the code as it is: profile 2 is a draft until a
-released set uses it. For each file NAME.tcx there are NAME.png, what Python decodes it to, and NAME.preview.png; draft.json
-has the hash of its symbols, its numbers of coded slices and of escapes, and where its tiles begin. The packed set is beside them.
+released set uses it. For each file NAME.tcx there are NAME.png, what Python decodes it to, and NAME.preview.png;
+draft.json has the hash of its symbols, its numbers of coded slices and of escapes, and where its tiles begin. The
+packed set is beside them.
 """
 
 from __future__ import annotations
@@ -96,13 +97,17 @@ FILES: dict[str, Callable[[], bytes]] = {
     "coarse": lambda: encode(scene(140, 290), quality=100, tile=128, crop=(5, 3, 100, 120), outside="coarse"),
     "crop": lambda: encode(scene(150, 300), quality=50, tile=128, crop=(37, 21, 150, 90)),
     "gaps": lambda: without(encode(scene(260, 270), quality=50, tile=128), {1, 3, 5}),
-    "run": lambda: without(encode(scene(130, 400), quality=50, tile=128), {1, 2, 3, 4, 5}, cicp=(9, 16, 0, 1)),
+    "run": lambda: without(
+        encode(scene(130, 400), quality=50, tile=128), {1, 2, 3, 4, 5}, cicp=(9, 16, 0, 1)
+    ),
     "nothing": lambda: without(encode(scene(130, 140), quality=50, tile=128), {0, 1, 2, 3}),
     "grey": lambda: encode(scene(140, 40)[..., :1], quality=40, tile=128),
     "alpha": lambda: encode(with_alpha(scene(48, 160)), quality=50, tile=128),
     "grey-alpha": lambda: encode(with_alpha(scene(20, 30)[..., :1]), quality=60),
     "metadata": lambda: encode(
-        texcodec.Picture(scene(24, 150), None, b"not a profile, but kept", None, b"<x/>"), quality=50, tile=128
+        texcodec.Picture(scene(24, 150), None, b"not a profile, but kept", None, b"<x/>"),
+        quality=50,
+        tile=128,
     ),
     "drawn-first": lambda: beside_a_page(0),
     "drawn-between": lambda: beside_a_page(1),
