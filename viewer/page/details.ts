@@ -30,7 +30,7 @@ export function facts(info: Info, catalogue: Catalogue): [string, string][] {
     ["Rate index", info.identity === undefined ? undefined : String(info.rate)],
     ["Tiles", info.hasPixels ? `${info.columns} × ${info.rows} of ${info.tile} pixels` : undefined],
     ["Region", crop ? `${crop.width} × ${crop.height} at ${crop.x}, ${crop.y}` : undefined],
-    ["Colour profile", info.chunks["iccp"] === undefined ? undefined : `ICC, ${bytesText(info.chunks["iccp"])}`],
+    ["Colour profile", info.colours && `${info.colours.name ?? "ICC"}${info.colours.convertible ? "" : ", shown as sRGB"}`],
     ["Encoder", info.encoder],
     ["Format", `version ${info.version}${info.lean ? ", lean" : info.compact ? ", compact" : ""}`],
   ];

@@ -160,7 +160,7 @@ async function compareWith(file: File): Promise<void> {
 
 async function tcxBitmap(file: File): Promise<ImageBitmap> {
   const opened = await client.open(new Uint8Array(await file.arrayBuffer()));
-  const { data, width } = await opened.decode();
+  const { data, width } = await opened.decode({ colours: "srgb" });
   await opened.close();
   return createImageBitmap(new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width));
 }

@@ -76,11 +76,16 @@ export class RemoteFile {
   }
 
   async decode(
-    options: { region?: Region | "crop"; scale?: number; onTile?: ((tile: TileEvent) => void) | undefined } = {},
+    options: {
+      region?: Region | "crop";
+      scale?: number;
+      colours?: "file" | "srgb";
+      onTile?: ((tile: TileEvent) => void) | undefined;
+    } = {},
   ): Promise<Picture> {
-    const { region, scale = 1, onTile } = options;
+    const { region, scale = 1, colours = "file", onTile } = options;
     const reply = await this.client.ask(
-      { op: "decode", file: this.file, region, scale, tiles: onTile !== undefined },
+      { op: "decode", file: this.file, region, scale, colours, tiles: onTile !== undefined },
       onTile,
     );
     if (reply.type !== "decoded") throw new Error("The worker gave another answer.");

@@ -3,6 +3,7 @@ import { isCompact, readCompact } from "./compact.js";
 import { TcxError, require } from "./errors.js";
 import { Grid } from "./grid.js";
 import { type Header, checkSignature, readHeader } from "./header.js";
+import { type Profile, readProfile } from "./icc.js";
 import { LIMITS, checkSize, checkTiles } from "./limits.js";
 import { type TileEntry, readIndex, readLeanTile } from "./tiles.js";
 
@@ -35,6 +36,7 @@ export class Container {
   private hasIndex = false;
   private dataChecksum: number | undefined;
   private soundData: boolean | undefined;
+  private readProfile: Profile | undefined;
 
   constructor(
     readonly data: Uint8Array,
@@ -100,6 +102,13 @@ export class Container {
   get dataIsSound(): boolean {
     this.soundData ??= this.compareData();
     return this.soundData;
+  }
+
+  /** The file's ICC profile, if it has one. */
+  get profile(): Profile | undefined {
+    const data = this.chunks.get("iccp");
+    if (data) this.readProfile ??= readProfile(data, this.header.channels);
+    return this.readProfile;
   }
 
   private compareData(): boolean {

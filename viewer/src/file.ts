@@ -35,6 +35,11 @@ export interface DecodeOptions {
    * nothing of it could be seen.
    */
   scale?: number | undefined;
+  /**
+   * "file": the samples as they are in the file, which is the default. "srgb": converted for the screen, if the file has an
+   * ICC profile of curves and a matrix; see `info.colours`.
+   */
+  colours?: "file" | "srgb" | undefined;
   /** Called for each tile when it is ready. */
   onTile?: ((event: TileEvent) => void) | undefined;
   /** Ends the work between two tiles. */
@@ -95,7 +100,8 @@ export class TcxFile {
 
   /** Decode the picture or a part of it. */
   async decode(options: DecodeOptions = {}): Promise<Picture> {
-    const { scale = 1, onTile, signal } = options;
+    const { scale = 1, colours = "file", onTile, signal } = options;
+    const convert = colours === "srgb" ? this.container.profile?.convert : undefined;
     const box = this.regionOf(options.region);
     const known = Number.isInteger(Math.log2(scale)) && scale <= 1 && scale >= SMALLEST_SCALE;
     require(known, "argument", "A scale is 1, 1/2, 1/4 and so on down to 1/256.");
@@ -106,6 +112,7 @@ export class TcxFile {
     const show = (index: number, part: { box: Box; rgb: Uint8Array }, final: boolean) => {
       const picture = this.withAlpha(part, alpha);
       if (final) canvas.put(part.box, picture.data);
+      if (onTile) convert?.(picture.data);
       onTile?.({
         index, x: part.box.left, y: part.box.top, width: picture.width, height: picture.height, picture, final,
       });
@@ -120,6 +127,7 @@ export class TcxFile {
     const picture = canvas.finish();
     if (this.isWhole(box)) this.checkData(renderer);
     if (scale === 1) this.checkPixels(box, picture, renderer);
+    convert?.(picture.data);
     return picture;
   }
 

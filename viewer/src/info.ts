@@ -43,6 +43,8 @@ export interface Info {
   /** Identity of the model set, 32 hexadecimal digits, of compact files the first 16; undefined if none is needed. */
   identity: string | undefined;
   cicp: readonly number[];
+  /** The file's ICC profile: what it calls itself, and whether samples can be converted to sRGB by it. */
+  colours: { name: string | undefined; convertible: boolean } | undefined;
   bytes: number;
   bitsPerPixel: number;
   tiles: TileInfo[];
@@ -75,7 +77,7 @@ export function describe(file: Container): Info {
     hasPixels: !header.noPixels, lean: header.lean, compact: header.compact, fusion: header.fusion, profile: header.profile, rate: header.rate,
     tile: header.tile, columns: grid.columns, rows: grid.rows,
     identity: header.noPixels || header.profile === 0 ? undefined : hex(header.identity),
-    cicp: header.cicp, bytes: file.data.length,
+    cicp: header.cicp, colours: file.profile && { name: file.profile.name, convertible: file.profile.convert !== undefined }, bytes: file.data.length,
     bitsPerPixel: (8 * file.data.length) / (header.width * header.height),
     tiles, sound: file.dataIsSound && tiles.every((tile) => tile.sound), features, crop, problems,
     chunks: Object.fromEntries([...file.chunks].map(([type, payload]) => [type, payload.length])),

@@ -12,8 +12,8 @@ const STEPS = [
 /**
  * Wavelet coefficients of one channel of block means to the means, in place (docs/format.md, "Block means").
  *
- * Everything is exact: latents are below 2^20, a line's results and what lies between are at most 4 times its values, so
- * no product reaches 2^50, and numbers of JavaScript are exact up to 2^53.
+ * Everything is exact: latents are below 2^20, a line's results and what lies between are at most 4.5 times its values,
+ * so no product reaches 2^49, and numbers of JavaScript are exact up to 2^53.
  *
  * @param plane rows x columns integers, in sixteenths of a symbol.
  */

@@ -5,7 +5,7 @@ import type { Info, Region } from "./info.js";
 /** What the page asks the worker; answers carry the same `id`. */
 export type Request = { id: number } & (
   | { op: "open"; bytes: Uint8Array; salvage: boolean }
-  | { op: "decode"; file: number; region: Region | "crop" | undefined; scale: number; tiles: boolean }
+  | { op: "decode"; file: number; region: Region | "crop" | undefined; scale: number; colours: "file" | "srgb"; tiles: boolean }
   | { op: "close"; file: number }
 );
 

@@ -32,12 +32,12 @@ async function answer(request: Request): Promise<void> {
     } else {
       const file = files.get(request.file);
       if (!file) throw new TcxError("argument", "The file has been closed.");
-      const { region, scale, tiles } = request;
+      const { region, scale, colours, tiles } = request;
       const onTile = tiles
         ? (tile: Parameters<NonNullable<Parameters<TcxFile["decode"]>[0]>["onTile"] & {}>[0]) =>
             send({ id, type: "tile", tile }, [tile.picture.data.buffer as ArrayBuffer])
         : undefined;
-      const picture = await file.decode({ region, scale, onTile });
+      const picture = await file.decode({ region, scale, colours, onTile });
       send({ id, type: "decoded", picture, problems: file.problems, damaged: file.damaged }, [picture.data.buffer as ArrayBuffer]);
     }
   } catch (error) {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { crc32 } from "./mutations.mjs";
 import { DRAFT, bytes, draftModels, pngSamples, texcodec } from "./support.mjs";
 
 const facts = JSON.parse(readFileSync(`${DRAFT}/draft.json`, "utf8"));
@@ -153,12 +154,3 @@ test("other forms are newer ones if they are sound, and no files of this kind if
   new DataView(data.buffer).setUint32(end, crc32(data.subarray(0, end)), true);
   assert.throws(() => texcodec.info(data), { kind: "unsupported", message: /form 3/ });
 });
-
-function crc32(data) {
-  let crc = ~0;
-  for (const byte of data) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return ~crc >>> 0;
-}
