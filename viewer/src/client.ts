@@ -88,6 +88,15 @@ export class RemoteFile {
       { op: "decode", file: this.file, region, scale, colours, tiles: onTile !== undefined },
       onTile,
     );
+    return this.taken(reply);
+  }
+
+  /** A picture of one pixel for each square of 16 x 16 pixels. */
+  async preview({ colours = "file" }: { colours?: "file" | "srgb" } = {}): Promise<Picture> {
+    return this.taken(await this.client.ask({ op: "preview", file: this.file, colours }));
+  }
+
+  private taken(reply: Reply): Picture {
     if (reply.type !== "decoded") throw new Error("The worker gave another answer.");
     this.problems = reply.problems;
     for (const index of reply.damaged) this.info.tiles[index]!.sound = false;

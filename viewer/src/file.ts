@@ -135,10 +135,11 @@ export class TcxFile {
    * A picture of one pixel for each square of 16 x 16 pixels. In files of entropy profile 2 it needs a small part of the
    * bytes and no synthesis; others are decoded whole.
    */
-  async preview(): Promise<Picture> {
+  async preview({ colours }: Pick<DecodeOptions, "colours"> = {}): Promise<Picture> {
     const renderer = await this.prepared();
     const picture = await previewOf(this.container, renderer, await this.alphaPlane());
     this.checkData(renderer);
+    if (colours === "srgb") this.container.profile?.convert?.(picture.data);
     return picture;
   }
 

@@ -6,6 +6,7 @@ import type { Info, Region } from "./info.js";
 export type Request = { id: number } & (
   | { op: "open"; bytes: Uint8Array; salvage: boolean }
   | { op: "decode"; file: number; region: Region | "crop" | undefined; scale: number; colours: "file" | "srgb"; tiles: boolean }
+  | { op: "preview"; file: number; colours: "file" | "srgb" }
   | { op: "close"; file: number }
 );
 
