@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import struct
 import threading
@@ -113,6 +114,23 @@ def test_server_gives_nothing_outside_of_the_page(server: ViewServer, tmp_path: 
 
 def test_server_gives_nothing_to_another_host_name(server: ViewServer) -> None:
     assert fetched(server.url, Host="evil.example")[0] == 404
+
+
+def test_wheels_without_the_whole_page_are_noticed(tmp_path: Path) -> None:
+    path = Path(__file__).resolve().parents[1] / "hatch_build.py"
+    specification = importlib.util.spec_from_file_location("hatch_build", path)
+    assert specification is not None and specification.loader is not None
+    hook = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(hook)
+    assert "no page" in hook.missing_page(tmp_path)
+    page = tmp_path / "texcodec" / "viewer" / "page"
+    page.mkdir(parents=True)
+    names = ["index.html", "page.js", "worker.js", "ort.wasm", "webp.wasm", "licences.txt"]
+    for name in names[1:]:
+        (page / name).write_bytes(b"")
+    assert "without index.html" in hook.missing_page(tmp_path)
+    (page / "index.html").write_bytes(b"")
+    assert hook.missing_page(tmp_path) is None
 
 
 def test_missing_page_says_what_to_do(tmp_path: Path) -> None:
