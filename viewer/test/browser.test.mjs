@@ -196,7 +196,7 @@ test("colours of a profile are converted for the screen", async () => {
   const { middle } = await shown(page);
   const near = [0, 1].flatMap((y) => [0, 1].map((x) => 4 * ((expected.height / 2 - y) * expected.width + expected.width / 2 - x)));
   const distances = near.map((at) => Math.max(...[0, 1, 2].map((c) => Math.abs(middle[c] - expected.data[at + c]))));
-  assert.ok(Math.min(...distances) <= 1, `${middle} in the middle`);
+  assert.ok(Math.min(...distances) <= 4, `${middle} in the middle`); // a neighbour of it, perhaps
   await close(page);
 });
 
