@@ -65,6 +65,8 @@ viewer: $(VENV)/run viewer/node_modules/.package-lock.json
 
 test-viewer: viewer $(VENV)/golden
 	$(BIN)/python viewer/test/samples.py build/viewer-samples
+	$(BIN)/python viewer/test/draft_samples.py build/viewer-samples/draft
+	$(BIN)/python viewer/test/colour_samples.py build/viewer-samples/colours
 	cd viewer && PYTHON=$(abspath $(BIN))/python npm test --silent
 
 viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json

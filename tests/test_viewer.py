@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import struct
 import threading
@@ -20,6 +21,8 @@ from texcodec.registry import find_set
 from texcodec.viewer.pack import MAGIC, byte_planes, catalogue, pack_models
 from texcodec.viewer.server import PageMissingError, ViewServer
 
+DRAFT_SET = Path(__file__).parent / "data" / "tiny-2"
+"""Of entropy profile 2, which no released set has yet."""
 IDENTITY = "a439b2d848a6e3bd15bbfed2872f14bf"
 
 
@@ -44,8 +47,9 @@ def fetched(url: str, **headers: str) -> tuple[int, str, bytes]:
             return error.code, error.headers["Content-Type"], error.read()
 
 
-def test_pack_holds_every_graph_and_array_of_the_decoder_as_it_is_stored() -> None:
-    folder = find_set("tiny-1")
+@pytest.mark.parametrize("set_name", ["tiny-1", "tiny-2"])
+def test_pack_holds_every_graph_and_array_of_the_decoder_as_it_is_stored(set_name: str) -> None:
+    folder = find_set(set_name) if set_name == "tiny-1" else DRAFT_SET
     packed = pack_models(folder)
     assert packed == pack_models(folder)
     data = gzip.decompress(packed)
@@ -58,14 +62,20 @@ def test_pack_holds_every_graph_and_array_of_the_decoder_as_it_is_stored() -> No
         assert data[position : position + size] == (folder / "graphs" / f"{name}.onnx").read_bytes()
         position += size
     arrays = load_file(folder / "decoder.safetensors")
-    assert [name for name, _, _ in head["arrays"]] == sorted(arrays)
-    for name, kind, shape in head["arrays"]:
+    assert [entry[0] for entry in head["arrays"]] == sorted(arrays)
+    repeated = 0
+    for name, kind, shape, *same in head["arrays"]:
         array = arrays[name]
         assert (array.dtype.name, list(array.shape)) == (kind, shape)
+        if same:
+            other, repeated = arrays[head["arrays"][same[0]][0]], repeated + 1
+            assert other.dtype == array.dtype and other.tobytes() == array.tobytes()
+            continue
         planes = np.frombuffer(data, np.uint8, array.nbytes, position).reshape(array.dtype.itemsize, -1)
         assert planes.T.tobytes() == array.tobytes()
         position += array.nbytes
     assert position == len(data)
+    assert repeated > 0 or set_name == "tiny-1"  # whose classes share nothing
 
 
 def test_byte_planes_begin_with_the_lowest_bytes() -> None:
@@ -85,8 +95,8 @@ def test_server_gives_page_file_and_models(server: ViewServer) -> None:
     assert fetched(base + "ort.wasm")[1] == "application/wasm"
     assert fetched(base + "file/a%20picture.tcx") == (200, "image/x-tcx", b"bytes of a file")
     assert IDENTITY in json.loads(fetched(base + "models/catalogue.json")[2])
-    assert fetched(f"{base}models/{IDENTITY}.tcxpack")[2] == pack_models(find_set("tiny-1"))
-    assert fetched(f"{base}models/{'0' * 32}.tcxpack")[0] == 404
+    assert fetched(f"{base}models/{IDENTITY[:16]}.tcxpack")[2] == pack_models(find_set("tiny-1"))
+    assert fetched(f"{base}models/{'0' * 16}.tcxpack")[0] == 404
 
 
 @pytest.mark.parametrize("path", ["", "index.html", "x" * 32 + "/index.html", "../index.html"])
@@ -104,6 +114,23 @@ def test_server_gives_nothing_outside_of_the_page(server: ViewServer, tmp_path: 
 
 def test_server_gives_nothing_to_another_host_name(server: ViewServer) -> None:
     assert fetched(server.url, Host="evil.example")[0] == 404
+
+
+def test_wheels_without_the_whole_page_are_noticed(tmp_path: Path) -> None:
+    path = Path(__file__).resolve().parents[1] / "hatch_build.py"
+    specification = importlib.util.spec_from_file_location("hatch_build", path)
+    assert specification is not None and specification.loader is not None
+    hook = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(hook)
+    assert "no page" in hook.missing_page(tmp_path)
+    page = tmp_path / "texcodec" / "viewer" / "page"
+    page.mkdir(parents=True)
+    names = ["index.html", "page.js", "worker.js", "ort.wasm", "webp.wasm", "licences.txt"]
+    for name in names[1:]:
+        (page / name).write_bytes(b"")
+    assert "without index.html" in hook.missing_page(tmp_path)
+    (page / "index.html").write_bytes(b"")
+    assert hook.missing_page(tmp_path) is None
 
 
 def test_missing_page_says_what_to_do(tmp_path: Path) -> None:

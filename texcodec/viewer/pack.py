@@ -3,7 +3,7 @@
 A pack is gzip over a magic number, a JSON head behind its length (u32), the graphs and the arrays. Weights stay
 in the types in which the set stores them (synthesis in float16 or int8, the integer networks in int16 and int32),
 so nothing is rounded, and the reader computes the set's identity (docs/format.md, "Identity") anew over what it
-unpacked.
+unpacked. An array that equals an earlier one, as those of classes that share a network do, is named and not repeated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-MAGIC = b"TCXPACK1"
+MAGIC = b"TCXPACK2"
 SUFFIX = ".tcxpack"
 MANIFEST_FIELDS = (
     "name",
@@ -30,6 +30,8 @@ MANIFEST_FIELDS = (
     "gains",
 )
 """What the viewer reads of a manifest."""
+NAME_DIGITS = 16
+"""Digits of an identity by which packs are named and asked for: compact files name no more of them."""
 ENCODER_GRAPHS = ("analysis", "hyper_analysis")
 
 
@@ -43,15 +45,37 @@ def pack_models(folder: Path) -> bytes:
     arrays = load_file(folder / "decoder.safetensors")
     paths = sorted(path for path in (folder / "graphs").glob("*.onnx") if path.stem not in ENCODER_GRAPHS)
     graphs = {path.stem: path.read_bytes() for path in paths}
+    entries, parts = _entries(arrays)
     head = {
         "manifest": {field: manifest[field] for field in MANIFEST_FIELDS if field in manifest},
         "graphs": [[name, len(data)] for name, data in graphs.items()],
-        "arrays": [[name, arrays[name].dtype.name, list(arrays[name].shape)] for name in sorted(arrays)],
+        "arrays": entries,
     }
     encoded = json.dumps(head, separators=(",", ":")).encode()
-    parts = [MAGIC, struct.pack("<I", len(encoded)), encoded, *graphs.values()]
-    parts += [byte_planes(arrays[name]) for name in sorted(arrays)]
+    parts = [MAGIC, struct.pack("<I", len(encoded)), encoded, *graphs.values(), *parts]
     return gzip.compress(b"".join(parts), compresslevel=9, mtime=0)
+
+
+def _entries(arrays: dict[str, np.ndarray]) -> tuple[list[list[Any]], list[bytes]]:
+    """What the head says of each array, and the bytes of those that equal no earlier one."""
+    entries: list[list[Any]] = []
+    parts: list[bytes] = []
+    seen: dict[tuple[str, bytes], int] = {}
+    for name in sorted(arrays):
+        kind, planes = arrays[name].dtype.name, byte_planes(arrays[name])
+        entry = [name, kind, list(arrays[name].shape)]
+        earlier = seen.setdefault((kind, planes), len(entries))
+        if earlier < len(entries):
+            entry.append(earlier)
+        else:
+            parts.append(planes)
+        entries.append(entry)
+    return entries, parts
+
+
+def pack_name(identity: str) -> str:
+    """Name of the file with the pack of an identity, 32 hexadecimal digits."""
+    return identity[:NAME_DIGITS] + SUFFIX
 
 
 def byte_planes(array: np.ndarray) -> bytes:

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..errors import StreamError
 from ..registry import PICTURES, list_sets
-from .pack import SUFFIX, catalogue, pack_models
+from .pack import catalogue, pack_models, pack_name
 
 PAGE = Path(__file__).resolve().parent / "page"
 """Where ``make viewer`` puts the built page; package data of a wheel that was built after it."""
@@ -100,7 +100,7 @@ class ViewServer:
         if name == "catalogue.json":
             return json.dumps(catalogue([info.path for info in sets])).encode(), TYPES[".json"]
         for info in sets:
-            if info.kind == PICTURES and name == info.identity + SUFFIX:
+            if info.kind == PICTURES and name == pack_name(info.identity):
                 return self._packed(info.path), "application/octet-stream"
         return None
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from ..registry import PICTURES, list_sets
-from .pack import SUFFIX, catalogue, pack_models
+from .pack import catalogue, pack_models, pack_name
 
 
 def write_models(folder: Path) -> None:
@@ -19,7 +19,7 @@ def write_models(folder: Path) -> None:
     sets = [info for info in list_sets() if info.released]
     for info in sets:
         if info.kind == PICTURES:
-            (folder / f"{info.identity}{SUFFIX}").write_bytes(pack_models(info.path))
+            (folder / pack_name(info.identity)).write_bytes(pack_models(info.path))
     text = json.dumps(catalogue([info.path for info in sets]), indent=1, sort_keys=True)
     (folder / "catalogue.json").write_text(text + "\n", "utf-8")
 

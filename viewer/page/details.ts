@@ -6,6 +6,12 @@ import { colourOf } from "./stage.js";
 /** Sets that the page knows by name: catalogue.json. */
 export type Catalogue = Record<string, { name: string; kind: string; classes?: string[]; tasks?: string[] }>;
 
+/** What the catalogue says of an identity, of which compact files name the first half only. */
+function setOf(identity: string | undefined, catalogue: Catalogue): Catalogue[string] | undefined {
+  if (identity === undefined) return undefined;
+  return Object.entries(catalogue).find(([name]) => name.startsWith(identity))?.[1];
+}
+
 const number = new Intl.NumberFormat("en");
 
 export function bytesText(bytes: number): string {
@@ -13,7 +19,7 @@ export function bytesText(bytes: number): string {
 }
 
 export function facts(info: Info, catalogue: Catalogue): [string, string][] {
-  const known = info.identity === undefined ? undefined : (catalogue[info.identity]?.name ?? `unknown, ${info.identity}`);
+  const known = info.identity === undefined ? undefined : (setOf(info.identity, catalogue)?.name ?? `unknown, ${info.identity}`);
   const crop = info.crop;
   const rows: [string, string | undefined][] = [
     ["Size", `${number.format(info.width)} × ${number.format(info.height)}`],
@@ -24,16 +30,16 @@ export function facts(info: Info, catalogue: Catalogue): [string, string][] {
     ["Rate index", info.identity === undefined ? undefined : String(info.rate)],
     ["Tiles", info.hasPixels ? `${info.columns} × ${info.rows} of ${info.tile} pixels` : undefined],
     ["Region", crop ? `${crop.width} × ${crop.height} at ${crop.x}, ${crop.y}` : undefined],
-    ["Colour profile", info.chunks["iccp"] === undefined ? undefined : `ICC, ${bytesText(info.chunks["iccp"])}`],
+    ["Colour profile", info.colours && `${info.colours.name ?? "ICC"}${info.colours.convertible ? "" : ", shown as sRGB"}`],
     ["Encoder", info.encoder],
-    ["Format", `version ${info.version}${info.lean ? ", lean" : ""}`],
+    ["Format", `version ${info.version}${info.lean ? ", lean" : info.compact ? ", compact" : ""}`],
   ];
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }
 
 /** One entry for each kind of tile: name, colour, how many, bytes. */
 export function legend(info: Info, catalogue: Catalogue): { name: string; colour: string; count: number; bytes: number }[] {
-  const names = info.identity === undefined ? undefined : catalogue[info.identity]?.classes;
+  const names = setOf(info.identity, catalogue)?.classes;
   const found = new Map<string, { name: string; colour: string; count: number; bytes: number }>();
   for (const tile of info.tiles) {
     const name = !tile.sound ? "damaged" : typeof tile.texture === "number" ? (names?.[tile.texture] ?? `class ${tile.texture}`) : tile.texture;

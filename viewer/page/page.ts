@@ -25,7 +25,10 @@ const stage = new Stage(element, byId<HTMLCanvasElement>("view"), {
       document.body.dataset["ready"] = String(turn);
       document.body.dataset["milliseconds"] = (performance.now() - current.started).toFixed(0);
       say(`${current.name} is decoded.`);
-      if (current.file.problems.length > 0) warnOf(current.file.problems);
+      if (current.file.problems.length > 0) {
+        warnOf(current.file.problems);
+        void details(); // decoding has found damaged tiles
+      }
     }
   },
   onError: (error) => void decodingFailed(error),
@@ -63,7 +66,7 @@ async function show(bytes: Uint8Array, name: string): Promise<void> {
       if (isDamage(error)) return undefined;
       throw error;
     });
-    const salvaged = opened?.info.tiles.some((tile) => !tile.sound) ?? true;
+    const salvaged = !opened?.info.sound;
     if (salvaged) await opened?.close();
     const file = opened && !salvaged ? opened : await client.open(bytes, { salvage: true });
     if (mine === turn) await present(file, bytes, name, salvaged);
@@ -85,12 +88,17 @@ async function present(file: RemoteFile, bytes: Uint8Array, name: string, salvag
     part.setAttribute("aria-label", `${name}: ${kind}, ${info.width} by ${info.height} pixels`);
   }
   panelShown(innerWidth > 760);
-  showDetails(byId("panel"), name, info, await catalogue);
+  await details();
   stage.open(info.hasPixels ? file : undefined);
   if (!info.hasPixels) {
     notice("This file holds features for task networks and no pixels; the details name them.", true);
     say(`${name} holds features and no pixels.`);
   }
+}
+
+async function details(): Promise<void> {
+  const known = await catalogue;
+  if (current) showDetails(byId("panel"), current.name, current.file.info, known);
 }
 
 function fail(name: string, error: unknown): void {
@@ -152,7 +160,7 @@ async function compareWith(file: File): Promise<void> {
 
 async function tcxBitmap(file: File): Promise<ImageBitmap> {
   const opened = await client.open(new Uint8Array(await file.arrayBuffer()));
-  const { data, width } = await opened.decode();
+  const { data, width } = await opened.decode({ colours: "srgb" });
   await opened.close();
   return createImageBitmap(new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width));
 }

@@ -157,6 +157,7 @@ export class Stage {
       const picture = await file.decode({
         region,
         scale: 2 ** -level,
+        colours: "srgb",
         onTile: level > 0 ? undefined : (tile) => {
           if (this.file !== file) return;
           context.putImageData(image(tile.picture), tile.x - x, tile.y - y);

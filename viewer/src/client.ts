@@ -76,15 +76,30 @@ export class RemoteFile {
   }
 
   async decode(
-    options: { region?: Region | "crop"; scale?: number; onTile?: ((tile: TileEvent) => void) | undefined } = {},
+    options: {
+      region?: Region | "crop";
+      scale?: number;
+      colours?: "file" | "srgb";
+      onTile?: ((tile: TileEvent) => void) | undefined;
+    } = {},
   ): Promise<Picture> {
-    const { region, scale = 1, onTile } = options;
+    const { region, scale = 1, colours = "file", onTile } = options;
     const reply = await this.client.ask(
-      { op: "decode", file: this.file, region, scale, tiles: onTile !== undefined },
+      { op: "decode", file: this.file, region, scale, colours, tiles: onTile !== undefined },
       onTile,
     );
+    return this.taken(reply);
+  }
+
+  /** A picture of one pixel for each square of 16 x 16 pixels. */
+  async preview({ colours = "file" }: { colours?: "file" | "srgb" } = {}): Promise<Picture> {
+    return this.taken(await this.client.ask({ op: "preview", file: this.file, colours }));
+  }
+
+  private taken(reply: Reply): Picture {
     if (reply.type !== "decoded") throw new Error("The worker gave another answer.");
     this.problems = reply.problems;
+    for (const index of reply.damaged) this.info.tiles[index]!.sound = false;
     return reply.picture;
   }
 

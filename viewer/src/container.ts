@@ -1,14 +1,19 @@
 import { Fields, crc32, u32At } from "./bytes.js";
+import { isCompact, readCompact } from "./compact.js";
 import { TcxError, require } from "./errors.js";
 import { Grid } from "./grid.js";
 import { type Header, checkSignature, readHeader } from "./header.js";
-import { LIMITS, checkSize } from "./limits.js";
+import { type Profile, readProfile } from "./icc.js";
+import { LIMITS, checkSize, checkTiles } from "./limits.js";
 import { type TileEntry, readIndex, readLeanTile } from "./tiles.js";
 
 const CRITICAL = ["THDR", "TIDX", "TDAT", "ALPH", "FEAT", "TEND"];
 const ANCILLARY = ["feat", "iccp", "exif", "xmpd", "text", "prev", "psum", "crop"];
 const KNOWN = [...CRITICAL, ...ANCILLARY];
 const ONCE = KNOWN.filter((type) => type !== "FEAT" && type !== "feat");
+
+/** Chunks that never stand in compact files, whose head takes their place. */
+const NOT_COMPACT = ["THDR", "TIDX", "FEAT"];
 
 const isCritical = (type: string) => type.charCodeAt(0) < 0x60;
 
@@ -29,11 +34,29 @@ export class Container {
   private readonly seen = new Set<string>(["THDR"]);
   private ancillaryBytes = 0;
   private hasIndex = false;
+  private dataChecksum: number | undefined;
+  private soundData: boolean | undefined;
+  private readProfile: Profile | undefined;
 
   constructor(
     readonly data: Uint8Array,
     readonly salvage = false,
   ) {
+    if (isCompact(data)) {
+      const compact = readCompact(data);
+      this.header = compact.header;
+      this.grid = compact.grid;
+      this.tiles = compact.tiles;
+      this.dataChecksum = compact.dataChecksum;
+      this.hasIndex = true;
+      if (compact.hasChunks) {
+        this.readChunks(compact.end);
+        this.checkComplete();
+      } else {
+        this.placeData(compact.end);
+      }
+      return;
+    }
     checkSignature(data);
     const { type, payload, end } = this.chunk(8);
     require(type === "THDR", "corrupt", `The first chunk is ${type} and not THDR.`);
@@ -41,7 +64,7 @@ export class Container {
     this.header = readHeader(fields);
     checkSize(this.header.width, this.header.height, "The picture");
     this.grid = new Grid(this.header);
-    require(this.grid.count <= LIMITS.tiles, "limit", `The picture has ${this.grid.count} tiles, more than allowed.`);
+    checkTiles(this.grid.count);
     if (this.header.lean) {
       this.readLean(fields, end);
     } else {
@@ -70,6 +93,38 @@ export class Container {
       }
     }
     return payload;
+  }
+
+  /**
+   * Whether the payloads of all tiles together match their checksum, which only compact files have; in others, and where
+   * salvage found no tiles, there is nothing to contradict.
+   */
+  get dataIsSound(): boolean {
+    this.soundData ??= this.compareData();
+    return this.soundData;
+  }
+
+  /** The file's ICC profile, if it has one. */
+  get profile(): Profile | undefined {
+    const data = this.chunks.get("iccp");
+    if (data) this.readProfile ??= readProfile(data, this.header.channels);
+    return this.readProfile;
+  }
+
+  private compareData(): boolean {
+    if (this.dataChecksum === undefined || this.dataOffset === undefined) return true;
+    const data = this.data.subarray(this.dataOffset, this.dataOffset + this.total);
+    return data.length === this.total && crc32(data) === this.dataChecksum;
+  }
+
+  /** The payloads of a compact file without chunks, with which it ends. */
+  private placeData(start: number): void {
+    this.dataOffset = start;
+    const more = this.data.length - start - this.total;
+    if (more === 0) return;
+    const problem = more > 0 ? `${more} bytes follow the end of the file's contents.` : "The file ends within its tiles.";
+    if (!this.salvage) throw new TcxError(more > 0 ? "corrupt" : "truncated", problem);
+    this.problems.push(problem);
   }
 
   private head(offset: number): { type: string; length: number } {
@@ -135,6 +190,8 @@ export class Container {
   /** Take in the chunk at `offset`; gives the next one's offset, or nothing behind TEND. */
   private readChunk(offset: number): number | undefined {
     const { type, length } = this.head(offset);
+    const belongs = !this.header.compact || !NOT_COMPACT.includes(type);
+    require(belongs, "corrupt", `Chunk ${type} stands in a compact file, where none may be.`);
     if (type === "TDAT") return this.locateData(offset, length);
     if (type === "TIDX" || type === "ALPH") this.checkAnnounced(type, length);
     if (!isCritical(type)) {
@@ -189,8 +246,8 @@ export class Container {
   }
 
   private checkComplete(): void {
-    const { noPixels, alpha } = this.header;
-    const wanted: [string, boolean][] = [["FEAT", noPixels], ["TIDX", !noPixels], ["TDAT", !noPixels], ["ALPH", alpha]];
+    const { noPixels, alpha, compact } = this.header;
+    const wanted: [string, boolean][] = [["FEAT", noPixels], ["TIDX", !noPixels && !compact], ["TDAT", !noPixels], ["ALPH", alpha]];
     for (const [type, needed] of wanted) {
       if (!needed || this.seen.has(type)) continue;
       const problem = `The file has no chunk ${type}.`;

@@ -19,7 +19,7 @@ export async function decodeDrawn(
     return samples;
   } catch (error) {
     if (!(error instanceof TcxError)) throw error;
-    throw new TcxError(error.kind, `Tile ${index} cannot be decoded: ${error.message}`, index);
+    throw new TcxError(error.kind, `Tile ${index} is damaged: ${error.message}`, index);
   }
 }
 

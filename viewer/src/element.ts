@@ -47,6 +47,7 @@ export class TcxImage extends HTMLElement {
       this.canvas.height = file.info.height;
       const context = this.canvas.getContext("2d")!;
       await file.decode({
+        colours: "srgb",
         onTile: ({ picture, x, y }) => {
           if (turn !== this.turn) return;
           context.putImageData(new ImageData(picture.data as Uint8ClampedArray<ArrayBuffer>, picture.width), x, y);

@@ -1,12 +1,13 @@
 import { readAlpha } from "./alpha.js";
 import { crc32, hex, u32At } from "./bytes.js";
+import { Canvas } from "./canvas.js";
 import { Container } from "./container.js";
 import { TcxError, require } from "./errors.js";
 import { type Box, intersection } from "./grid.js";
 import { type Info, type Region, describe } from "./info.js";
 import type { ModelSet } from "./model_set.js";
 import type { ModelStore } from "./models.js";
-import { Canvas } from "./canvas.js";
+import { previewOf } from "./preview.js";
 import { BAND, Renderer } from "./renderer.js";
 
 /** Samples R, G, B, A, 8 bits each, rows from the top. */
@@ -34,6 +35,11 @@ export interface DecodeOptions {
    * nothing of it could be seen.
    */
   scale?: number | undefined;
+  /**
+   * "file": the samples as they are in the file, which is the default. "srgb": converted for the screen, if the file has an
+   * ICC profile of curves and a matrix; see `info.colours`.
+   */
+  colours?: "file" | "srgb" | undefined;
   /** Called for each tile when it is ready. */
   onTile?: ((event: TileEvent) => void) | undefined;
   /** Ends the work between two tiles. */
@@ -70,6 +76,11 @@ export class TcxFile {
     return [...this.info.problems, ...(this.renderer?.damaged.values() ?? [])];
   }
 
+  /** Numbers of the tiles that decoding has found damaged so far; only with salvage. */
+  get damaged(): number[] {
+    return [...(this.renderer?.damaged.keys() ?? [])];
+  }
+
   /** The symbols of each tile that is not absent, as they are serialised for checksums, one tile after the other. */
   async *symbols(): AsyncGenerator<Uint8Array> {
     const renderer = await this.prepared();
@@ -89,7 +100,8 @@ export class TcxFile {
 
   /** Decode the picture or a part of it. */
   async decode(options: DecodeOptions = {}): Promise<Picture> {
-    const { scale = 1, onTile, signal } = options;
+    const { scale = 1, colours = "file", onTile, signal } = options;
+    const convert = colours === "srgb" ? this.container.profile?.convert : undefined;
     const box = this.regionOf(options.region);
     const known = Number.isInteger(Math.log2(scale)) && scale <= 1 && scale >= SMALLEST_SCALE;
     require(known, "argument", "A scale is 1, 1/2, 1/4 and so on down to 1/256.");
@@ -100,6 +112,7 @@ export class TcxFile {
     const show = (index: number, part: { box: Box; rgb: Uint8Array }, final: boolean) => {
       const picture = this.withAlpha(part, alpha);
       if (final) canvas.put(part.box, picture.data);
+      if (onTile) convert?.(picture.data);
       onTile?.({
         index, x: part.box.left, y: part.box.top, width: picture.width, height: picture.height, picture, final,
       });
@@ -112,8 +125,34 @@ export class TcxFile {
       if (signal?.aborted) throw signal.reason;
     }
     const picture = canvas.finish();
+    if (this.isWhole(box)) this.checkData(renderer);
     if (scale === 1) this.checkPixels(box, picture, renderer);
+    convert?.(picture.data);
     return picture;
+  }
+
+  /**
+   * A picture of one pixel for each square of 16 x 16 pixels. In files of entropy profile 2 it needs a small part of the
+   * bytes and no synthesis; others are decoded whole.
+   */
+  async preview({ colours }: Pick<DecodeOptions, "colours"> = {}): Promise<Picture> {
+    const renderer = await this.prepared();
+    const picture = await previewOf(this.container, renderer, await this.alphaPlane());
+    this.checkData(renderer);
+    if (colours === "srgb") this.container.profile?.convert?.(picture.data);
+    return picture;
+  }
+
+  private isWhole({ left, top, right, bottom }: Box): boolean {
+    return right - left === this.info.width && bottom - top === this.info.height;
+  }
+
+  /** Hold the bytes of all tiles against their checksum, where each tile has passed its own. */
+  private checkData({ damaged }: Renderer): void {
+    if (this.container.dataIsSound) return;
+    const problem = "The tiles do not match the checksum that the file has of them all.";
+    if (!this.container.salvage) throw new TcxError("corrupt", problem);
+    if (damaged.size === 0 && !this.info.problems.includes(problem)) this.info.problems.push(problem);
   }
 
   private regionOf(region: DecodeOptions["region"]): Box {
@@ -146,7 +185,6 @@ export class TcxFile {
 
   private async modelSet(): Promise<ModelSet> {
     const { header } = this.container;
-    require(header.profile === 1, "unsupported", `The file's entropy profile ${header.profile} needs a newer viewer.`);
     const models = await this.models.get(hex(header.identity));
     const { manifest } = models;
     const agreed =
@@ -193,8 +231,7 @@ export class TcxFile {
   private checkPixels(box: Box, { data, width, height }: Picture, renderer: Renderer): void {
     const { chunks, header, salvage } = this.container;
     const sum = chunks.get("psum");
-    const whole = box.right - box.left === header.width && box.bottom - box.top === header.height;
-    if (header.profile !== 0 || !whole || sum?.length !== 5 || sum[0] !== 1) return;
+    if (header.profile !== 0 || !this.isWhole(box) || sum?.length !== 5 || sum[0] !== 1) return;
     const samples = new Uint8Array(width * header.channels);
     let crc = 0;
     for (let y = 0; y < height; y++) {

@@ -62,7 +62,11 @@ export class Grid {
 
   /** Pixels that a tile's latents cover; may reach beyond the picture. */
   latentBox(index: number): Box {
-    const box = this.box(index);
+    return this.squares(this.box(index));
+  }
+
+  /** Pixels of all squares of the lattice that share a pixel with `box`. */
+  squares(box: Box): Box {
     const x = this.header.originX % 16;
     const y = this.header.originY % 16;
     return {

@@ -1,9 +1,10 @@
 import { Fields, isZero } from "./bytes.js";
 import { TcxError, require } from "./errors.js";
 
-/** THDR (docs/format.md). Sizes in pixels, `halo` in latent positions. */
+/** THDR, or the head of a compact file (docs/format.md). Sizes in pixels, `halo` in latent positions. */
 export interface Header {
   version: string;
+  compact: boolean;
   noPixels: boolean;
   lean: boolean;
   fusion: boolean;
@@ -19,17 +20,18 @@ export interface Header {
   /** Entropy profile; 0 in a file without a model set. */
   profile: number;
   rate: number;
+  /** Of the decoder that the tiles need: 16 bytes, or the first 8 of them in a compact file. */
   identity: Uint8Array;
   cicp: readonly number[];
   originX: number;
   originY: number;
 }
 
-const DEFAULT_CICP = [1, 13, 0, 1] as const;
-const PROFILES = [1, 2];
+export const DEFAULT_CICP = [1, 13, 0, 1] as const;
+const PROFILE = 1; // that of chunked files; those of profile 2 are compact
 
 /** Check what a sum of rules says about a header: corrupt unless it holds. */
-function sound(holds: boolean, what: string): asserts holds {
+export function sound(holds: boolean, what: string): asserts holds {
   require(holds, "corrupt", `The header is not sound: ${what}.`);
 }
 
@@ -72,7 +74,7 @@ export function readHeader(fields: Fields): Header {
     sound(plain, "it names a model set, but the file has none");
   } else {
     supported(tile === 128 || tile === 256, `its tiles have ${tile} pixels a side`);
-    supported(noPixels ? profile === 1 : PROFILES.includes(profile), `its entropy profile is ${profile}`);
+    supported(profile === PROFILE, `its entropy profile is ${profile}`);
   }
   sound(width > 0 && height > 0, "the picture has no pixels");
   sound(channels === 1 || channels === 3, "a picture has 1 or 3 channels");
@@ -88,7 +90,7 @@ export function readHeader(fields: Fields): Header {
   }
   sound(!(lean && alphaMode > 0), "a lean file has no alpha plane");
   return {
-    version: `${major}.${minor}`, noPixels, lean, fusion, drawn, width, height, channels: channels as 1 | 3,
+    version: `${major}.${minor}`, compact: false, noPixels, lean, fusion, drawn, width, height, channels: channels as 1 | 3,
     alpha: alphaMode === 1, tile, stride, halo, classes, profile, rate, identity, cicp, originX, originY,
   };
 }
@@ -103,8 +105,8 @@ export function checkSignature(data: Uint8Array): void {
   }
   const isName = data[1] === 0x54 && data[2] === 0x43 && data[3] === 0x58;
   if (isName && data[0] === 0x09) throw new TcxError("corrupt", "The file was damaged by a transfer of seven bits.");
-  if (isName && data[0] === 0x89) {
+  if (isName && data[0] === 0x89 && (data[4] === 0x0a || data[4] === 0x0d)) {
     throw new TcxError("corrupt", "The file was damaged by a conversion of line ends: it was transferred as text.");
   }
-  throw new TcxError("corrupt", "This is not a .tcx file.");
+  throw new TcxError("corrupt", isName ? "The file is damaged at its beginning." : "This is not a .tcx file.");
 }

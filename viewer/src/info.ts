@@ -18,7 +18,7 @@ export interface TileInfo extends Region {
   texture: number | "drawn" | "absent";
   bytes: number;
   rate: number;
-  /** Whether its bytes match their checksum. */
+  /** Whether its bytes match their checksum; in compact files only drawn tiles have one, others are found damaged by decoding. */
   sound: boolean;
 }
 
@@ -32,18 +32,24 @@ export interface Info {
   /** Whether there are pixels; if not, the file has feature streams only. */
   hasPixels: boolean;
   lean: boolean;
+  /** Whether the file has the short form of entropy profile 2. */
+  compact: boolean;
   fusion: boolean;
   profile: number;
   rate: number;
   tile: number;
   columns: number;
   rows: number;
-  /** Identity of the model set, 32 hexadecimal digits; undefined if none is needed. */
+  /** Identity of the model set, 32 hexadecimal digits, of compact files the first 16; undefined if none is needed. */
   identity: string | undefined;
   cicp: readonly number[];
+  /** The file's ICC profile: what it calls itself, and whether samples can be converted to sRGB by it. */
+  colours: { name: string | undefined; convertible: boolean } | undefined;
   bytes: number;
   bitsPerPixel: number;
   tiles: TileInfo[];
+  /** Whether the bytes of all tiles match their checksums. */
+  sound: boolean;
   features: FeatureStream[];
   /** Bytes of the ancillary chunks by type. */
   chunks: Record<string, number>;
@@ -68,12 +74,12 @@ export function describe(file: Container): Info {
   const { crop, features, tiles } = { crop: cropOf(file, problems), features: featuresOf(file, problems), tiles: tilesOf(file) };
   return {
     version: header.version, width: header.width, height: header.height, channels: header.channels, alpha: header.alpha,
-    hasPixels: !header.noPixels, lean: header.lean, fusion: header.fusion, profile: header.profile, rate: header.rate,
+    hasPixels: !header.noPixels, lean: header.lean, compact: header.compact, fusion: header.fusion, profile: header.profile, rate: header.rate,
     tile: header.tile, columns: grid.columns, rows: grid.rows,
     identity: header.noPixels || header.profile === 0 ? undefined : hex(header.identity),
-    cicp: header.cicp, bytes: file.data.length,
+    cicp: header.cicp, colours: file.profile && { name: file.profile.name, convertible: file.profile.convert !== undefined }, bytes: file.data.length,
     bitsPerPixel: (8 * file.data.length) / (header.width * header.height),
-    tiles, features, crop, problems,
+    tiles, sound: file.dataIsSound && tiles.every((tile) => tile.sound), features, crop, problems,
     chunks: Object.fromEntries([...file.chunks].map(([type, payload]) => [type, payload.length])),
     encoder: encoderOf(file.chunks.get("text")),
     preview: file.chunks.get("prev"),

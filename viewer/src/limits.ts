@@ -12,3 +12,7 @@ export function checkSize(width: number, height: number, what: string): void {
   require(width <= LIMITS.side && height <= LIMITS.side, "limit", `${what} has a side of more than ${LIMITS.side}.`);
   require(width * height <= LIMITS.pixels, "limit", `${what} of ${width} x ${height} is larger than the limits allow.`);
 }
+
+export function checkTiles(count: number): void {
+  require(count <= LIMITS.tiles, "limit", `The picture has ${count} tiles, more than allowed.`);
+}

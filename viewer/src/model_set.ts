@@ -5,6 +5,12 @@ import { Network } from "./runtime.js";
 
 const TOTAL = 1 << 24;
 const LARGEST_INPUT = 255;
+const PROFILES = [1, 2];
+/** Passes over the first slice that have a linear prediction, and what a prediction reads at most. */
+const PREDICTED = [1, 2, 3, 4];
+const LARGEST_PLANE = 2 ** 22;
+const MEANS = 3;
+const INTEGER_LAYER = /^((hyper_synthesis|context_\d+|first_\d|gains)\..*)\.weight$/;
 
 /** Probability tables one after the other: cumulative frequencies, one more than each table has entries. */
 export interface Tables {
@@ -28,13 +34,18 @@ export class ModelSet {
   /** Grey levels of a latent of 1, row by rate index, `channels` each. */
   readonly steps: Float32Array;
   readonly baseSteps: Float32Array;
+  /** Gains, and which of the two that a position has each channel takes (0: none); only in sets that have them. */
+  readonly gains: { values: Float32Array; planes: Uint8Array } | undefined;
+  private readonly slices: { tables: Tables; bands: number } | undefined;
+  private readonly predictions = new Map<number, Float64Array>();
   private readonly networks = new Map<string, Promise<Network>>();
 
   constructor(private readonly pack: ModelPack) {
     const { manifest } = pack;
     this.identity = pack.identity;
     this.manifest = manifest;
-    require(manifest.entropy_profile === 1, "unsupported", `The model set ${manifest.name} needs a newer decoder.`);
+    const { entropy_profile: profile, name } = manifest;
+    require(PROFILES.includes(profile), "unsupported", `The model set ${name} needs a newer decoder.`);
     this.channels = manifest.slices.reduce((sum, slice) => sum + slice, 0);
     const steps = this.array("tables.steps", "uint16", [256, this.channels]).values as Uint16Array;
     this.steps = Float32Array.from(steps, (step) => step / 32);
@@ -51,9 +62,62 @@ export class ModelSet {
     require(fits, "model", "The model set is not sound: the shape of tables.hyper.");
     this.hyperBands = hyper.shape[0]!;
     this.hyper = tablesOf(hyper.values as Uint32Array, Array<number>(this.hyperBands * manifest.hyper_channels).fill(63));
-    for (const name of pack.arrays.keys()) {
-      if (/^(hyper_synthesis|context_\d+)\..*\.weight$/.test(name)) this.checkBound(name.slice(0, -".weight".length));
+    for (const array of pack.arrays.keys()) {
+      const layer = INTEGER_LAYER.exec(array)?.[1];
+      if (layer !== undefined) this.checkBound(layer);
     }
+    if (profile === 1) return;
+    const frequencies = this.array("tables.slices", "uint32");
+    const [bands = 0, size] = [frequencies.shape[0], 2 * manifest.slices.length + 1];
+    require(frequencies.shape[1] === size, "model", "The model set is not sound: the shape of tables.slices.");
+    this.slices = { tables: tablesOf(frequencies.values as Uint32Array, Array<number>(bands).fill(size)), bands };
+    for (const pass of PREDICTED) this.predictions.set(pass, this.checkedPrediction(pass));
+    if (manifest.gains) {
+      this.gains = {
+        values: this.array("tables.gains", "float32", [64]).values as Float32Array,
+        planes: this.array("tables.gain_planes", "uint8", [this.channels]).values as Uint8Array,
+      };
+      require(this.gains.values.every((gain) => gain > 0), "model", "A gain of the model set is not above 0.");
+    }
+  }
+
+  /** Tables of the number of coded slices, and in how many bands of rate indices; of entropy profile 2. */
+  get sliceTables(): { tables: Tables; bands: number } {
+    require(this.slices !== undefined, "model", "The model set has no tables of slices.");
+    return this.slices;
+  }
+
+  /** Weights of the linear prediction of a pass, c x (c + 3) x 3 x 3 integers in 2^-12; of entropy profile 2. */
+  prediction(pass: number): Float64Array {
+    return this.predictions.get(pass)!;
+  }
+
+  private checkedPrediction(pass: number): Float64Array {
+    const channels = this.manifest.slices[0]!;
+    const name = `first_${pass}.prediction`;
+    const weights = Float64Array.from(this.array(name, "int16", [channels, channels + MEANS, 3, 3]).values);
+    const size = weights.length / channels;
+    const exact = size * 2 ** 15 * LARGEST_PLANE < 2 ** 53;
+    require(exact, "model", `The sums of ${name} of the model set are not exact.`);
+    return weights;
+  }
+
+  /**
+   * Grey levels of R, G and B of a latent of 1 grey level, one row of `channels` for each colour: what linear synthesis
+   * makes of it, on average over a square (docs/format.md, "Preview").
+   */
+  get meanColours(): Float32Array {
+    this.colours ??= this.averagedColours();
+    return this.colours;
+  }
+  private colours: Float32Array | undefined;
+
+  private averagedColours(): Float32Array {
+    const { values } = this.weights("linear.synthesis");
+    const out = new Float64Array(3 * this.channels);
+    const size = values.length / 3;
+    for (let i = 0; i < values.length; i++) out[Math.floor(i / size) * this.channels + (i % this.channels)]! += values[i]! / 256;
+    return Float32Array.from(out);
   }
 
   private array(name: string, type?: StoredArray["type"], shape?: number[]): StoredArray {
@@ -106,14 +170,15 @@ export class ModelSet {
     return found;
   }
 
-  /** A network of the entropy model: `hyper_synthesis` or `context_s`. */
+  /** A network of the entropy model; the two of a pass over the first slice share its arrays. */
   entropy(name: string): Promise<Network> {
-    return this.network(name, name, (array) => `${name}.${array}`);
+    const arrays = name.replace(/^(first_\d)_.*$/, "$1");
+    return this.network(name, name, (array) => `${arrays}.${array}`);
   }
 
   synthesis(texture: number): Promise<Network> {
     return this.network(`synthesis.${texture}`, "synthesis", (array) =>
-      array === "linear.weight" ? "linear.synthesis" : `synthesis.${texture}.${array}`,
+      array === "linear.weight" ? "linear.synthesis" : array === "lapping" ? "linear.lapping" : `synthesis.${texture}.${array}`,
     );
   }
 

@@ -32,6 +32,7 @@ export interface Manifest {
   classes: string[];
   halo: number;
   fusion: boolean;
+  gains?: boolean;
 }
 
 /** A model set as it comes over the wire, unpacked and checked against its identity. */
@@ -45,10 +46,11 @@ export interface ModelPack {
 interface Head {
   manifest: Manifest;
   graphs: [name: string, bytes: number][];
-  arrays: [name: string, type: TypeName, shape: number[]][];
+  /** An array that equals an earlier one has that one's number behind its shape, and no bytes of its own. */
+  arrays: [name: string, type: TypeName, shape: number[], same?: number][];
 }
 
-const MAGIC = "TCXPACK1";
+const MAGIC = "TCXPACK2";
 const LARGEST = 256 * 2 ** 20;
 
 /**
@@ -56,6 +58,8 @@ const LARGEST = 256 * 2 ** 20;
  * and the arrays. Values of several bytes stand in planes, all lowest bytes first: so gzip finds more to shorten.
  *
  * The identity is computed anew over graphs and arrays: a set that is not the expected one is refused.
+ *
+ * @param identity hexadecimal digits, 32 or the first 16 of them.
  */
 export async function unpackModels(packed: Uint8Array, identity: string): Promise<ModelPack> {
   const data = await gunzip(packed);
@@ -71,18 +75,19 @@ export async function unpackModels(packed: Uint8Array, identity: string): Promis
     return data.subarray(position - bytes, position);
   };
   const graphs = new Map(head.graphs.map(([name, bytes]) => [name, take(bytes)]));
-  const arrays = new Map(
-    head.arrays.map(([name, type, shape]) => {
-      const count = shape.reduce((product, size) => product * size, 1);
-      const values = new TYPES[type](count);
-      joinPlanes(take(count * values.BYTES_PER_ELEMENT), bytesOf(values), values.BYTES_PER_ELEMENT);
-      return [name, { type, shape, values }];
-    }),
-  );
+  const arrays = new Map<string, StoredArray>();
+  for (const [name, type, shape, same] of head.arrays) {
+    const earlier = same === undefined ? undefined : arrays.get(head.arrays[same]?.[0] ?? "");
+    require(same === undefined || earlier?.type === type, "model", `The model set lacks the array ${name}.`);
+    const count = shape.reduce((product, size) => product * size, 1);
+    const values = earlier?.values ?? new TYPES[type](count);
+    if (!earlier) joinPlanes(take(count * values.BYTES_PER_ELEMENT), bytesOf(values), values.BYTES_PER_ELEMENT);
+    arrays.set(name, { type, shape, values });
+  }
   require(position === data.length, "model", "The model set has more bytes than it should.");
   const found = identityOf(graphs, arrays);
-  require(found === identity, "model", `The model set is damaged: its identity is ${found} and not ${identity}.`);
-  return { identity, manifest: head.manifest, graphs, arrays };
+  require(found.startsWith(identity), "model", `The model set is damaged: its identity is ${found} and not ${identity}.`);
+  return { identity: found, manifest: head.manifest, graphs, arrays };
 }
 
 function joinPlanes(planes: Uint8Array, out: Uint8Array, width: number): void {

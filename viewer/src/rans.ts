@@ -15,7 +15,7 @@ export class RansReader {
   private readonly words: Uint32Array;
 
   constructor(payload: Uint8Array) {
-    require(payload.length === 0 || payload[payload.length - 1] !== 0, "corrupt", "A payload ends in a zero byte.");
+    require(payload.length === 0 || payload[payload.length - 1] !== 0, "corrupt", "its payload ends in a zero byte.");
     const padded = new Uint8Array(Math.ceil(payload.length / 4) * 4);
     padded.set(payload);
     const view = new DataView(padded.buffer);
@@ -65,8 +65,9 @@ export class RansReader {
     return entry;
   }
 
-  finish(): void {
-    const sound = this.high === 0 && this.low === 0 && this.position === 0;
-    require(sound, "corrupt", "A tile's stream does not end with its last symbol.");
+  /** Check that nothing is left but the state that the encoder started from: 0, or a number below 2^32. */
+  finish(start = 0): void {
+    const sound = this.high === 0 && this.low === start && this.position === 0;
+    require(sound, "corrupt", "its stream does not end as it must behind the last symbol.");
   }
 }

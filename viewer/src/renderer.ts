@@ -4,8 +4,9 @@ import { decodeDrawn } from "./drawn.js";
 import { TcxError } from "./errors.js";
 import { type Box, intersection } from "./grid.js";
 import type { ModelSet } from "./model_set.js";
+import type { Tensor } from "./runtime.js";
 import { type SeamBlock, blockInput, blockShape, correction, seamBlocks, tilesRead } from "./seams.js";
-import { type TileSymbols, decodeSymbols } from "./symbols.js";
+import { type Coded, type TileSymbols, decodeMeans, decodeSymbols } from "./symbols.js";
 import { ABSENT, DRAWN } from "./tiles.js";
 
 /** Tiles that are kept; columns are rendered in bands so that a band's three rows of tiles fit. */
@@ -36,15 +37,16 @@ export class Renderer {
 
   constructor(
     private readonly file: Container,
-    private readonly models: ModelSet | undefined,
+    private readonly given: ModelSet | undefined,
   ) {}
 
-  private get needed(): ModelSet {
-    if (!this.models) throw new TcxError("unknown-set", "The file needs a model set, and none is there.");
-    return this.models;
+  /** The model set that the file needs. */
+  get models(): ModelSet {
+    if (!this.given) throw new TcxError("unknown-set", "The file needs a model set, and none is there.");
+    return this.given;
   }
 
-  private kind(index: number): "absent" | "drawn" | "coded" {
+  kind(index: number): "absent" | "drawn" | "coded" {
     const texture = this.file.tiles[index]!.texture;
     return texture === ABSENT ? "absent" : texture === DRAWN ? "drawn" : "coded";
   }
@@ -76,13 +78,22 @@ export class Renderer {
 
   /** Symbols of a tile that networks synthesise. */
   symbolsOf(index: number): Promise<TileSymbols | undefined> {
+    return this.symbols.get(index, () => this.orDamaged(index, async () => decodeSymbols(this.coded(index))));
+  }
+
+  /**
+   * Block means of a tile of entropy profile 2, 3 x h x w in symbols, which needs its first slice only. Where the data do
+   * not match their checksum the tile is decoded to its end first, where its own checksum is.
+   */
+  async meansOf(index: number): Promise<Float32Array | undefined> {
+    if (!this.file.dataIsSound && !(await this.symbolsOf(index))) return undefined;
+    return this.orDamaged(index, async () => decodeMeans(this.coded(index)));
+  }
+
+  private coded(index: number): Coded {
     const { file } = this;
     const [rows, columns] = file.grid.latentShape(index);
-    return this.symbols.get(index, () =>
-      this.orDamaged(index, async () =>
-        decodeSymbols(this.needed, file.tiles[index]!, file.payload(index), rows, columns, index),
-      ),
-    );
+    return { models: this.models, tile: file.tiles[index]!, payload: file.payload(index), rows, columns, index };
   }
 
   /** Whether a tile shows something: not absent, and not lost to damage. */
@@ -110,7 +121,7 @@ export class Renderer {
 
   private async synthesise(index: number, box: Box): Promise<Float32Array> {
     const { grid, tiles, header } = this.file;
-    const models = this.needed;
+    const { models } = this;
     const { texture, rate } = tiles[index]!;
     const [rows, columns] = grid.latentShape(index);
     const halo = header.halo;
@@ -118,12 +129,14 @@ export class Renderer {
     const latents = await this.withHalo(index, h, w);
     const bias = models.rateBias(texture, rate);
     const network = await models.synthesis(texture);
+    const borders = header.profile === 2 ? await this.lappedBorders(index, rows, columns) : [];
     const out = await network.run(
       [
         { values: latents, shape: [1, models.channels, h, w] },
         { values: models.stepsOf(rate), shape: [1, models.channels, 1, 1] },
         { values: models.baseSteps.subarray(rate, rate + 1), shape: [1, 1, 1, 1] },
         { values: bias, shape: [1, bias.length, 1, 1] },
+        ...borders,
       ],
       [1, 3, 16 * h, 16 * w],
     );
@@ -145,10 +158,29 @@ export class Renderer {
     return planes;
   }
 
+  /**
+   * Which block borders the lapped transform reaches across, first those between columns, then those between rows: 1 for
+   * each that it does, the first and the last one being the tile's own (docs/format.md, "Lapped transform").
+   */
+  private async lappedBorders(index: number, rows: number, columns: number): Promise<Tensor[]> {
+    const beside = new Set<string>();
+    for (const { index: number, dy, dx } of this.file.grid.around(index)) {
+      const counts = dy === 0 || dx === 0;
+      if (counts && this.kind(number) === "coded" && (await this.symbolsOf(number))) beside.add(`${dy},${dx}`);
+    }
+    const inner = (blocks: number, before: string, behind: string): Tensor => {
+      const values = new Float32Array(blocks + 1).fill(1);
+      if (!beside.has(before)) values[0] = 0;
+      if (!beside.has(behind)) values[blocks] = 0;
+      return { values, shape: [blocks + 1, 1] };
+    };
+    return [inner(columns, "0,-1", "0,1"), inner(rows, "-1,0", "1,0")];
+  }
+
   /** A tile's latents with its neighbours' outermost ones around them, C x h x w; zeros where there are none. */
   private async withHalo(index: number, h: number, w: number): Promise<Float32Array> {
     const { grid, tiles, header } = this.file;
-    const models = this.needed;
+    const { models } = this;
     const out = new Float32Array(models.channels * h * w);
     const own = (await this.symbolsOf(index))!;
     const halo = header.halo;
@@ -240,12 +272,12 @@ export class Renderer {
       };
       const input = blockInput(block, grid.picture, header.rate / 255, pixel);
       const [along, across] = blockShape(block);
-      const network = await this.needed.fusion();
+      const network = await this.models.fusion();
       const out = await network.run(
         [{ values: input, shape: [1, 5, along + 6, across + 6] }],
         [1, 3, along, across],
       );
-      return correction(block, out, this.needed.baseSteps[header.rate]!);
+      return correction(block, out, this.models.baseSteps[header.rate]!);
     });
   }
 

@@ -1,6 +1,6 @@
 import type { ModelSource } from "./models.js";
 
-const NAME = "texcodec-models-1";
+const NAME = "texcodec-models-2";
 
 /** Keep packed sets in the browser's cache: an identity never names anything else, so each is fetched once. */
 export function cached(source: ModelSource): ModelSource {

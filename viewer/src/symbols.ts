@@ -1,11 +1,11 @@
 import { bytesOf, crc32 } from "./bytes.js";
 import { TcxError, require } from "./errors.js";
+import { LatentDecoder } from "./latents.js";
 import type { ModelSet } from "./model_set.js";
-import { RansReader } from "./rans.js";
+import { MEAN_CHANNELS, decodeFirstSlice } from "./pyramid.js";
 import type { TileEntry } from "./tiles.js";
 
-const MEAN_LIMIT = 1 << 18;
-const HYPER_SUPPORT = 31;
+const CHECKSUM_MASK = 0xffffff;
 
 /** Symbols of a tile, of C channels on h rows and w columns of latents. */
 export interface TileSymbols {
@@ -15,192 +15,120 @@ export interface TileSymbols {
   hyper: Int8Array;
   /** C x h x w. */
   latents: Int16Array;
-  /** u / 16 for each latent, in symbols: exact in float32. */
+  /** u / 16 for each latent, in symbols, without its gain: what synthesis reads. */
   values: Float32Array;
 }
 
-/** Decode the symbols of a tile and check them (docs/format.md, "Order of symbols" to "Context features"). */
-export async function decodeSymbols(
-  models: ModelSet,
-  tile: TileEntry,
-  payload: Uint8Array,
-  rows: number,
-  columns: number,
-  index: number,
-): Promise<TileSymbols> {
-  require(tile.rate <= 255, "corrupt", `The rate index of tile ${index} is beyond the step table.`);
+/** What must be known of a tile to decode it. */
+export interface Coded {
+  models: ModelSet;
+  tile: TileEntry;
+  payload: Uint8Array;
+  /** Rows and columns of its latents. */
+  rows: number;
+  columns: number;
+  /** Its number in the grid. */
+  index: number;
+}
+
+/** Decode the symbols of a tile and check them (docs/format.md, "Order of symbols"). */
+export async function decodeSymbols(coded: Coded): Promise<TileSymbols> {
+  return named(coded.index, async () => {
+    const decoder = decoderOf(coded);
+    return coded.models.manifest.entropy_profile === 1 ? decodeCheckerboard(decoder, coded) : decodePyramid(decoder, coded);
+  });
+}
+
+/**
+ * Block means of a tile of entropy profile 2 in symbols, 3 x h x w, in the order of `MEAN_CHANNELS` (docs/format.md,
+ * "Preview"). The stream is not read to its end, so nothing is checked but that it can be read.
+ */
+export async function decodeMeans(coded: Coded): Promise<Float32Array> {
+  return named(coded.index, async () => {
+    const decoder = decoderOf(coded);
+    countSlices(decoder, coded);
+    await decoder.hyperSynthesis(decoder.hyperLatents());
+    await decodeFirstSlice(decoder);
+    const { area, u } = decoder;
+    const means = new Float32Array(3 * area);
+    MEAN_CHANNELS.forEach((channel, i) => means.set(u.subarray(channel * area, (channel + 1) * area), i * area));
+    return means.map((mean) => mean / 16);
+  });
+}
+
+function decoderOf({ models, tile, payload, rows, columns }: Coded): LatentDecoder {
+  require(tile.rate <= 255, "corrupt", "its rate index is beyond the step table.");
+  return new LatentDecoder(models, tile.rate, tile.texture, payload, rows, columns);
+}
+
+/** Say which tile it is that cannot be decoded. */
+async function named<T>(index: number, decode: () => Promise<T>): Promise<T> {
   try {
-    const symbols = await new TileDecoder(models, tile, payload, rows, columns).decode();
-    const checksum = crc32(bytesOf(symbols.latents), crc32(bytesOf(symbols.hyper))) & 0xffff;
-    require(checksum === tile.symbolChecksum, "corrupt", "its symbols do not match their checksum.");
-    return symbols;
+    return await decode();
   } catch (error) {
     if (!(error instanceof TcxError) || error.kind !== "corrupt") throw error;
-    throw new TcxError("corrupt", `Tile ${index} cannot be decoded: ${error.message}`, index);
+    throw new TcxError("corrupt", `Tile ${index} is damaged: ${error.message}`, index);
   }
 }
 
-class TileDecoder {
-  private readonly stream: RansReader;
-  private readonly area: number;
-  private readonly latents: Int16Array;
-  private readonly u: Float32Array;
-  private features: Float32Array = new Float32Array(0);
-  private featureCount = 0;
-  private readonly context: Float32Array[] = [];
-
-  constructor(
-    private readonly models: ModelSet,
-    private readonly tile: TileEntry,
-    payload: Uint8Array,
-    private readonly rows: number,
-    private readonly columns: number,
-  ) {
-    this.stream = new RansReader(payload);
-    this.area = rows * columns;
-    this.latents = new Int16Array(models.channels * this.area);
-    this.u = new Float32Array(models.channels * this.area);
+/** Entropy profile 1: the first slice in two steps, over even and over odd positions. */
+async function decodeCheckerboard(decoder: LatentDecoder, { tile }: Coded): Promise<TileSymbols> {
+  const { area, columns, models } = decoder;
+  const { slices } = models.manifest;
+  const first = slices[0]!;
+  const hyper = decoder.hyperLatents();
+  await decoder.hyperSynthesis(hyper);
+  for (const parity of [0, 1]) {
+    const out = await decoder.contextNetwork(`context_${parity}`, first, parity > 0);
+    const isCoded = (place: number) => (Math.floor((place % area) / columns) + (place % area % columns)) % 2 === parity;
+    const places = new Uint32Array(first * area).map((_, i) => i).filter(isCoded);
+    decoder.step(places, Array.from(places, (place) => out[place]!), Array.from(places, (place) => out[first * area + place]!));
+    decoder.setContext(0, 0, first);
   }
-
-  async decode(): Promise<TileSymbols> {
-    const { slices } = this.models.manifest;
-    const hyper = this.hyperLatents();
-    await this.hyperSynthesis(hyper);
-    const first = slices[0]!;
-    const inFirst = first * this.area;
-    await this.step(0, 0, first, (row, column) => (row + column) % 2 === 0);
-    this.context.push(this.contextFeatures(0, first, true));
-    await this.step(1, 0, first, (row, column) => (row + column) % 2 === 1);
-    this.context[0] = this.contextFeatures(0, first, true);
-    let begin = inFirst;
-    for (let slice = 1; slice < slices.length; slice++) {
-      await this.step(slice + 1, begin, slices[slice]!);
-      this.context.push(this.contextFeatures(begin, slices[slice]!, false));
-      begin += slices[slice]! * this.area;
-    }
-    this.stream.finish();
-    const values = this.u;
-    for (let i = 0; i < values.length; i++) values[i]! /= 16;
-    return { rows: this.rows, columns: this.columns, hyper, latents: this.latents, values };
-  }
-
-  private hyperLatents(): Int8Array {
-    const { hyper, hyperBands, manifest } = this.models;
-    const area = Math.ceil(this.rows / 4) * Math.ceil(this.columns / 4);
-    const band = Math.floor((this.tile.rate * hyperBands) / 256);
-    const out = new Int8Array(manifest.hyper_channels * area);
-    for (let channel = 0; channel < manifest.hyper_channels; channel++) {
-      const table = band * manifest.hyper_channels + channel;
-      const begin = hyper.offsets[table]!;
-      const end = hyper.offsets[table + 1]! - 1;
-      for (let i = 0; i < area; i++) {
-        out[channel * area + i] = this.stream.symbol(hyper.starts, begin, end) - HYPER_SUPPORT;
-      }
-    }
-    return out;
-  }
-
-  private async hyperSynthesis(hyper: Int8Array): Promise<void> {
-    const { models, rows, columns } = this;
-    const [h, w] = [Math.ceil(rows / 4), Math.ceil(columns / 4)];
-    const [z, classes] = [models.manifest.hyper_channels, models.manifest.classes.length];
-    const input = new Float32Array((z + 1 + classes) * h * w);
-    for (let i = 0; i < hyper.length; i++) input[i] = 4 * hyper[i]!;
-    input.fill(this.tile.rate, z * h * w, (z + 1) * h * w);
-    input.fill(32, (z + 1 + this.tile.texture) * h * w, (z + 2 + this.tile.texture) * h * w);
-    const network = await models.entropy("hyper_synthesis");
-    this.featureCount = models.features;
-    const tensor = { values: input, shape: [1, z + 1 + classes, h, w] };
-    const out = await network.run([tensor], [1, this.featureCount, 4 * h, 4 * w]);
-    this.features = new Float32Array(this.featureCount * this.area);
-    for (let channel = 0; channel < this.featureCount; channel++) {
-      for (let y = 0; y < rows; y++) {
-        const from = (channel * 4 * h + y) * 4 * w;
-        this.features.set(out.subarray(from, from + columns), channel * this.area + y * columns);
-      }
-    }
-  }
-
-  /** Decode the positions of one context step: of `channels` channels from `begin` on, those that `coded` names. */
-  private async step(
-    step: number,
-    begin: number,
-    channels: number,
-    coded?: (row: number, column: number) => boolean,
-  ): Promise<void> {
-    const { area, rows, columns } = this;
-    const inputs = [{ values: this.features, shape: [1, this.featureCount, rows, columns] }];
-    if (step > 0) {
-      const values = concatenated(this.context);
-      inputs.push({ values, shape: [1, values.length / area, rows, columns] });
-    }
-    const network = await this.models.entropy(`context_${step}`);
-    const out = await network.run(inputs, [1, 2 * channels, rows, columns]);
-    const size = channels * area;
-    // positions sorted by scale index, those of one index in their order
-    const ends = new Uint32Array(65);
-    const scales = new Uint8Array(size);
-    for (let i = 0; i < size; i++) {
-      const place = i % area;
-      if (coded && !coded(Math.floor(place / columns), place % columns)) continue;
-      const scale = Math.min(Math.max(out[size + i]!, 0), 63);
-      scales[i] = scale;
-      if (scale > 0) ends[scale]!++;
-      this.u[begin + i] = Math.min(Math.max(out[i]!, -MEAN_LIMIT), MEAN_LIMIT);
-    }
-    for (let scale = 1; scale < 65; scale++) ends[scale]! += ends[scale - 1]!;
-    const order = new Uint32Array(ends[63]!);
-    const next = ends.slice(0, 64);
-    for (let i = 0; i < size; i++) if (scales[i]! > 0) order[next[scales[i]! - 1]!++] = begin + i;
-    for (let scale = 1; scale < 64; scale++) this.decodeScale(scale, order.subarray(ends[scale - 1], ends[scale]));
-  }
-
-  private decodeScale(scale: number, places: Uint32Array): void {
-    const { symbols, support } = this.models;
-    const largest = support[scale]!;
-    const [from, to] = [symbols.offsets[scale]!, symbols.offsets[scale + 1]! - 1];
-    const escapes: number[] = [];
-    for (let i = 0; i < places.length; i++) {
-      const symbol = this.stream.symbol(symbols.starts, from, to) - largest;
-      if (symbol > largest) escapes.push(places[i]!);
-      else this.take(places[i]!, symbol);
-    }
-    for (const place of escapes) {
-      const symbol = this.stream.escape() - 32768;
-      require(symbol > -32768, "corrupt", "a symbol is out of range.");
-      this.take(place, symbol);
-    }
-  }
-
-  private take(place: number, symbol: number): void {
-    this.latents[place] = symbol;
-    this.u[place]! += 16 * symbol;
-  }
-
-  /** sign(u) * g and g for each channel, for the first slice also floor(u / 4) within +-255. */
-  private contextFeatures(begin: number, channels: number, first: boolean): Float32Array {
-    const { magnitudes } = this.models;
-    const size = channels * this.area;
-    const out = new Float32Array((first ? 3 : 2) * size);
-    const last = magnitudes.length - 1;
-    for (let i = 0; i < size; i++) {
-      const u = this.u[begin + i]!;
-      const g = magnitudes[Math.min(Math.abs(u), last)]!;
-      out[i] = Math.sign(u) * g;
-      out[size + i] = g;
-      if (first) out[2 * size + i] = Math.min(Math.max(Math.floor(u / 4), -255), 255);
-    }
-    return out;
-  }
+  await decoder.furtherSlices(slices.length, (slice) => `context_${slice + 1}`);
+  decoder.stream.finish();
+  const { latents, u, rows } = decoder;
+  const checksum = crc32(bytesOf(latents), crc32(bytesOf(hyper))) & 0xffff;
+  require(checksum === tile.symbolChecksum, "corrupt", "its symbols do not match their checksum.");
+  return { rows, columns, hyper, latents, values: u.map((value) => value / 16) };
 }
 
-function concatenated(parts: Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let position = 0;
-  for (const part of parts) {
-    out.set(part, position);
-    position += part.length;
-  }
-  return out;
+/** Entropy profile 2: as many slices as the stream says, the first one in passes over a pyramid. */
+async function decodePyramid(decoder: LatentDecoder, coded: Coded): Promise<TileSymbols> {
+  const { models, rows, columns, latents } = decoder;
+  const count = countSlices(decoder, coded);
+  const hyper = decoder.hyperLatents();
+  await decoder.hyperSynthesis(hyper);
+  await decodeFirstSlice(decoder);
+  if (count > 1) decoder.setContext(0, 0, models.manifest.slices[0]!);
+  await decoder.furtherSlices(count, (slice) => `context_${slice}`);
+  const number = bytesOf(Uint32Array.of(coded.index));
+  decoder.stream.finish(crc32(bytesOf(latents), crc32(bytesOf(hyper), crc32(number))) & CHECKSUM_MASK);
+  return { rows, columns, hyper, latents, values: await withoutGains(decoder) };
+}
+
+/** The number of slices that a stream of entropy profile 2 begins with. */
+function countSlices({ models, stream }: LatentDecoder, { tile }: Coded): number {
+  const { tables, bands } = models.sliceTables;
+  const table = Math.floor((tile.rate * bands) / 256);
+  const slices = models.manifest.slices.length;
+  const count = stream.symbol(tables.starts, tables.offsets[table]!, tables.offsets[table + 1]! - 1) - slices;
+  require(count >= 1, "corrupt", `it claims ${count} slices.`);
+  return count;
+}
+
+/** Latents in symbols, divided by the gains that the hyper latents imply (docs/format.md, "Gains"). */
+async function withoutGains(decoder: LatentDecoder): Promise<Float32Array> {
+  const { models, features, rows, columns, area, u } = decoder;
+  const values = u.map((value) => value / 16);
+  const { gains } = models;
+  if (!gains) return values;
+  const network = await models.entropy("gains");
+  const out = await network.run([{ values: features, shape: [1, models.features, rows, columns] }], [1, 2, rows, columns]);
+  const factors = out.map((t) => gains.values[Math.min(Math.max(t + 32, 0), 63)]!);
+  gains.planes.forEach((plane, channel) => {
+    if (plane === 0) return;
+    for (let i = 0; i < area; i++) values[channel * area + i]! /= factors[(plane - 1) * area + i]!;
+  });
+  return values;
 }

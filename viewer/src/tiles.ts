@@ -14,9 +14,10 @@ export interface TileEntry {
   start: number;
   /** Row of the step table. */
   rate: number;
-  /** Crc32 over the tile's number and its payload; in a lean file the chunk has it. */
+  /** Crc32 over the tile's number and its payload; in a lean file the chunk has it, in a compact one the stream. */
   payloadChecksum: number | undefined;
-  symbolChecksum: number;
+  /** Low 16 bits of the crc32 over its symbols, in a drawn tile samples; in a compact file the stream has another. */
+  symbolChecksum: number | undefined;
 }
 
 function checkClass(header: Header, texture: number, offset: number, tile: number): void {
@@ -38,7 +39,7 @@ export function readIndex(header: Header, count: number, payload: Uint8Array): T
   for (let number = 0; number < count; number++) {
     const texture = fields.u8();
     if (texture === ABSENT) {
-      tiles.push({ texture, length: 0, start, rate: 0, payloadChecksum: undefined, symbolChecksum: 0 });
+      tiles.push({ texture, length: 0, start, rate: 0, payloadChecksum: undefined, symbolChecksum: undefined });
       continue;
     }
     const length = fields.varint();

@@ -1,7 +1,7 @@
 /// <reference lib="webworker" />
 // The decoder in a Web Worker. It lies beside the wasm files and the folder of model sets.
 import { TcxError } from "./errors.js";
-import { ModelStore, TcxFile, configure, modelsAt } from "./index.js";
+import { ModelStore, type Picture, TcxFile, type TileEvent, configure, modelsAt } from "./index.js";
 import type { Reply, Request } from "./protocol.js";
 import { cached } from "./stored.js";
 
@@ -32,17 +32,17 @@ async function answer(request: Request): Promise<void> {
     } else {
       const file = files.get(request.file);
       if (!file) throw new TcxError("argument", "The file has been closed.");
-      const { region, scale, tiles } = request;
-      const onTile = tiles
-        ? (tile: Parameters<NonNullable<Parameters<TcxFile["decode"]>[0]>["onTile"] & {}>[0]) =>
-            send({ id, type: "tile", tile }, [tile.picture.data.buffer as ArrayBuffer])
-        : undefined;
-      const picture = await file.decode({ region, scale, onTile });
-      send({ id, type: "decoded", picture, problems: file.problems }, [picture.data.buffer as ArrayBuffer]);
+      const picture = await (request.op === "preview" ? file.preview(request) : decoded(file, request));
+      send({ id, type: "decoded", picture, problems: file.problems, damaged: file.damaged }, [picture.data.buffer as ArrayBuffer]);
     }
   } catch (error) {
     const known = error instanceof TcxError;
     const message = error instanceof Error ? error.message : String(error);
     send({ id, type: "failed", kind: known ? error.kind : "defect", message, tile: known ? error.tile : undefined });
   }
+}
+
+function decoded(file: TcxFile, { id, region, scale, colours, tiles }: Request & { op: "decode" }): Promise<Picture> {
+  const onTile = (tile: TileEvent) => send({ id, type: "tile", tile }, [tile.picture.data.buffer as ArrayBuffer]);
+  return file.decode({ region, scale, colours, onTile: tiles ? onTile : undefined });
 }

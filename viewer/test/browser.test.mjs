@@ -1,12 +1,13 @@
 // The page in a real Chromium: what a reader does with it, and what it does with files that are not sound.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { basename } from "node:path";
 import { after, before, test } from "node:test";
 
 import { chromium } from "playwright-core";
 
-import { ROOT, bytes, pngSamples, texcodec } from "./support.mjs";
+import { DRAFT, ROOT, bytes, draftModels, pngSamples, texcodec } from "./support.mjs";
 import { mutated } from "./mutations.mjs";
 import { serveFolder } from "./serve.mjs";
 
@@ -15,7 +16,10 @@ const WAIT = { timeout: 180_000 }; // machines of continuous integration are slo
 let server, browser;
 
 before(async () => {
-  server = await serveFolder(`${ROOT}viewer/dist/page`);
+  server = await serveFolder(`${ROOT}viewer/dist/page`, (name) => {
+    const pack = `${DRAFT}/${basename(name)}`; // the set of entropy profile 2, which is no part of the page
+    return name.endsWith(".tcxpack") && existsSync(pack) ? pack : undefined;
+  });
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
@@ -155,6 +159,47 @@ test("a damaged file is shown as far as it is sound, and says so", async () => {
   await close(page);
 });
 
+test("a compact file is decoded in the worker as in Node", async () => {
+  const page = await opened();
+  await dropped(page, "lapped.tcx", `${DRAFT}/lapped.tcx`);
+  assert.match(await page.locator("#facts").textContent(), /300 × 260.*3 × 3 of 128 pixels.*version 1\.3, compact/s);
+  const [whole, small] = await page.evaluate(async (base64) => {
+    const { TcxClient } = await import("./client.js");
+    const client = new TcxClient(new URL("worker.js", location.href));
+    const file = await client.open(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
+    const pictures = [await file.decode(), await file.preview()];
+    client.close();
+    return pictures.map(({ data }) => Array.from(data));
+  }, Buffer.from(bytes(`${DRAFT}/lapped.tcx`)).toString("base64"));
+  const inNode = texcodec.open(bytes(`${DRAFT}/lapped.tcx`), { models: draftModels });
+  assert.deepEqual(whole, Array.from((await inNode.decode()).data));
+  assert.deepEqual(small, Array.from((await inNode.preview()).data));
+  await close(page);
+});
+
+test("damaged tiles of a compact file are named when decoding has found them", async () => {
+  const page = await opened();
+  await dropped(page, "damaged.tcx", `${DRAFT}/damaged.tcx`);
+  assert.match(await noticeOf(page), /Tile [14] is damaged.*Tile [14] is damaged/s);
+  await page.waitForFunction(() => /damaged2 tiles/.test(document.getElementById("legend").textContent), undefined, WAIT);
+  await close(page);
+});
+
+test("colours of a profile are converted for the screen", async () => {
+  const page = await opened();
+  const folder = `${ROOT}build/viewer-samples/colours`;
+  await dropped(page, "p3.tcx", `${folder}/p3.tcx`);
+  assert.match(await page.locator("#facts").textContent(), /Colour profileDisplay P3/);
+  const expected = pngSamples(bytes(`${folder}/p3.png`));
+  await page.locator("#stage").focus();
+  await page.keyboard.press("1");
+  const { middle } = await shown(page);
+  const near = [0, 1].flatMap((y) => [0, 1].map((x) => 4 * ((expected.height / 2 - y) * expected.width + expected.width / 2 - x)));
+  const distances = near.map((at) => Math.max(...[0, 1, 2].map((c) => Math.abs(middle[c] - expected.data[at + c]))));
+  assert.ok(Math.min(...distances) <= 4, `${middle} in the middle`); // a neighbour of it, perhaps
+  await close(page);
+});
+
 test("a file of an unknown set, and one that is none, get a sentence", async () => {
   const page = await opened();
   const failed = () => page.waitForFunction(() => document.body.dataset.ready === "failed", undefined, WAIT);
@@ -262,6 +307,7 @@ test("mutated files end in a picture or a sentence in the worker, too", { timeou
   const page = await opened();
   const count = Number(process.env.MUTATIONS ?? 100);
   const sound = ["lean", "gaps", "alpha", "metadata", "drawn-grey", "lossless"].map((name) => bytes(`tests/golden/${name}.tcx`));
+  sound.push(...["small", "gaps", "alpha", "drawn-between", "two-slices"].map((name) => bytes(`${DRAFT}/${name}.tcx`)));
   await page.evaluate(async () => {
     const { TcxClient } = await import("./client.js");
     globalThis.client = new TcxClient(new URL("worker.js", location.href));

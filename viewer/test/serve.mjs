@@ -7,11 +7,11 @@ const TYPES = {
   ".json": "application/json",
 };
 
-/** Serve a folder on a free port of this machine. */
-export async function serveFolder(folder) {
+/** Serve a folder on a free port of this machine; `elsewhere` may give the path of a file that lies in another one. */
+export async function serveFolder(folder, elsewhere = () => undefined) {
   const server = createServer((request, response) => {
     const name = normalize(new URL(request.url, "http://localhost").pathname);
-    const path = join(folder, name.endsWith("/") ? `${name}index.html` : name);
+    const path = elsewhere(name) ?? join(folder, name.endsWith("/") ? `${name}index.html` : name);
     if (!existsSync(path) || !statSync(path).isFile()) return void response.writeHead(404).end();
     response.writeHead(200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" });
     createReadStream(path).pipe(response);

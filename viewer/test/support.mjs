@@ -21,6 +21,13 @@ texcodec.configure({
 });
 export { texcodec };
 
+/** Files of entropy profile 2, made by draft_samples.py, and the set that they need. */
+export const DRAFT = `${ROOT}build/viewer-samples/draft`;
+export const draftModels = new texcodec.ModelStore(async (identity) => {
+  const pack = `${DRAFT}/${identity}.tcxpack`;
+  return existsSync(pack) ? bytes(pack) : undefined;
+});
+
 /** Samples R, G, B, A of a PNG file of 8 bits that is not interlaced, as those of the golden files are. */
 export function pngSamples(data) {
   const view = new DataView(data.buffer, data.byteOffset);
