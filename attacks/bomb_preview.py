@@ -12,6 +12,8 @@ import zlib
 from PIL import Image
 from room import Room, check
 
+import texcodec
+import texcodec.pillow
 from texcodec.container import Reader, write
 
 
