@@ -12,14 +12,15 @@ import zlib
 from PIL import Image
 from room import Room, check
 
+import texcodec
+import texcodec.pillow
 from texcodec.container import Reader, write
 
 
 def attack(room: Room) -> None:
     import numpy as np
 
-    import texcodec.pillow  # noqa: F401  registers the plugin
-
+    texcodec.pillow.register()
     plain = texcodec.encode(np.full((30, 20, 3), 90, np.uint8), lossless=True)
     reader = Reader(plain)
     for preview in (_bomb(), plain):
