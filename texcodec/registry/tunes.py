@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from ..errors import ModelNotFoundError, ParameterError
 from .discover import DEFAULT_SET, find_set, list_sets
@@ -12,6 +12,16 @@ from .picture_manifest import SSIM, TUNES, read_manifest
 
 if TYPE_CHECKING:
     from .model_set import ModelSet
+
+
+@overload
+def set_for(models: str | os.PathLike[str] | None, tune: str | None) -> str | os.PathLike[str] | None: ...
+
+
+@overload
+def set_for(
+    models: str | os.PathLike[str] | ModelSet | None, tune: str | None
+) -> str | os.PathLike[str] | ModelSet | None: ...
 
 
 def set_for(
@@ -36,7 +46,7 @@ def set_for(
     if tune not in TUNES:
         raise ParameterError(f"The tune must be one of {', '.join(TUNES)}, not {tune!r}.")
     named = models is not None
-    if hasattr(models, "manifest"):
+    if models is not None and hasattr(models, "manifest"):
         manifest = models.manifest
     else:
         models = find_set(models)
