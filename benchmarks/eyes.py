@@ -1,6 +1,6 @@
 """Metrics of the eye beside PSNR, for sets of texcodec, AVIF with both tunings, JPEG XL and WebP.
 
-    python benchmarks/eyes.py KODAK [--models std-2 ...] [--every 3] [--out docs/results/eyes.json]
+    python benchmarks/eyes.py KODAK [--models std-2 ...] [--every 3 --most 8] [--out docs/results/eyes.json]
 
 measures whole files and writes BD-rates against AVIF as it is by default, by metric. It needs `pip install ssimulacra2
 pillow-jxl-plugin` and libjxl's program butteraugli_main (Debian: libjxl-devtools). Points are kept in the folder
@@ -77,10 +77,12 @@ def main() -> None:
     parser.add_argument("pictures", type=Path, help="a folder")
     parser.add_argument("--models", action="append", help="a set's name or folder; may be repeated")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every N-th picture")
+    parser.add_argument("--most", type=int, metavar="N", help="of those, the first N")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "eyes")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "eyes.json")
     options = parser.parse_args()
     pictures = sorted(p for p in options.pictures.iterdir() if p.suffix == ".png")[:: options.every]
+    pictures = pictures[: options.most]
     task = Task(
         [str(p) for p in pictures],
         against=[key for key in QUALITIES if key != "texcodec"],

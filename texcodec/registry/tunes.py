@@ -46,11 +46,11 @@ def set_for(
     if tune not in TUNES:
         raise ParameterError(f"The tune must be one of {', '.join(TUNES)}, not {tune!r}.")
     named = models is not None
-    if models is None or isinstance(models, (str, os.PathLike)):
+    if models is not None and hasattr(models, "manifest"):
+        manifest = models.manifest
+    else:
         models = find_set(models)
         manifest = read_manifest(models)
-    else:
-        manifest = models.manifest
     if manifest.tune == tune:
         return models
     if named:
