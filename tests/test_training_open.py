@@ -273,6 +273,27 @@ def test_run_that_was_killed_is_counted_by_the_next(tmp_path: Path) -> None:
     assert [line["steps"] for line in log(folder)] == [3, 6]
 
 
+def test_pieces_are_there_while_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, folder = photos(tmp_path / "photos", 1), tmp_path / "next"
+    file = tmp_path / "s.json"
+    file.write_text('{"parent": {"checkpoint_seconds": 0}}')
+    seen: list[list[str]] = []
+    step = Loop.step
+
+    def and_look(loop: Loop, batch: object) -> None:
+        seen.append(sorted(p.name for p in folder.iterdir()) if folder.exists() else [])
+        step(loop, batch)
+
+    monkeypatch.setattr(Loop, "step", and_look)
+    options = ["--preset", "tiny", "--settings", file, "--piece-size", 1, "--steps", 4]
+    assert train(pictures, "--checkpoint", folder, *options) == 0
+    for steps, names in enumerate(seen[1:], start=1):
+        count = len(names) - 1
+        pieces = [f"checkpoint-{steps:08d}-{i}of{count}.part" for i in range(1, count + 1)]
+        assert count and names == [*pieces, "settings.json"]
+    assert [line["steps"] for line in log(folder)] == [4]
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [

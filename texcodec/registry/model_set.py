@@ -225,6 +225,11 @@ class ModelSet(LoadedSet[PictureManifest]):
 
         return self._network(("analysis", class_index), make)
 
+    @cached_property
+    def analyses_deeply(self) -> bool:
+        """Whether an analysis network adds to a lapped transform (encoder)."""
+        return self._is_pyramid and any(name.startswith("analysis.") for name in self._encoder[1])
+
     def hyper_analysis(self, class_index: int) -> FloatNetwork:
         """The hyper analysis network of a class (encoder)."""
 

@@ -61,6 +61,7 @@ class Loop:
         context: more settings (JSON) that a checkpoint must agree with, such as the architecture.
         open_ended: the budgets are those of this run, not of the stage; without any it runs until it is
             stopped.
+        saved: called with every checkpoint that was written, by the first of several processes.
         log: called with sentences.
         clock: seconds.
     Attributes:
@@ -82,13 +83,14 @@ class Loop:
         device: torch.device | None = None,
         context: Mapping[str, Any] | None = None,
         open_ended: bool = False,
+        saved: Callable[[Mapping[str, Any]], None] = lambda state: None,
         log: Callable[[str], None] = lambda sentence: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.task, self.settings, self.folder, self.name = task, settings, folder, name
         self.device, self.log, self.clock = device or torch.device("cpu"), log, clock
         self.configuration = {"stage": to_json(settings), **(context or {})}
-        self.open_ended = open_ended
+        self.open_ended, self.saved = open_ended, saved
         folder.mkdir(parents=True, exist_ok=True)
         modules = task.modules.to(self.device)
         self.optimizer, _ = adam(modules, settings)
@@ -194,6 +196,7 @@ class Loop:
             "random": self._random_state(),
         }
         write_checkpoint(self.checkpoint, state)
+        self.saved(state)
 
     def _random_state(self) -> dict[str, Tensor]:
         state = {"cpu": torch.get_rng_state()}

@@ -35,14 +35,14 @@ def chosen_settings(options: Options) -> TrainingSettings:
         ParameterError: an option or the settings file is wrong.
         ValueError: the settings in the work folder are damaged.
     """
-    given = (options.preset, options.objective, options.seed)
+    given = (options.preset, options.architecture, options.objective, options.seed)
     known = settings_of(options.checkpoint) if options.checkpoint else None
     saved = saved_settings(options.work)
     if known is not None:
         if any(value is not None for value in given):
             raise ParameterError(
-                f"{options.checkpoint} has settings already; leave --preset, --objective and --seed out, and change "
-                "settings with --settings."
+                f"{options.checkpoint} has settings already; leave --preset, --architecture, --objective and --seed "
+                "out, and change settings with --settings."
             )
         base = with_budget(known, options.budget, _shares(options.stages or ("parent",)) or SHARES)
     elif saved is not None and not options.budget and all(value is None for value in given):
@@ -55,6 +55,7 @@ def chosen_settings(options: Options) -> TrainingSettings:
             shares=_shares(options.stages),
             continued=options.start is not None and not options.stages,
             objective=_objective(options),
+            architecture=options.architecture,
         )
         if options.checkpoint:
             base = with_budget(
@@ -104,6 +105,9 @@ def train(
         TexcodecError: with a sentence for the user, whatever went wrong with pictures, checkpoints, options or
             the training itself.
     """
+    for flag, value in (("--grow-from", options.grow), ("--piece-size", options.piece_size)):
+        if value is not None and options.checkpoint is None:
+            raise ParameterError(f"{flag} belongs to an open training; name its folder with --checkpoint.")
     if options.threads:
         torch.set_num_threads(options.threads)
     for place in options.pictures:
@@ -118,6 +122,8 @@ def train(
                 chosen_settings(options),
                 start=find_set(options.start) if options.start else None,
                 checkpoint=options.checkpoint,
+                grow=options.grow,
+                piece_bytes=(options.piece_size or 0) << 20,
                 device=device,
                 log=log,
             )

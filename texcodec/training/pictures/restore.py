@@ -26,8 +26,8 @@ def restore_architecture(folder: Path) -> Architecture:
     read_manifest(folder)
     raw = json.loads((folder / "manifest.json").read_text("utf-8")).get("architecture")
     try:
-        return Architecture(**{**raw, "slices": tuple(raw["slices"])})
-    except (TypeError, KeyError):
+        return Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+    except (TypeError, AttributeError):
         raise ModelDamagedError(
             f"{folder / 'manifest.json'} does not say how large its networks are."
         ) from None
