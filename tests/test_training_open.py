@@ -132,6 +132,17 @@ def test_constant_learning_rate_rises_at_the_beginning_of_each_run(tmp_path: Pat
         assert loop.learning_rate() == 1.0
 
 
+def test_learning_rate_of_an_open_run_can_fall_over_its_own_budget(tmp_path: Path) -> None:
+    for _ in range(2):
+        loop = Loop(
+            Parabola(), stage(50, schedule="cosine", learning_rate=1.0), tmp_path, "t", open_ended=True
+        )
+        loop.steps += 10  # of this run
+        assert loop.learning_rate() > 0.8
+        loop.run()
+        assert loop.learning_rate() == pytest.approx(0, abs=1e-6)
+
+
 # the command
 
 

@@ -41,6 +41,7 @@ STEERING = frozenset(
         "warm_up",
         "clip",
         "checkpoint_seconds",
+        "cuda_graphs",
     }
 )
 """Settings that may change while a stage is continued: they say how the rest of it is run, not what it is.
@@ -101,7 +102,8 @@ class Loop:
         self._moving = [(a, b) for a, b in pairs if b.requires_grad]
         found = getattr(task, "objective", None)
         self.objective = found.to(self.device) if found is not None else None
-        self.graphs = Graphs(self._gradients, self.parameters) if self.device.type == "cuda" else None
+        captures = self.device.type == "cuda" and settings.cuda_graphs
+        self.graphs = Graphs(self._gradients, self.parameters) if captures else None
         self.steps, self.elapsed, self.pixels = 0, 0.0, 0
         self.stopping = False
         self._names: list[str] = []

@@ -13,8 +13,8 @@ from .architecture import Architecture
 from .codec import Codec
 from .transforms import start_coefficients
 
-_BLOCK_MEANS = tuple(colour * LATENT_STRIDE**2 for colour in range(len(MEAN_CHANNELS)))
-"""Numbers of the DCT coefficients that are means of a block."""
+_BLOCK_MEANS = tuple(MEAN_CHANNELS.index(k) * LATENT_STRIDE**2 for k in range(len(MEAN_CHANNELS)))
+"""Numbers of the DCT coefficients that are means of a block, by their channels."""
 
 
 def start_rows(batches: Iterator[np.ndarray], architecture: Architecture) -> np.ndarray:
