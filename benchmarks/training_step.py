@@ -3,8 +3,8 @@
     python benchmarks/training_step.py --architecture nonlinear --batch 16 --batch 32 --batch 64
 
 Needs torch and numpy alone. On a GPU the gradients are replayed as a CUDA graph, as training does; with ``--compile``
-also with the codec compiled by ``torch.compile``, whose time to compile is printed. Crops are noise with the spectrum
-of photographs: they are not the ones that a step's cost depends on.
+also with the codec compiled by ``torch.compile``, whose time to compile is printed. Crops are noise with about the
+spectrum of photographs.
 """
 
 from __future__ import annotations

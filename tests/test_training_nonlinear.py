@@ -264,15 +264,17 @@ def test_networks_added_to_a_linear_training_become_a_set_that_codes_pictures(
     small.write_text('{"parent": {"batch": 2}, "data": {"held_out": 2}}')
     assert train(pictures, "--checkpoint", linear, "--architecture", "linear", "--preset", "tiny",
                  "--settings", small, "--steps", 2) == 0  # fmt: skip
-    common = [pictures, "--checkpoint", grown, "--piece-size", 1]
-    assert train(*common, "--architecture", "nonlinear", "--preset", "tiny", "--settings", small,
-                 "--grow-from", linear, "--steps", 2) == 0  # fmt: skip
+    common = [pictures, "--checkpoint", grown, "--architecture", "nonlinear", "--grow-from", linear,
+              "--settings", small, "--piece-size", 1]  # fmt: skip
+    assert train(*common, "--preset", "tiny", "--steps", 2) == 0
     assert "begins with the weights of that in" in capsys.readouterr().err
     settings = json.loads((grown / "settings.json").read_text())
     assert settings["architecture"]["nonlinear"] and settings["architecture"]["profile"] == 2
     # the same command goes on, on a machine that has nothing but the pieces
-    assert train(*common, "--grow-from", linear, "--work", tmp_path / "elsewhere", "--steps", 1) == 0
+    assert train(*common, "--work", tmp_path / "elsewhere", "--steps", 1) == 0
     assert "begins with" not in capsys.readouterr().err
+    assert train(*common[:3], "--architecture", "linear", "--steps", 1) == 2
+    assert "transforms that are nonlinear" in capsys.readouterr().err
     lines = [json.loads(line) for line in (grown / "log.jsonl").read_text().splitlines()]
     assert [line["steps"] for line in lines] == [2, 1] and lines[-1]["steps_in_all"] == 3
     out = tmp_path / "set"

@@ -39,10 +39,11 @@ def chosen_settings(options: Options) -> TrainingSettings:
     known = settings_of(options.checkpoint) if options.checkpoint else None
     saved = saved_settings(options.work)
     if known is not None:
-        if any(value is not None for value in given):
+        others = (options.preset, options.objective, options.seed)
+        if any(value is not None for value in others) or options.architecture not in (None, kind_of(known)):
             raise ParameterError(
-                f"{options.checkpoint} has settings already; leave --preset, --architecture, --objective and --seed "
-                "out, and change settings with --settings."
+                f"{options.checkpoint} has settings already, of transforms that are {kind_of(known)}; leave --preset, "
+                "--architecture, --objective and --seed out, and change settings with --settings."
             )
         base = with_budget(known, options.budget, _shares(options.stages or ("parent",)) or SHARES)
     elif saved is not None and not options.budget and all(value is None for value in given):
@@ -72,6 +73,11 @@ def chosen_settings(options: Options) -> TrainingSettings:
             "end-to-end, or leave the option out."
         )
     return found
+
+
+def kind_of(settings: TrainingSettings) -> str:
+    """What --architecture calls the transforms of a run."""
+    return "nonlinear" if settings.architecture.nonlinear else "linear"
 
 
 def _shares(stages: tuple[str, ...]) -> dict[str, float] | None:
