@@ -76,7 +76,9 @@ def chosen_settings(options: Options) -> TrainingSettings:
 
 
 def kind_of(settings: TrainingSettings) -> str:
-    """What --architecture calls the transforms of a run."""
+    """What --architecture calls the transforms of a run, or a word for those that it cannot mean."""
+    if settings.architecture.profile == 1:
+        return "of entropy profile 1"
     return "nonlinear" if settings.architecture.nonlinear else "linear"
 
 
