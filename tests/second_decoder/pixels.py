@@ -192,12 +192,11 @@ def _synthesise(
         linear = _unlap(models.arrays["linear.lapping"], filtered.transpose(0, 2, 1), above, below).transpose(
             0, 2, 1
         )
-    t = np.sign(v) * np.log1p(np.abs(v))
-    t = depth_to_space(conv("enter", t), 2)
+    t = depth_to_space(conv("enter", _companded(v)), 2)
     values = models.arrays[prefix + "rate"][rate].astype(np.float32)[:, None, None]
     if prefix + "view.weight" in models.arrays:
         bias, gain = np.split(values, 2)
-        t = t + bias + gain * _patches(models, prefix + "view", linear / 64)
+        t = t + bias + _companded(gain * _patches(models, prefix + "view", linear / 64))
     else:
         t = t + values
     blocks = sorted(
@@ -207,6 +206,10 @@ def _synthesise(
         a, b = np.split(spatial(f"blocks.{block}.spatial", conv(f"blocks.{block}.expand", t)), 2)
         t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
     return 128 + linear + models.arrays["tables.base_steps"][rate] * depth_to_space(conv("leave", t), 8)
+
+
+def _companded(x: np.ndarray) -> np.ndarray:
+    return np.sign(x) * np.log1p(np.abs(x))
 
 
 def _patches(models: ModelSet, name: str, x: np.ndarray) -> np.ndarray:

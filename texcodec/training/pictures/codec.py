@@ -15,7 +15,7 @@ from ..core.fixed_point import round_through
 from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, Architecture
 from .entropy_model import EntropyModel, interpolate
-from .nonlinear import DeepAnalysis, RefiningSynthesis
+from .nonlinear import DEEP_SCALE, DeepAnalysis, RefiningSynthesis
 from .rates import high_rate_step, lagrangian
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
 
@@ -147,7 +147,8 @@ class Codec(nn.Module):
             return self.linear(x)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
             net = self._by_class(classes, groups, lambda k, i: self.transforms[k].analysis(x[i] / 64))
-        return self.linear(x) + RESIDUAL_SCALE * net.float()
+        scale = DEEP_SCALE if self.architecture.nonlinear else RESIDUAL_SCALE
+        return self.linear(x) + scale * net.float()
 
     def synthesise(
         self, v: Tensor, t: Tensor, classes: Tensor, groups: Groups = None, *, edge: bool = False

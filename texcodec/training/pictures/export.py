@@ -96,6 +96,8 @@ def export_set(
     encoder["linear.analysis"] = _half(codec.linear.analysis.reshape(-1, 3, 16, 16))
     for k in range(a.classes):
         part = codec.transforms[k if codec.specialised else 0]
+        if a.nonlinear:
+            part.synthesis.settle()
         decoder |= _float_arrays(part.synthesis, f"synthesis.{k}", {})
         if a.profile == 1:
             encoder |= _float_arrays(part.analysis, f"analysis.{k}", {"enter": 8, "leave": 2})

@@ -21,10 +21,16 @@ VIEW_STRIDE = 8
 """Pixels per position where the synthesis network looks at the linear picture."""
 VIEW_SCALE = 64.0
 """Grey levels of the linear picture that are 1 where the network looks at it."""
+FIRST_GAIN = 16.0
+"""What the view is multiplied with at first, in reciprocals of base steps."""
+DEEP_SCALE = 4.0
+"""Grey levels that one unit of the analysis network's output stands for: few, so that the first steps of an optimiser
+that takes all gradients for equally large do not drown a trained codec in noise.
+"""
 
 
 class DeepAnalysis(nn.Module):
-    """Pixels to what the network adds to the linear latents, in units of RESIDUAL_SCALE grey levels: gated blocks at
+    """Pixels to what the network adds to the linear latents, in units of DEEP_SCALE grey levels: gated blocks at
     1/4, 1/8 and 1/16 of the resolution.
     """
 
@@ -67,8 +73,18 @@ class RefiningSynthesis(Synthesis):
         assert low is not None
         h = F.pixel_shuffle(self.enter(compand(v)), 2)
         h = h + super().rate_bias(t)[:, :, None, None]
-        h = h + self.gain(t)[:, :, None, None] * self.view(low / VIEW_SCALE)
+        seen = F.conv2d(low / VIEW_SCALE, self._view_weight(), self.view.bias, stride=VIEW_STRIDE)
+        h = h + compand(self.gain(t)[:, :, None, None] * seen)
         return F.pixel_shuffle(self.leave(self.blocks(h)), 8)
+
+    def _view_weight(self) -> Tensor:
+        """Without the mean over a square: how bright it is says nothing of how it was quantised."""
+        return self.view.weight - self.view.weight.mean((2, 3), keepdim=True)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Replace weights by those that are computed with, as exports need it; the function stays."""
+        self.view.weight.copy_(self._view_weight())
 
     def rate_bias(self, t: Tensor) -> Tensor:
         """B x 2W: the bias that tells the network the rate, and behind it what ``view`` is multiplied with."""
@@ -76,8 +92,8 @@ class RefiningSynthesis(Synthesis):
 
 
 class RateGain(nn.Module):
-    """What the view of the linear picture is multiplied with at a rate: it starts as the factor to base steps, in
-    which the network's output is.
+    """What the view of the linear picture is multiplied with at a rate: it starts in proportion to the reciprocal of
+    base steps, in which the network's output is.
     """
 
     def __init__(self, width: int) -> None:
@@ -88,7 +104,7 @@ class RateGain(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         """B rates in [0, 1] to B x W."""
-        return (VIEW_SCALE / high_rate_step(t))[:, None] * (1 + self.rate(rate_features(t)))
+        return (FIRST_GAIN / high_rate_step(t))[:, None] * (1 + self.rate(rate_features(t)))
 
 
 def analysis_areas(architecture: Architecture) -> dict[str, int]:

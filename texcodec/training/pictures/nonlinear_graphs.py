@@ -5,8 +5,7 @@ from __future__ import annotations
 from ..core.graph_builder import GraphBuilder, compand
 from .architecture import Architecture
 from .graphs import gated_block, lapped
-from .nonlinear import ENTER_STRIDE, VIEW_SCALE, VIEW_STRIDE
-from .transforms import RESIDUAL_SCALE
+from .nonlinear import DEEP_SCALE, ENTER_STRIDE, VIEW_SCALE, VIEW_STRIDE
 
 
 def deep_analysis(a: Architecture) -> bytes:
@@ -25,7 +24,7 @@ def deep_analysis(a: Architecture) -> bytes:
         for _ in range(count):
             h = gated_block(g, h, f"blocks.{number}", width)
             number += 1
-    h = g.add("Mul", g.conv(h, "leave", widths[-1], a.latent_channels), g.constant(RESIDUAL_SCALE))
+    h = g.add("Mul", g.conv(h, "leave", widths[-1], a.latent_channels), g.constant(DEEP_SCALE))
     linear = g.conv(lapped(g, x, transposed=False), "linear", 3, a.latent_channels, 16, stride=16, bias=False)
     return g.build(g.add("Add", linear, h), ["n", a.latent_channels, "h", "w"])
 
@@ -46,7 +45,7 @@ def refining_synthesis(a: Architecture) -> bytes:
         g.add("Mul", linear, g.constant(1 / VIEW_SCALE)), "view", 3, w, VIEW_STRIDE, stride=VIEW_STRIDE
     )
     h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), bias)
-    h = g.add("Add", h, g.add("Mul", view, f"{bias}/1"))
+    h = g.add("Add", h, compand(g, g.add("Mul", view, f"{bias}/1")))
     for i in range(a.synthesis_blocks):
         h = gated_block(g, h, f"blocks.{i}", w)
     h = gated_block(g, h, f"blocks.{a.synthesis_blocks}", w, a.refinement)

@@ -11,7 +11,8 @@ from torch import nn
 from ...constants import LATENT_STRIDE, MEAN_CHANNELS
 from .architecture import Architecture
 from .codec import Codec
-from .transforms import start_coefficients
+from .nonlinear import DEEP_SCALE
+from .transforms import RESIDUAL_SCALE, start_coefficients
 
 _BLOCK_MEANS = tuple(MEAN_CHANNELS.index(k) * LATENT_STRIDE**2 for k in range(len(MEAN_CHANNELS)))
 """Numbers of the DCT coefficients that are means of a block, by their channels."""
@@ -52,6 +53,7 @@ def start_codec(batches: Iterator[np.ndarray], architecture: Architecture, linea
                 leave.reset_parameters()
                 if network is transforms.analysis:  # block means stay means of blocks
                     with torch.no_grad():
+                        leave.weight.mul_(RESIDUAL_SCALE / DEEP_SCALE)
                         leave.weight[:others].zero_()
                         leave.bias[:others].zero_()  # type: ignore[index]
     return codec
