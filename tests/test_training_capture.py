@@ -14,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
+from torch.overrides import TorchFunctionMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 from training_samples import SMALLEST  # noqa: E402
@@ -49,17 +50,35 @@ class Watch(TorchDispatchMode):
         return out
 
 
+class Literals(TorchFunctionMode):
+    """Collects what would be copied to a GPU although no operator shows it: lists as indices, and tensors of numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (torch.Tensor.__getitem__, torch.Tensor.__setitem__):
+            index = args[1] if isinstance(args[1], tuple) else (args[1],)
+            self.found += [f"{func.__name__} {part}" for part in index if isinstance(part, list)]
+        if func is torch.tensor:
+            self.found.append("torch.tensor")
+        return func(*args, **(kwargs or {}))
+
+
 def watched(architecture: Architecture, monkeypatch: pytest.MonkeyPatch, *, halo: bool) -> list[str]:
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none for "meta"
     codec = Codec(architecture).to("meta")
     objective = Objective(ObjectiveSettings("log(rate+lambda*distortion)"))
     x, t = torch.empty(2, 3, 128, 128, device="meta"), torch.empty(2, device="meta")
     classes = torch.empty(2, dtype=torch.int64, device="meta")
-    with Watch() as watch:
+    with Watch() as watch, Literals() as literals:
         coded = codec(x, t, classes, halo=halo)
         objective(coded.bits, coded.pixels.square().mean((1, 2, 3)), t).backward()
     assert all(p.grad is not None for p in codec.parameters())
-    return watch.found
+    return watch.found + literals.found
 
 
 @pytest.mark.parametrize("halo", [True, False])
@@ -72,6 +91,7 @@ def test_step_neither_waits_for_the_gpu_nor_copies_to_it(
 
 def test_a_list_of_channels_would_be_found() -> None:
     x = torch.empty(2, 4, device="meta")
-    with Watch() as watch:
+    with Literals() as literals:
         x[:, [0, 2]].sum()
-    assert watch.found
+        x[:, [1, 3]] = 0.0
+    assert literals.found == ["__getitem__ [0, 2]", "__setitem__ [1, 3]"]

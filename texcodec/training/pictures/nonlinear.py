@@ -74,7 +74,7 @@ class RefiningSynthesis(Synthesis):
         h = F.pixel_shuffle(self.enter(compand(v)), 2)
         h = h + super().rate_bias(t)[:, :, None, None]
         seen = F.conv2d(low / VIEW_SCALE, self._view_weight(), self.view.bias, stride=VIEW_STRIDE)
-        h = h + compand(self.gain(t)[:, :, None, None] * seen)
+        h = h + _companded(self.gain(t)[:, :, None, None] * seen)
         return F.pixel_shuffle(self.leave(self.blocks(h)), 8)
 
     def _view_weight(self) -> Tensor:
@@ -89,6 +89,11 @@ class RefiningSynthesis(Synthesis):
     def rate_bias(self, t: Tensor) -> Tensor:
         """B x 2W: the bias that tells the network the rate, and behind it what ``view`` is multiplied with."""
         return torch.cat([super().rate_bias(t), self.gain(t)], 1)
+
+
+def _companded(x: Tensor) -> Tensor:
+    """``compand`` with its slope of one at zero, where the product with a sign would pass no gradient."""
+    return torch.where(x == 0, x, compand(x))
 
 
 class RateGain(nn.Module):
