@@ -51,7 +51,7 @@ class Watch(TorchDispatchMode):
 
 
 class Literals(TorchFunctionMode):
-    """Collects what would be copied to a GPU although no operator shows it: lists as indices, and tensors of numbers."""
+    """Collects what is copied to a GPU although no operator shows it: lists as indices, tensors of numbers."""
 
     def __init__(self) -> None:
         super().__init__()
