@@ -132,6 +132,17 @@ def test_constant_learning_rate_rises_at_the_beginning_of_each_run(tmp_path: Pat
         assert loop.learning_rate() == 1.0
 
 
+def test_learning_rate_of_an_open_run_can_fall_over_its_own_budget(tmp_path: Path) -> None:
+    for _ in range(2):
+        loop = Loop(
+            Parabola(), stage(50, schedule="cosine", learning_rate=1.0), tmp_path, "t", open_ended=True
+        )
+        loop.steps += 10  # of this run
+        assert loop.learning_rate() > 0.8
+        loop.run()
+        assert loop.learning_rate() == pytest.approx(0, abs=1e-6)
+
+
 # the command
 
 
@@ -271,6 +282,27 @@ def test_run_that_was_killed_is_counted_by_the_next(tmp_path: Path) -> None:
         (folder / name).write_bytes(content)
     assert train(*common) == 0
     assert [line["steps"] for line in log(folder)] == [3, 6]
+
+
+def test_pieces_are_there_while_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures, folder = photos(tmp_path / "photos", 1), tmp_path / "next"
+    file = tmp_path / "s.json"
+    file.write_text('{"parent": {"checkpoint_seconds": 0}}')
+    seen: list[list[str]] = []
+    step = Loop.step
+
+    def and_look(loop: Loop, batch: object) -> None:
+        seen.append(sorted(p.name for p in folder.iterdir()) if folder.exists() else [])
+        step(loop, batch)
+
+    monkeypatch.setattr(Loop, "step", and_look)
+    options = ["--preset", "tiny", "--settings", file, "--piece-size", 1, "--steps", 4]
+    assert train(pictures, "--checkpoint", folder, *options) == 0
+    for steps, names in enumerate(seen[1:], start=1):
+        count = len(names) - 1
+        pieces = [f"checkpoint-{steps:08d}-{i}of{count}.part" for i in range(1, count + 1)]
+        assert count and names == [*pieces, "settings.json"]
+    assert [line["steps"] for line in log(folder)] == [4]
 
 
 @pytest.mark.parametrize(

@@ -188,15 +188,6 @@ def _synthesise(
                 y += weight[:, 0, i, j][:, None, None] * padded[:, i : i + x.shape[1], j : j + x.shape[2]]
         return y
 
-    t = np.sign(v) * np.log1p(np.abs(v))
-    t = depth_to_space(conv("enter", t), 2)
-    t = t + models.arrays[prefix + "rate"][rate].astype(np.float32)[:, None, None]
-    blocks = sorted(
-        {int(name.split(".")[3]) for name in models.arrays if name.startswith(prefix + "blocks.")}
-    )
-    for block in blocks:
-        a, b = np.split(spatial(f"blocks.{block}.spatial", conv(f"blocks.{block}.expand", t)), 2)
-        t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
     steps = models.arrays["tables.steps"][rate].astype(np.float32) / 32
     linear = depth_to_space(_conv1(models.arrays["linear.synthesis"], v * steps[:, None, None]), 16)
     if models.profile == 2:
@@ -205,7 +196,32 @@ def _synthesise(
         linear = _unlap(models.arrays["linear.lapping"], filtered.transpose(0, 2, 1), above, below).transpose(
             0, 2, 1
         )
+    t = depth_to_space(conv("enter", _companded(v)), 2)
+    values = models.arrays[prefix + "rate"][rate].astype(np.float32)[:, None, None]
+    if prefix + "view.weight" in models.arrays:
+        bias, gain = np.split(values, 2)
+        t = t + bias + _companded(gain * _patches(models, prefix + "view", linear / 64))
+    else:
+        t = t + values
+    blocks = sorted(
+        {int(name.split(".")[3]) for name in models.arrays if name.startswith(prefix + "blocks.")}
+    )
+    for block in blocks:
+        a, b = np.split(spatial(f"blocks.{block}.spatial", conv(f"blocks.{block}.expand", t)), 2)
+        t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
     return 128 + linear + models.arrays["tables.base_steps"][rate] * depth_to_space(conv("leave", t), 8)
+
+
+def _companded(x: np.ndarray) -> np.ndarray:
+    return np.sign(x) * np.log1p(np.abs(x))
+
+
+def _patches(models: ModelSet, name: str, x: np.ndarray) -> np.ndarray:
+    """A convolution over the squares of 8 x 8 pixels side by side."""
+    weight = models.arrays[f"{name}.weight"].astype(np.float32)
+    rows, columns = x.shape[1] // 8, x.shape[2] // 8
+    squares = x.reshape(3, rows, 8, columns, 8).transpose(0, 2, 4, 1, 3).reshape(192, rows, columns)
+    return _conv1(weight.reshape(len(weight), 192, 1, 1), squares, models.arrays[f"{name}.bias"])
 
 
 def _unlap(matrix: np.ndarray, x: np.ndarray, first: bool, last: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..images import Picture
 from ..networks import finite
-from ..registry import ModelSet
+from ..registry import ModelSet, PyramidSet
 from ..texture import classify, complexity
 from ..tiles import ENCODER_HALO, STRIDE, Box
 from .lapping import inner_borders
@@ -38,8 +38,9 @@ def analyse(
         measure = complexity(picture.pixels[box.top : box.bottom, box.left : box.right])
         class_index = classify(measure, models.manifest.thresholds)
         own = grid.latent_box(index)
-        if models.manifest.entropy_profile > 1:
-            return AnalysedTile(class_index, _lapped(own, planes, bounds, models, class_index))
+        if isinstance(models, PyramidSet):
+            run_lapped = _deep if models.analyses_deeply else _lapped
+            return AnalysedTile(class_index, run_lapped(own, planes, bounds, models, class_index))
         around = own.grow(ENCODER_HALO).clip(bounds)
         pixels = around.cut(planes, bounds).astype(np.float32)[None] - np.float32(128)
         shape = 1, channels, around.height // STRIDE, around.width // STRIDE
@@ -68,3 +69,21 @@ def _lapped(own: Box, planes: np.ndarray, bounds: Box, models: ModelSet, class_i
         inner_columns=inner_borders(columns, before=own.left > bounds.left, behind=own.right < bounds.right),
     )
     return np.ascontiguousarray(finite(latents)[0, :, 1:-1, 1:-1])
+
+
+def _deep(own: Box, planes: np.ndarray, bounds: Box, models: ModelSet, class_index: int) -> np.ndarray:
+    """Latents of a tile by the lapped transform and a network, which sees as much around it as the picture has."""
+    around = own.grow(ENCODER_HALO).clip(bounds)
+    rows, columns = around.height // STRIDE, around.width // STRIDE
+    # the graph's filter needs a border between blocks, though one that it does not reach across
+    more = [max(0, 2 - n) for n in (rows, columns)]
+    missing = [(0, 0), (0, more[0] * STRIDE), (0, more[1] * STRIDE)]
+    pixels = np.pad(around.cut(planes, bounds), missing, mode="edge").astype(np.float32) - np.float32(128)
+    inner = [np.full((n + m - 1, 1), 1 - m, np.float32) for n, m in zip((rows, columns), more)]
+    latents = models.analysis(class_index)(
+        (1, models.manifest.latent_channels, rows + more[0], columns + more[1]),
+        pixels=pixels[None],
+        inner_rows=inner[0],
+        inner_columns=inner[1],
+    )
+    return np.ascontiguousarray(own.over(STRIDE, around).cut(finite(latents)[0]))

@@ -82,6 +82,11 @@ class PyramidSet(ModelSet):
 
     # Networks
 
+    @cached_property
+    def analyses_deeply(self) -> bool:
+        """Whether an analysis network adds to the lapped transform (encoder)."""
+        return any(name.startswith("analysis.") for name in self._encoder[1])
+
     def gain_network(self) -> IntegerNetwork:
         """The integer network from features of hyper synthesis to two gain indices per block, less 32."""
         return self._integer("gains")

@@ -41,6 +41,7 @@ STEERING = frozenset(
         "warm_up",
         "clip",
         "checkpoint_seconds",
+        "cuda_graphs",
     }
 )
 """Settings that may change while a stage is continued: they say how the rest of it is run, not what it is.
@@ -61,6 +62,7 @@ class Loop:
         context: more settings (JSON) that a checkpoint must agree with, such as the architecture.
         open_ended: the budgets are those of this run, not of the stage; without any it runs until it is
             stopped.
+        saved: called with every checkpoint that was written, by the first of several processes.
         log: called with sentences.
         clock: seconds.
     Attributes:
@@ -82,13 +84,14 @@ class Loop:
         device: torch.device | None = None,
         context: Mapping[str, Any] | None = None,
         open_ended: bool = False,
+        saved: Callable[[Mapping[str, Any]], None] = lambda state: None,
         log: Callable[[str], None] = lambda sentence: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.task, self.settings, self.folder, self.name = task, settings, folder, name
         self.device, self.log, self.clock = device or torch.device("cpu"), log, clock
         self.configuration = {"stage": to_json(settings), **(context or {})}
-        self.open_ended = open_ended
+        self.open_ended, self.saved = open_ended, saved
         folder.mkdir(parents=True, exist_ok=True)
         modules = task.modules.to(self.device)
         self.optimizer, _ = adam(modules, settings)
@@ -99,7 +102,8 @@ class Loop:
         self._moving = [(a, b) for a, b in pairs if b.requires_grad]
         found = getattr(task, "objective", None)
         self.objective = found.to(self.device) if found is not None else None
-        self.graphs = Graphs(self._gradients, self.parameters) if self.device.type == "cuda" else None
+        captures = self.device.type == "cuda" and settings.cuda_graphs
+        self.graphs = Graphs(self._gradients, self.parameters) if captures else None
         self.steps, self.elapsed, self.pixels = 0, 0.0, 0
         self.stopping = False
         self._names: list[str] = []
@@ -196,6 +200,7 @@ class Loop:
             "random": self._random_state(),
         }
         write_checkpoint(self.checkpoint, state)
+        self.saved(state)
 
     def _random_state(self) -> dict[str, Tensor]:
         state = {"cpu": torch.get_rng_state()}

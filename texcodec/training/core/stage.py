@@ -143,6 +143,7 @@ class StageSettings:
         objective: what is minimised.
         freeze: prefixes of the parameters that stay as they are.
         checkpoint_seconds: between two checkpoints.
+        cuda_graphs: whether a step on a GPU runs as a CUDA graph.
         seed: of everything drawn.
     """
 
@@ -163,6 +164,7 @@ class StageSettings:
     objective: ObjectiveSettings = ObjectiveSettings()
     freeze: tuple[str, ...] = ()
     checkpoint_seconds: float = 90.0
+    cuda_graphs: bool = True
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from ...constants import (  # noqa: F401  the modules of training read them here
     RATE_INDICES,
     SCALE_LEVELS,
 )
+from ...errors import check
 
 LAMBDA_MIN = 0.0002
 LAMBDA_MAX = 0.512
@@ -39,6 +40,11 @@ class Architecture:
     ``gains``, with profile 2: latents but the block means are multiplied before they are coded, and divided
     afterwards, by two gains per block (luminance and chrominance) that the hyper latents imply: smaller steps
     where eyes see more.
+
+    ``nonlinear``, with profile 2: a network adds to the linear latents, and that of synthesis looks at the
+    linear picture (``nonlinear``). ``deep_widths`` and ``deep_blocks`` are the channels and gated blocks of the
+    analysis network at 1/4, 1/8 and 1/16 of the resolution, ``refinement`` the inner channels of the block that
+    synthesis has more.
     """
 
     profile: int = 1
@@ -55,6 +61,20 @@ class Architecture:
     fusion_width: int = 16
     classes: int = 3
     gains: bool = False
+    nonlinear: bool = False
+    deep_widths: tuple[int, ...] = (64, 192, 256)
+    deep_blocks: tuple[int, ...] = (2, 4, 2)
+    refinement: int = 56
+
+    def __post_init__(self) -> None:
+        check(
+            not self.nonlinear or self.profile > 1,
+            "Nonlinear transforms (architecture.nonlinear) belong to entropy profile 2; set architecture.profile to 2.",
+        )
+        check(
+            len(self.deep_widths) == len(self.deep_blocks) == 3,
+            "architecture.deep_widths and architecture.deep_blocks must be three numbers each.",
+        )
 
     @property
     def latent_channels(self) -> int:

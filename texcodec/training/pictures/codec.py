@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -14,9 +13,11 @@ from torch import Tensor, nn
 
 from ..core.fixed_point import round_through
 from ..core.rounding import TRAINABLE
-from .architecture import HYPER_MAX, HYPER_STRIDE, LAMBDA_MAX, LAMBDA_MIN, LATENT_STRIDE, Architecture
+from .architecture import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, Architecture
 from .entropy_model import EntropyModel, interpolate
 from .gains import Gains
+from .nonlinear import DEEP_SCALE, DeepAnalysis, RefiningSynthesis
+from .rates import high_rate_step, lagrangian
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
 
 STEP_ANCHORS = 10
@@ -28,18 +29,6 @@ Groups = tuple[int, ...] | None
 """The number of pictures of each class in a batch that is sorted by class; None for any other batch."""
 
 
-def lagrangian(t: Tensor) -> Tensor:
-    """Rate in [0, 1] to the multiplier lambda of bits + lambda * squared error."""
-    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** t
-
-
-def high_rate_step(t: Tensor) -> Tensor:
-    """Grey levels: the quantisation step where rate and distortion slopes meet at high rate, for rates
-    ``t``.
-    """
-    return torch.sqrt(36 / (lagrangian(t) * 2 * math.log(2)))
-
-
 class ClassTransforms(nn.Module):
     """The networks that belong to one texture class."""
 
@@ -47,7 +36,9 @@ class ClassTransforms(nn.Module):
         super().__init__()
         if architecture.profile == 1:
             self.analysis = Analysis(architecture)
-        self.synthesis = Synthesis(architecture)
+        elif architecture.nonlinear:
+            self.analysis = DeepAnalysis(architecture)
+        self.synthesis = (RefiningSynthesis if architecture.nonlinear else Synthesis)(architecture)
         self.hyper_analysis = HyperAnalysis(architecture)
 
 
@@ -164,11 +155,12 @@ class Codec(nn.Module):
         step).
         """
         x = x - 128
-        if self.architecture.profile > 1:
+        if self.architecture.profile > 1 and not self.architecture.nonlinear:
             return self.linear(x)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
             net = self._by_class(classes, groups, lambda k, i: self.transforms[k].analysis(x[i] / 64))
-        return self.linear(x) + RESIDUAL_SCALE * net.float()
+        scale = DEEP_SCALE if self.architecture.nonlinear else RESIDUAL_SCALE
+        return self.linear(x) + scale * net.float()
 
     def synthesise(
         self, v: Tensor, t: Tensor, classes: Tensor, groups: Groups = None, *, edge: bool = False
@@ -179,16 +171,17 @@ class Codec(nn.Module):
             edge: the outermost rows and columns of ``v`` are zeros beyond the picture's border, which no lapped
                 transform reaches across.
         """
-        with torch.autocast(v.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
-            net = self._by_class(classes, groups, lambda k, i: self.transforms[k].synthesis(v[i], t[i]))
-        base = high_rate_step(t)[:, None, None, None]
         y = v * self.steps(t)[:, :, None, None]
         if edge:
             s = LATENT_STRIDE
             low = F.pad(self.linear.inverse(y[..., 1:-1, 1:-1]), (s, s, s, s))
         else:
             low = self.linear.inverse(y)
-        return low + base * net.float() + 128
+        with torch.autocast(v.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
+            net = self._by_class(
+                classes, groups, lambda k, i: self.transforms[k].synthesis(v[i], t[i], low[i])
+            )
+        return low + high_rate_step(t)[:, None, None, None] * net.float() + 128
 
     def forward(
         self,

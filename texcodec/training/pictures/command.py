@@ -37,14 +37,15 @@ def chosen_settings(options: Options) -> TrainingSettings:
         ParameterError: an option or the settings file is wrong.
         ValueError: the settings in the work folder are damaged.
     """
-    given = (options.preset, options.objective, options.seed)
+    given = (options.preset, options.architecture, options.objective, options.seed)
     known = _known(options)
     saved = saved_settings(options.work)
     if known is not None:
-        if any(value is not None for value in given):
+        others = (options.preset, options.objective, options.seed)
+        if any(value is not None for value in others) or options.architecture not in (None, kind_of(known)):
             raise ParameterError(
-                f"{options.checkpoint} has settings already; leave --preset, --objective and --seed out, and change "
-                "settings with --settings."
+                f"{options.checkpoint} has settings already, of transforms that are {kind_of(known)}; leave --preset, "
+                "--architecture, --objective and --seed out, and change settings with --settings."
             )
         base = with_budget(known, options.budget, _shares(options.stages or ("parent",)) or SHARES)
     elif saved is not None and not options.budget and all(v is None for v in (*given, options.distortion)):
@@ -57,6 +58,7 @@ def chosen_settings(options: Options) -> TrainingSettings:
             shares=_shares(options.stages),
             continued=options.start is not None and not options.stages,
             objective=_objective(options),
+            architecture=options.architecture,
         )
         if options.checkpoint:
             base = with_budget(
@@ -104,6 +106,13 @@ def _known(options: Options) -> TrainingSettings | None:
     return tuned(begun, asked) if asked else begun
 
 
+def kind_of(settings: TrainingSettings) -> str:
+    """What --architecture calls the transforms of a run, or a word for those that it cannot mean."""
+    if settings.architecture.profile == 1:
+        return "of entropy profile 1"
+    return "nonlinear" if settings.architecture.nonlinear else "linear"
+
+
 def _shares(stages: tuple[str, ...]) -> dict[str, float] | None:
     """All of the budget for the stages that are named, in the usual proportions."""
     if not stages:
@@ -135,6 +144,9 @@ def train(
         TexcodecError: with a sentence for the user, whatever went wrong with pictures, checkpoints, options or
             the training itself.
     """
+    for flag, value in (("--grow-from", options.grow), ("--piece-size", options.piece_size)):
+        if value is not None and options.checkpoint is None:
+            raise ParameterError(f"{flag} belongs to an open training; name its folder with --checkpoint.")
     if options.threads:
         torch.set_num_threads(options.threads)
     for place in options.pictures:
@@ -150,6 +162,8 @@ def train(
                 start=find_set(options.start) if options.start and not options.checkpoint else None,
                 checkpoint=options.checkpoint,
                 begin=Path(options.start) if options.start and options.checkpoint else None,
+                grow=options.grow,
+                piece_bytes=(options.piece_size or 0) << 20,
                 device=device,
                 log=log,
             )

@@ -20,10 +20,14 @@ from ..core.integer_export import integer_arrays
 from ..core.set_folder import check_out, packed, write_set
 from ..core.tables import symbol_tables
 from . import graphs
+from .architecture import Architecture
 from .byte_weights import byte_arrays
-from .codec import DISTORTION_FACTOR, Codec, high_rate_step
+from .codec import DISTORTION_FACTOR, Codec
 from .entropy_model import SliceContext
 from .export_pyramid import first_slice_files, gain_files, pass_macs, slice_tables
+from .nonlinear import analysis_areas
+from .nonlinear_graphs import deep_analysis, refining_synthesis
+from .rates import high_rate_step
 from .statistics import Statistics, hyper_tables
 
 QUALITY_RANGE = (36, 251)
@@ -47,7 +51,7 @@ def _float_arrays(module: nn.Module, prefix: str, kernels: dict[str, int]) -> di
     """
     out = {}
     for name, value in module.state_dict().items():
-        if name.startswith("rate."):
+        if ".rate." in f".{name}":  # networks of the rate are tabulated
             continue
         k = kernels.get(name.removesuffix(".weight"))
         if k and name.endswith(".weight"):
@@ -89,14 +93,18 @@ def export_set(
     codec = codec.float().eval()
     decoder: dict[str, np.ndarray] = {}
     encoder: dict[str, np.ndarray] = {}
-    files: dict[str, bytes] = {"synthesis": graphs.synthesis(a)}
+    files: dict[str, bytes] = {"synthesis": _synthesis(a)}
     decoder["linear.synthesis"] = _half(codec.linear.synthesis)
     encoder["linear.analysis"] = _half(codec.linear.analysis.reshape(-1, 3, 16, 16))
     for k in range(a.classes):
         part = codec.transforms[k if codec.specialised else 0]
+        if a.nonlinear:
+            part.synthesis.settle()
         decoder |= _float_arrays(part.synthesis, f"synthesis.{k}", {})
         if a.profile == 1:
             encoder |= _float_arrays(part.analysis, f"analysis.{k}", {"enter": 8, "leave": 2})
+        elif a.nonlinear:
+            encoder |= _float_arrays(part.analysis, f"analysis.{k}", {})
         encoder |= _float_arrays(part.hyper_analysis, f"hyper_analysis.{k}", {})
     arrays, shifts = integer_arrays(codec.entropy.hyper, "hyper_synthesis")
     decoder |= arrays
@@ -136,8 +144,7 @@ def export_set(
         # training that goes on from the set starts from what was rounded
         master |= {k: _half(v) for k, v in codec.state_dict().items() if _is_synthesis(k) and k not in master}
         decoder = byte_arrays(decoder)
-    analysis = graphs.analysis(a) if a.profile == 1 else graphs.lapped_analysis(a)
-    encoder_files = {"analysis": analysis, "hyper_analysis": graphs.hyper_analysis(a)}
+    encoder_files = {"analysis": _analysis(a), "hyper_analysis": graphs.hyper_analysis(a)}
     low, high = QUALITY_RANGE
     manifest = {
         "manifest_version": MANIFEST_VERSION,
@@ -155,7 +162,7 @@ def export_set(
         "qualities": [round(low + (high - low) * q / 99) for q in range(100)],
         "identity": decoder_identity(files, decoder).hex(),
         "encoder": decoder_identity(encoder_files, encoder).hex(),
-        "macs": _macs(files | encoder_files, contexts),
+        "macs": _macs(files | encoder_files, contexts, a),
         "card": card,
         "architecture": asdict(a),
     }
@@ -166,9 +173,21 @@ def export_set(
     write_set(folder, contents, manifest)
 
 
-def _macs(files: dict[str, bytes], contexts: float) -> dict[str, float]:
+def _synthesis(a: Architecture) -> bytes:
+    return refining_synthesis(a) if a.nonlinear else graphs.synthesis(a)
+
+
+def _analysis(a: Architecture) -> bytes:
+    if a.profile == 1:
+        return graphs.analysis(a)
+    return deep_analysis(a) if a.nonlinear else graphs.lapped_analysis(a)
+
+
+def _macs(files: dict[str, bytes], contexts: float, architecture: Architecture) -> dict[str, float]:
     """Thousand multiply-accumulates per pixel of each network, without halo."""
     area = {"synthesis": {"enter": 256, "linear": 256}, "analysis": {"linear": 256, "leave": 256}}
+    if architecture.nonlinear:
+        area["analysis"] = analysis_areas(architecture)
     area["hyper_analysis"] = {"enter": 256, "down": 1024, "leave": 4096}
     area["hyper_synthesis"] = {"enter": 4096, "up1": 4096, "up2": 1024, "leave": 256}
     default = {"synthesis": 64, "analysis": 64, "fusion": 1}

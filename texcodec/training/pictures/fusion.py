@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...fusion import DISTANCE, MARGIN, REACH, SEGMENT, WINDOW, block_input, seam_blocks
 from ...tiles import DEFAULT_LOG2, Grid
 from .architecture import RATE_INDICES, Architecture
-from .codec import high_rate_step
+from .rates import high_rate_step
 
 if TYPE_CHECKING:
     from .whole import PictureCodec

@@ -10,12 +10,14 @@ from .architecture import Architecture
 from .transforms import RESIDUAL_SCALE
 
 
-def _block(g: GraphBuilder, x: str, name: str, width: int) -> str:
-    h = g.conv(x, f"{name}.expand", width, 2 * width)
-    h = g.conv(h, f"{name}.spatial", 2 * width, 2 * width, 3, groups=2 * width)
+def gated_block(g: GraphBuilder, x: str, name: str, width: int, inner: int | None = None) -> str:
+    """A ``transforms.GatedBlock``."""
+    n = inner or width
+    h = g.conv(x, f"{name}.expand", width, 2 * n)
+    h = g.conv(h, f"{name}.spatial", 2 * n, 2 * n, 3, groups=2 * n)
     a = g.add("Split", h, outputs=2, axis=1)
     gated = g.add("Mul", g.add("Relu", a), f"{a}/1")
-    return g.add("Add", x, g.conv(gated, f"{name}.project", width, width))
+    return g.add("Add", x, g.conv(gated, f"{name}.project", n, width))
 
 
 def _lap_columns(g: GraphBuilder, x: str, matrix: str, inner: str, *, transposed: bool) -> str:
@@ -33,7 +35,7 @@ def _lap_columns(g: GraphBuilder, x: str, matrix: str, inner: str, *, transposed
     return g.add("Concat", first, joined, last, axis=3)
 
 
-def _lap(g: GraphBuilder, x: str, *, transposed: bool) -> str:
+def lapped(g: GraphBuilder, x: str, *, transposed: bool) -> str:
     """The lapped transform's filter (``lapping``), or with ``transposed`` its inverse, where the inputs
     ``inner_rows`` and ``inner_columns`` say that a block border lies within the picture.
     """
@@ -48,7 +50,7 @@ def _lap(g: GraphBuilder, x: str, *, transposed: bool) -> str:
 def lapped_analysis(a: Architecture) -> bytes:
     """Pixels minus 128 (1 x 3 x H x W) to latents in grey levels (1 x C x H/16 x W/16), without a network."""
     g = GraphBuilder("lapped_analysis")
-    x = _lap(g, g.input("pixels", ["n", 3, "H", "W"]), transposed=False)
+    x = lapped(g, g.input("pixels", ["n", 3, "H", "W"]), transposed=False)
     return g.build(
         g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False),
         ["n", a.latent_channels, "h", "w"],
@@ -93,7 +95,7 @@ def analysis(a: Architecture) -> bytes:
     x = g.input("pixels", ["n", 3, "H", "W"])
     h = g.conv(g.add("Mul", x, g.constant(1 / 64)), "enter", 3, a.analysis_width, 8, stride=8)
     for i in range(a.analysis_blocks):
-        h = _block(g, h, f"blocks.{i}", a.analysis_width)
+        h = gated_block(g, h, f"blocks.{i}", a.analysis_width)
     h = g.conv(h, "leave", a.analysis_width, a.latent_channels, 2, stride=2)
     h = g.add("Mul", h, g.constant(RESIDUAL_SCALE))
     linear = g.conv(x, "linear", 3, a.latent_channels, 16, stride=16, bias=False)
@@ -110,11 +112,11 @@ def synthesis(a: Architecture) -> bytes:
     bias = g.input("rate_bias", [1, w, 1, 1])
     h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), bias)
     for i in range(a.synthesis_blocks):
-        h = _block(g, h, f"blocks.{i}", w)
+        h = gated_block(g, h, f"blocks.{i}", w)
     net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
     linear = g.shuffle(g.conv(g.add("Mul", v, steps), "linear", c, 768, bias=False), 16)
     if a.profile > 1:
-        linear = _lap(g, linear, transposed=True)
+        linear = lapped(g, linear, transposed=True)
     return g.build(g.add("Add", g.add("Add", net, linear), g.constant(128.0)), ["n", 3, "H", "W"])
 
 

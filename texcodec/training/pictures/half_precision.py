@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..core import processes
-from ..core.task import Task
+from ..core.cuda_graphs import Graphs
+from ..core.task import Batch, Task
 from .codec import Codec
 
 MEASURED_STEPS = 3
@@ -34,11 +36,9 @@ def choose_precision(
     """
     batch = task.draw(np.random.default_rng(0))
     codec.half_precision = False
-    single = min(_step(task, batch, device, clock) for _ in range(MEASURED_STEPS))
+    single = _fastest(task, batch, device, clock)
     codec.half_precision = True
-    half = _step(task, batch, device, clock)
-    if device.type == "cuda" or half < HOPELESS * single:
-        half = min(half, *(_step(task, batch, device, clock) for _ in range(MEASURED_STEPS - 1)))
+    half = _fastest(task, batch, device, clock, hopeless=HOPELESS * single)
     single, half = processes.mean(torch.tensor([single, half], dtype=torch.float64, device=device)).tolist()
     codec.half_precision = half < single
     return (
@@ -52,16 +52,54 @@ def precision(codec: Codec) -> str:
     return "bfloat16" if codec.half_precision else "float32"
 
 
-def _step(task: Task, batch: object, device: torch.device, clock: Callable[[], float]) -> float:
-    def wait() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+def _fastest(
+    task: Task,
+    batch: object,
+    device: torch.device,
+    clock: Callable[[], float],
+    *,
+    hopeless: float = float("inf"),
+) -> float:
+    """Seconds of the fastest of some steps; on a processor, only one is taken if it is ``hopeless``."""
+    step = _step_of(task, batch, device)
+
+    def seconds() -> float:
+        _wait(device)
+        start = clock()
+        step()
+        _wait(device)
+        return clock() - start
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        wait()
-        start = clock()
-        task.cost(batch, device).loss.backward()
-        wait()
-        seconds = clock() - start
+        found = seconds()
+        if device.type == "cuda" or found < hopeless:
+            found = min(found, *(seconds() for _ in range(MEASURED_STEPS - 1)))
     task.modules.zero_grad(set_to_none=True)
-    return seconds
+    return found
+
+
+def _step_of(task: Task, batch: object, device: torch.device) -> Callable[[], object]:
+    """Computes the gradients of a batch as the loop does: on a GPU as a CUDA graph, where launching every kernel by
+    itself takes longer than what most of them compute.
+    """
+
+    def gradients(batch: object) -> Tensor:
+        task.modules.zero_grad(set_to_none=True)
+        loss = task.cost(batch, device).loss
+        loss.backward()
+        return loss.detach()
+
+    settings = getattr(task, "settings", None)
+    if device.type == "cuda" and isinstance(batch, Batch) and getattr(settings, "cuda_graphs", True):
+        graphs = Graphs(gradients, [p for p in task.modules.parameters() if p.requires_grad])
+        try:
+            graphs(batch)
+        except RuntimeError:
+            return lambda: gradients(batch)
+        return lambda: graphs(batch)
+    return lambda: gradients(batch)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

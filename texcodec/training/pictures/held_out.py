@@ -18,10 +18,11 @@ from torch import Tensor
 
 from ..core.stage import ObjectiveSettings
 from .architecture import RATE_INDICES
-from .codec import Codec, lagrangian
+from .codec import Codec
 from .decoded import Pictures
 from .distortions import Distortions
 from .objectives import USUAL_RATES, typical_cost
+from .rates import lagrangian
 from .sampler import BIN_EDGES, CropSampler, crop_complexities
 from .settings import DataSettings
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..core.stage import ObjectiveSettings
 from .architecture import LAMBDA_MAX, LAMBDA_MIN, RATE_INDICES
-from .codec import lagrangian
+from .rates import lagrangian
 
 TYPICAL_COST, TYPICAL_LAMBDA, TYPICAL_POWER = 1.2, 0.013, 0.45
 """bits + lambda * squared error of a trained codec is roughly 1.2 (lambda / 0.013) ** 0.45."""

@@ -1,6 +1,6 @@
-"""A training without an end, which goes on across machines in a folder of three files.
+"""A training without an end, which goes on across machines in a folder of a few files.
 
-    checkpoint.safetensors   weights, their moving average, optimiser, counts (``portable``)
+    checkpoint.safetensors   weights, their moving average, optimiser, counts (``portable``), or pieces of it
     settings.json            sizes of the networks and settings of the stages
     log.jsonl                a line per run: what it added, on what machine, and the held-out log cost after it
 
@@ -29,12 +29,12 @@ from .architecture import Architecture
 from .card import device_name, processor_name
 from .codec import Codec
 from .held_out import held_out_cost, held_out_crops
-from .portable import portable_steps, read_portable, write_portable
+from .pieces import FoundCheckpoint, find_checkpoint, keep_checkpoint
 from .presets import with_budget
 from .settings import TrainingSettings
 from .work_folder import WorkFolder, codec_of, save_settings, saved_settings
 
-CHECKPOINT, LOG = "checkpoint.safetensors", "log.jsonl"
+LOG = "log.jsonl"
 _SUMS = ("gigapixels", "steps", "seconds")
 
 
@@ -61,17 +61,23 @@ class OpenTraining:
     """The folder of one.
 
     Args:
-        folder: made when the first run is over.
+        folder: made when a checkpoint is first written.
         begin: folder of another one, from whose moving average this one begins.
+        piece_bytes: the most that a file of the checkpoint may have; it is then written whenever a run saves its
+            state, and not at its end alone. 0 for one file.
     """
 
-    def __init__(self, folder: Path, begin: Path | None = None) -> None:
-        self.folder, self.begin = folder, begin
+    def __init__(self, folder: Path, begin: Path | None = None, *, piece_bytes: int = 0) -> None:
+        self.folder, self.begin, self.piece_bytes = folder, begin, piece_bytes
+        self._begun: dict[str, float] | None = None
 
-    @property
-    def checkpoint(self) -> Path:
-        """Its file."""
-        return self.folder / CHECKPOINT
+    def found(self) -> FoundCheckpoint | None:
+        """Its checkpoint, if there is one.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        return find_checkpoint(self.folder)
 
     def log(self) -> list[dict[str, Any]]:
         """All lines of the log.
@@ -95,16 +101,18 @@ class OpenTraining:
             ParameterError: one of the two is of other sizes.
             ValueError: one of them is damaged.
         """
-        if not self.checkpoint.exists():
+        self._begun = self._sums(self.log())  # before the run writes a checkpoint of its own
+        found = self.found()
+        if found is None:
             return
         own = work.checkpoint("parent")
         if own.exists():
             known = read_checkpoint(own)
             _same_sizes(own, known["settings"], architecture)
-            if known["steps"] >= portable_steps(self.checkpoint):
+            if known["steps"] >= found.steps:
                 return
-        state = read_portable(self.checkpoint)
-        _same_sizes(self.checkpoint, state["settings"], architecture)
+        state = found.read()
+        _same_sizes(found.files[0], state["settings"], architecture)
         write_checkpoint(own, state)
 
     def first(self, architecture: Architecture) -> Codec | None:
@@ -115,16 +123,26 @@ class OpenTraining:
             ParameterError: there is no other training, or it is of other sizes.
             ValueError: its checkpoint is damaged.
         """
-        if self.begin is None or self.checkpoint.exists():
+        if self.begin is None or self.found() is not None:
             return None
-        file = self.begin / CHECKPOINT
-        if not file.exists():
+        found = find_checkpoint(self.begin)
+        if found is None:
             raise ParameterError(f"There is no open training in {self.begin} to begin from; correct --from.")
-        codec = codec_of(read_portable(file), file)
+        codec = codec_of(found.read(), found.files[0])
         if architecture.gains:
             codec.add_gains()
-        _same_sizes(file, {"architecture": to_json(codec.architecture)}, architecture)
+        _same_sizes(found.files[0], {"architecture": to_json(codec.architecture)}, architecture)
         return codec
+
+    def keep(self, state: Mapping[str, Any], settings: TrainingSettings) -> None:
+        """Replace the checkpoint by a run's own.
+
+        Raises:
+            StreamError: a file cannot be written; those before stay.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_settings(self.folder, with_budget(settings, Budget()))
+        keep_checkpoint(self.folder, state, self.piece_bytes)
 
     def write(
         self,
@@ -148,18 +166,17 @@ class OpenTraining:
             StreamError: a file cannot be written; those before stay.
         """
         lines = self.log()
-        before = self._sums(lines)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_portable(self.checkpoint, state)
-        save_settings(self.folder, with_budget(settings, Budget()))
+        before = self._begun or self._sums(lines)
+        self.keep(state, settings)
         # measured last, since it takes a while: who is killed here loses a line, whose sums the next one has
         crops = held_out_crops(held_out, settings.classes.thresholds)
-        codec = codec_of(state, self.checkpoint).to(device).eval()
+        codec = codec_of(state, self.folder).to(device).eval()
         objective = settings.parent.objective
         cost = held_out_cost(codec, crops, device, objective=objective) if crops is not None else None
         line: dict[str, Any] = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         if not lines and self.begin is not None:
-            line["from"] = f"{self.begin.name}, {portable_steps(self.begin / CHECKPOINT)} steps"
+            begun = find_checkpoint(self.begin)
+            line["from"] = f"{self.begin.name}, {begun.steps if begun else 0} steps"
         for key, value in _sums(state).items():
             line |= {key: round(value - before[key], 6), f"{key}_in_all": round(value, 6)}
         stage = state["settings"]["stage"]
@@ -190,7 +207,8 @@ class OpenTraining:
         """What the log accounts for; of a checkpoint without a log, all that it has."""
         if lines:
             return {key: lines[-1][f"{key}_in_all"] for key in _SUMS}
-        return _sums(read_portable(self.checkpoint)) if self.checkpoint.exists() else dict.fromkeys(_SUMS, 0)
+        found = self.found()
+        return _sums(found.read()) if found else dict.fromkeys(_SUMS, 0)
 
 
 def _sums(state: Mapping[str, Any]) -> dict[str, float]:

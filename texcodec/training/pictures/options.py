@@ -21,6 +21,7 @@ TORCH_STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "fusion", 
 """Stages that need torch alone."""
 STAGES = (*TORCH_STAGES, "export", "self-check")
 """In their order."""
+ARCHITECTURES = ("linear", "nonlinear")
 QUANTISED = ("entropy", "synthesis")
 
 
@@ -106,6 +107,25 @@ class Options:
         "--preset",
         "Sizes of the networks; default: full; tiny is for trying things out.",
         choices=tuple(PRESETS),
+    )
+    architecture: str | None = _option(
+        "--architecture",
+        "Transforms of entropy profile 2: linear and lapped, or with networks that add to them; default: those of the "
+        "preset.",
+        choices=ARCHITECTURES,
+    )
+    grow: Path | None = _option(
+        "--grow-from",
+        "Begin the open training with the weights of the one in this folder, to which the architecture adds networks.",
+        "FOLDER",
+        Path,
+    )
+    piece_size: int | None = _option(
+        "--piece-size",
+        "Write the checkpoint of the open training as files of at most N MiB, and whenever the run saves its state, "
+        "not at its end alone.",
+        "N",
+        _whole(1),
     )
     start: str | None = _option(
         "--from",

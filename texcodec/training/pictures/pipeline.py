@@ -42,6 +42,7 @@ from .codec import Codec
 from .collection import Collection
 from .crops import CropTask
 from .fusion import PICTURE_SIDE, Fusion, collect_seams
+from .growth import grown_codec
 from .half_precision import choose_precision, precision
 from .joined_entropy import JoinedCropTask, check_exportable
 from .lineage import Lineage
@@ -52,7 +53,7 @@ from .restore import restore_architecture, restore_codec
 from .scan import scan_textures
 from .seams import SeamTask
 from .settings import TrainingSettings
-from .transforms import start_coefficients
+from .start import start_codec
 from .tuning import with_gains
 from .whole import PictureCodec, PictureTask
 from .work_folder import WorkFolder, save_settings
@@ -69,6 +70,8 @@ class Pipeline:
         checkpoint: folder of an open training, where the parent comes from; trained on if that is the stage
             to be run.
         begin: folder of another open training, whose moving average a new one in ``checkpoint`` begins from.
+        grow: folder of another open training, with whose weights that one begins if it has no checkpoint yet.
+        piece_bytes: as for ``OpenTraining``.
         device: where networks are trained.
         log: called with sentences on what goes on.
     Raises:
@@ -84,6 +87,8 @@ class Pipeline:
         start: Path | None = None,
         checkpoint: Path | None = None,
         begin: Path | None = None,
+        grow: Path | None = None,
+        piece_bytes: int = 0,
         device: torch.device | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
@@ -97,7 +102,10 @@ class Pipeline:
             settings = with_gains(settings)
         self.settings, self.start = settings, start
         self.work = WorkFolder(work)
-        self.open = OpenTraining(checkpoint, begin) if checkpoint is not None else None
+        self.open = (
+            OpenTraining(checkpoint, begin, piece_bytes=piece_bytes) if checkpoint is not None else None
+        )
+        self.grow = grow
         self.device = device or torch.device("cpu")
         self.log = log if not processes.rank() else lambda sentence: None
         self.pictures = Collection(pictures, settings, work, open_ended=self.open is not None, log=self.log)
@@ -238,7 +246,8 @@ class Pipeline:
         the checkpoint and a line of the log are written.
         """
         settings = self.settings.parent
-        task = self._task("parent", settings, training.first(self.settings.architecture))
+        first = training.first(self.settings.architecture) or self._grown(training)
+        task = self._task("parent", settings, first)
         assert task is not None
         context = {k: v for k, v in self._context("parent", "").items() if k != "from"}
         loop = Loop(
@@ -249,6 +258,9 @@ class Pipeline:
             device=self.device,
             context=context,
             open_ended=True,
+            saved=(lambda state: training.keep(state, self.settings))
+            if training.piece_bytes
+            else lambda state: None,
             log=self.log,
         )
         before = loop.steps
@@ -266,6 +278,14 @@ class Pipeline:
             raise Stopped(
                 f"Stopped after {loop.steps} steps; the same command continues from {training.folder}."
             )
+
+    def _grown(self, training: OpenTraining) -> Codec | None:
+        """What an open training begins with that another one has led to; None where it begins or goes on by itself."""
+        if self.grow is None or self.work.checkpoint("parent").exists():
+            return None
+        torch.manual_seed(self.settings.seed)
+        self.log(f"The training in {training.folder} begins with the weights of that in {self.grow}.")
+        return grown_codec(self.grow, self.settings.architecture)
 
     def _run(self, loop: Loop) -> str:
         """Train; returns what the codec's transforms were trained in, or nothing."""
@@ -313,9 +333,7 @@ class Pipeline:
         sampler = self.pictures.sampler(settings)
         if codec is None:
             torch.manual_seed(s.seed)
-            codec = Codec(s.architecture)
-            rows = start_coefficients(sampler.batches(64), s.architecture.latent_channels)
-            codec.linear.start_from(rows)
+            codec = start_codec(sampler.batches(64), s.architecture, s.linear_start)
         if s.architecture.gains:
             codec.entropy.gains.set_planes(codec.linear.analysis)
         if codec.specialised:

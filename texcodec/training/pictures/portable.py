@@ -42,6 +42,17 @@ def write_portable(file: Path, state: Mapping[str, Any]) -> None:
         ValueError: the state does not fit the architecture in its settings.
         StreamError: the file cannot be written; the one before stays.
     """
+    write_atomically(file, portable_bytes(state, file), force=True)
+
+
+def portable_bytes(state: Mapping[str, Any], file: Path) -> bytes:
+    """The bytes of the file that ``write_portable`` writes.
+
+    Args:
+        file: what to call it if something is wrong.
+    Raises:
+        ValueError: the state does not fit the architecture in its settings.
+    """
     try:
         _, names = _optimizer(state["settings"])
         moments = {name: state["optimizer"]["state"].get(i, {}) for i, name in enumerate(names)}
@@ -64,8 +75,7 @@ def write_portable(file: Path, state: Mapping[str, Any]) -> None:
         "seed": str(state["settings"]["stage"]["seed"]),
         "settings": json.dumps(state["settings"]),
     }
-    content = save({k: v.cpu().contiguous() for k, v in tensors.items()}, metadata)
-    write_atomically(file, content, force=True)
+    return save({k: v.cpu().contiguous() for k, v in tensors.items()}, metadata)
 
 
 def read_portable(file: Path) -> dict[str, Any]:

@@ -29,6 +29,26 @@ SMALL = Architecture(
     analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
 )
 PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
+PYRAMID_SLICES = (16, 48, 80, 112, 256)
+"""Of entropy profile 2, for the larger sizes."""
+TINY_NETWORKS = {"deep_widths": (16, 24, 32), "deep_blocks": (1, 1, 1), "refinement": 8}
+
+
+def preset_architecture(preset: str, kind: str | None = None) -> Architecture:
+    """The sizes of the networks.
+
+    Args:
+        preset: "tiny", "small" or "full".
+        kind: "linear" or "nonlinear" transforms of entropy profile 2; None for the released sets' own.
+    """
+    sizes = PRESETS[preset]
+    if kind is None:
+        return sizes
+    slices = sizes.slices if preset == "tiny" else PYRAMID_SLICES
+    changes: dict[str, Any] = TINY_NETWORKS if preset == "tiny" else {}
+    return dataclasses.replace(sizes, profile=2, slices=slices, nonlinear=kind == "nonlinear", **changes)
+
+
 SHARES = {
     "parent": 0.56,
     "anneal": 0.0,
@@ -59,6 +79,7 @@ def preset_settings(
     seed: int = 1,
     continued: bool = False,
     objective: ObjectiveSettings | None = None,
+    architecture: str | None = None,
 ) -> TrainingSettings:
     """Settings for a run of ``budget``.
 
@@ -67,6 +88,7 @@ def preset_settings(
         shares: of the budget, by stage, instead of those in ``SHARES``.
         continued: the run starts from a set, so the parent's budget goes to the specialists.
         objective: of all stages.
+        architecture: "linear" or "nonlinear", as for ``preset_architecture``.
     """
     share = {**SHARES, **(shares or {})}
     if continued:
@@ -90,7 +112,7 @@ def preset_settings(
     }
     whole = budget.usual_minutes
     settings = TrainingSettings(
-        architecture=PRESETS[preset],
+        architecture=preset_architecture(preset, architecture),
         **parts,
         fusion=FusionSettings(blocks=int(max(60, min(3000, whole * 60))), seed=seed + 6),
         export=ExportSettings(int(max(8, min(200, whole * 8)))),

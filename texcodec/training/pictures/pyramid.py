@@ -90,6 +90,21 @@ def _around(x: Tensor, offset: tuple[int, int], size: tuple[int, int]) -> Tensor
     return F.pad(x, (left, right, top, bottom))
 
 
+def _means(x: Tensor) -> Tensor:
+    """The channels of the block means. By slices: a list of channels would be copied to a GPU at each use, for which
+    it would be waited.
+    """
+    return torch.cat([x[:, k : k + 1] for k in MEAN_CHANNELS], 1)
+
+
+def _with_means(x: Tensor, means: Tensor) -> Tensor:
+    """The same with other block means."""
+    x = x.clone()
+    for i, k in enumerate(MEAN_CHANNELS):
+        x[:, k] = means[:, i]
+    return x
+
+
 class FirstSlice(nn.Module):
     """All five passes."""
 
@@ -108,18 +123,15 @@ class FirstSlice(nn.Module):
             decoded latents in symbols (block means as means), bits, residual symbols, scale indices; B x c x
             h x w.
         """
-        means = list(MEAN_CHANNELS)
-        target = v.clone()
-        target[:, means] = forward_wavelet(v[:, means])
+        target = _with_means(v, forward_wavelet(_means(v)))
         known, mark = torch.zeros_like(v), torch.zeros_like(v[:, :1])
         bits, symbols, scales = (torch.zeros_like(v) for _ in range(3))
         for number, (network, places) in enumerate(zip(self.passes, PASSES)):
             s = places.spacing
             near = planes = None
             if number:
-                coefficients = known[:, means]
-                seen = known.clone()
-                seen[:, means] = inverse_wavelet(coefficients)
+                coefficients = _means(known)
+                seen = _with_means(known, inverse_wavelet(coefficients))
                 planes = torch.cat([seen, coefficients], 1)[..., ::s, ::s]
                 near = network.squeezed(planes, mark[..., ::s, ::s])
             found = []
@@ -135,6 +147,4 @@ class FirstSlice(nn.Module):
             for at, mean, scale, symbol, bit in found:
                 known[at], bits[at], symbols[at], scales[at] = symbol + mean, bit, symbol, scale
                 mark[at] = 1.0
-        decoded = known.clone()
-        decoded[:, means] = inverse_wavelet(known[:, means])
-        return decoded, bits, symbols, scales
+        return _with_means(known, inverse_wavelet(_means(known))), bits, symbols, scales

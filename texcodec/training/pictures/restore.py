@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -26,8 +27,9 @@ def restore_architecture(folder: Path) -> Architecture:
     read_manifest(folder)
     raw = json.loads((folder / "manifest.json").read_text("utf-8")).get("architecture")
     try:
-        return Architecture(**{**raw, "slices": tuple(raw["slices"])})
-    except (TypeError, KeyError):
+        sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+        return Architecture(**sizes)
+    except (TypeError, AttributeError):
         raise ModelDamagedError(
             f"{folder / 'manifest.json'} does not say how large its networks are."
         ) from None

@@ -81,6 +81,7 @@ class ClassSettings:
 
 
 MOST_HELPERS = 8
+LINEAR_STARTS = ("dct", "means")
 ENTROPY_ONLY = ("linear.", "transforms.", "log_steps")
 """Frozen where the entropy networks alone are trained."""
 
@@ -154,9 +155,14 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """One training run: sizes, data, classes, and one part for each stage."""
+    """One training run: sizes, data, classes, and one part for each stage.
+
+    ``linear_start`` is what the linear transform of a new parent is: "dct", or "means", which leaves all latents but
+    the block means to the networks (with architecture.nonlinear).
+    """
 
     architecture: Architecture = field(default_factory=Architecture)
+    linear_start: str = "dct"
     data: DataSettings = DataSettings()
     classes: ClassSettings = ClassSettings()
     parent: StageSettings = StageSettings(minutes=60)
@@ -172,6 +178,11 @@ class TrainingSettings:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        check(self.linear_start in LINEAR_STARTS, f"linear_start must be one of {', '.join(LINEAR_STARTS)}.")
+        check(
+            self.linear_start == "dct" or self.architecture.nonlinear,
+            'linear_start "means" needs networks in both transforms; set architecture.nonlinear.',
+        )
         check(
             len(self.classes.names) == self.architecture.classes,
             f"There are {len(self.classes.names)} class names for {self.architecture.classes} classes; "

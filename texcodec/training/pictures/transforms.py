@@ -63,13 +63,18 @@ def compand(x: Tensor) -> Tensor:
 
 
 class GatedBlock(nn.Module):
-    """x + conv1x1(relu(a) * b), where a and b come from a 1x1 and a depthwise 3x3 convolution."""
+    """x + conv1x1(relu(a) * b), where a and b come from a 1x1 and a depthwise 3x3 convolution.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        inner: channels of a and of b; default: the width.
+    """
+
+    def __init__(self, width: int, inner: int | None = None) -> None:
         super().__init__()
-        self.expand = nn.Conv2d(width, 2 * width, 1)
-        self.spatial = nn.Conv2d(2 * width, 2 * width, 3, padding=1, groups=2 * width)
-        self.project = nn.Conv2d(width, width, 1)
+        n = inner or width
+        self.expand = nn.Conv2d(width, 2 * n, 1)
+        self.spatial = nn.Conv2d(2 * n, 2 * n, 3, padding=1, groups=2 * n)
+        self.project = nn.Conv2d(n, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         a, b = self.spatial(self.expand(x)).chunk(2, 1)
@@ -109,8 +114,11 @@ class Synthesis(nn.Module):
         nn.init.zeros_(self.leave.bias)
         self.rate = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, w))
 
-    def forward(self, v: Tensor, t: Tensor) -> Tensor:
-        """v: B x C x h x w latents in symbols, t: B rates in [0, 1]; returns B x 3 x 16h x 16w."""
+    def forward(self, v: Tensor, t: Tensor, low: Tensor | None = None) -> Tensor:
+        """v: B x C x h x w latents in symbols, t: B rates in [0, 1]; returns B x 3 x 16h x 16w.
+
+        ``low``, the linear picture, is for the networks that look at it (``nonlinear``).
+        """
         h = F.pixel_shuffle(self.enter(compand(v)), 2)
         h = h + self.rate_bias(t)[:, :, None, None]
         return F.pixel_shuffle(self.leave(self.blocks(h)), 8)
