@@ -122,7 +122,7 @@ class OpenTraining:
             raise ParameterError(f"There is no open training in {self.begin} to begin from; correct --from.")
         codec = codec_of(read_portable(file), file)
         if architecture.gains:
-            codec.add_gains()
+            codec = codec.with_gains()
         _same_sizes(file, {"architecture": to_json(codec.architecture)}, architecture)
         return codec
 
