@@ -26,6 +26,7 @@ from texcodec.registry.picture_manifest import read_manifest  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from texcodec.training.core.stage import ObjectiveSettings  # noqa: E402
 from texcodec.training.pictures.architecture import Architecture  # noqa: E402
+from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.distortions import (  # noqa: E402
     Distortions,
     crop_distortions,
@@ -132,13 +133,14 @@ def test_gains_that_are_added_change_nothing_until_they_are_trained() -> None:
     x, t, classes = tensor(ORIGINAL), torch.tensor([0.6]), torch.tensor([0])
     with torch.no_grad():
         before = codec(x, t, classes, halo=True, rounding="nearest")
-        codec.add_gains()
+        codec = codec.with_gains()
         after = codec(x, t, classes, halo=True, rounding="nearest")
     assert codec.architecture.gains and set(codec.entropy.gains.planes.tolist()) == {0, 1, 2}
     assert torch.equal(before.pixels, after.pixels) and torch.equal(before.bits, after.bits)
-    one = started(SMALLEST)
-    one.add_gains()
-    assert not one.architecture.gains  # entropy profile 1 has none
+    # a checkpoint of the optimiser counts parameters
+    made = [name for name, _ in Codec(codec.architecture).named_parameters()]
+    assert [name for name, _ in codec.named_parameters()] == made
+    assert not started(SMALLEST).with_gains().architecture.gains  # entropy profile 1 has none
 
 
 def test_a_stage_goes_on_whose_checkpoint_knows_no_distortion(tmp_path: Path) -> None:

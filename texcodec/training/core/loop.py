@@ -172,6 +172,10 @@ class Loop:
             self.task.modules.load_state_dict(state["modules"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
+            for p, moments in self.optimizer.state.items():
+                # the fused optimiser does not look, and would write beyond the end
+                if moments["exp_avg"].shape != p.shape:
+                    raise ValueError("the state of the optimiser is of other parameters")
             if self.objective is not None:
                 self.objective.load_state_dict(state["objective"])
         except (RuntimeError, KeyError, ValueError) as error:

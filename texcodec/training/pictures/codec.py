@@ -15,7 +15,6 @@ from ..core.fixed_point import round_through
 from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, Architecture
 from .entropy_model import EntropyModel, interpolate
-from .gains import Gains
 from .nonlinear import DEEP_SCALE, DeepAnalysis, RefiningSynthesis
 from .rates import high_rate_step, lagrangian
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
@@ -128,16 +127,19 @@ class Codec(nn.Module):
                 for transforms in others:
                     setattr(transforms.get_submodule(parent), leaf, first.get_submodule(name))
 
-    def add_gains(self) -> None:
-        """Give a codec of entropy profile 2 gains per block, which are all 1 until they are trained.
+    def with_gains(self) -> Codec:
+        """The same codec with gains per block, which are all 1 until they are trained.
 
-        One that has gains, or cannot have them, stays as it is.
+        One that has gains, or is of entropy profile 1 and cannot have them, is returned itself.
         """
         if self.architecture.gains or self.architecture.profile == 1:
-            return
-        self.architecture = self.entropy.architecture = replace(self.architecture, gains=True)
-        self.entropy.gains = Gains(self.architecture).to(self.log_steps.device)
-        self.entropy.gains.set_planes(self.linear.analysis)
+            return self
+        # built anew: checkpoints of the optimiser count parameters in the order in which modules are made
+        made = Codec(replace(self.architecture, gains=True), specialised=self.specialised)
+        made.load_state_dict(self.state_dict(), strict=False)
+        made.entropy.gains.set_planes(made.linear.analysis)
+        made.half_precision = self.half_precision
+        return made
 
     def steps(self, t: Tensor) -> Tensor:
         """B rates to B x C quantisation steps in grey levels."""

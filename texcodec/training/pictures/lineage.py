@@ -66,9 +66,7 @@ class Lineage:
 
     def _restored(self, start: Path) -> Codec:
         codec = restore_codec(start)
-        if self.gains:
-            codec.add_gains()
-        return codec
+        return codec.with_gains() if self.gains else codec
 
     def distortion(self) -> str:
         """The distortion that the last stage was trained for; without any, that of the set."""

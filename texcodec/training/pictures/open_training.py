@@ -130,7 +130,7 @@ class OpenTraining:
             raise ParameterError(f"There is no open training in {self.begin} to begin from; correct --from.")
         codec = codec_of(found.read(), found.files[0])
         if architecture.gains:
-            codec.add_gains()
+            codec = codec.with_gains()
         _same_sizes(found.files[0], {"architecture": to_json(codec.architecture)}, architecture)
         return codec
 
