@@ -34,7 +34,8 @@ def attack(room: Room) -> None:
                 image.size == (20, 30) and image.convert("RGB").getpixel((0, 0)) == (90, 90, 90),
                 "another picture",
             )
-        check(texcodec.open(data).preview().size == (2, 2), "another size")
+        told: list[str] = []
+        check(texcodec.open(data).preview(warn=told.append).size == (2, 2) and bool(told), "another size")
 
 
 def _bomb() -> bytes:

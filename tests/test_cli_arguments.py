@@ -135,6 +135,7 @@ class TestOptions:
         assert call.pop("metadata") is True
         assert call.pop("lossless") is False
         assert call.pop("nearest") is False
+        assert call.pop("preview") is False
         assert call.pop("limits") == package.Limits()
         assert callable(call.pop("warn"))
         targets, crop = {"quality", "bpp", "size", "psnr"}, {"crop", "outside"}

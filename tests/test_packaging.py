@@ -20,6 +20,7 @@ PACKAGE = ROOT / "texcodec"
 ORDER = {
     "constants": 0,
     "errors": 0,
+    "exif_entries": 0,
     "limits": 1,
     "notices": 1,
     "files": 2,

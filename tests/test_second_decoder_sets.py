@@ -53,7 +53,9 @@ def second_set(name: str) -> second_decoder.ModelSet:
 
 
 def encode(name: str, picture: np.ndarray, **settings: object) -> bytes:
-    return texcodec.encode(picture, models=folder_of(name), threads=1, **settings)  # type: ignore[arg-type]
+    # noise comes out far from the picture, of which the encoder warns
+    quiet = {"warn": lambda sentence: None}
+    return texcodec.encode(picture, models=folder_of(name), threads=1, **quiet, **settings)  # type: ignore[arg-type]
 
 
 def soft(height: int, width: int) -> np.ndarray:

@@ -26,7 +26,7 @@ from texcodec.codec.workers import Workers  # noqa: E402
 from texcodec.constants import MEAN_CHANNELS  # noqa: E402
 from texcodec.errors import ParameterError  # noqa: E402
 from texcodec.images import Picture  # noqa: E402
-from texcodec.registry import ModelSet  # noqa: E402
+from texcodec.registry import ModelSet, read_model_set  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.core.settings_json import to_json  # noqa: E402
 from texcodec.training.core.task import Batch  # noqa: E402
@@ -77,7 +77,7 @@ def exported(codec: Codec, folder: Path, *, fusion: nn.Module | None = None) -> 
         fusion=fusion,
         card={},
     )
-    found = ModelSet(folder)
+    found = read_model_set(folder)
     found.verify()
     return found
 

@@ -17,7 +17,7 @@ import texcodec
 import texcodec.pillow
 from texcodec.container import Reader
 from texcodec.errors import ModelNotFoundError, ParameterError
-from texcodec.registry import DEFAULT_SET, ENVIRONMENT_VARIABLE, ModelSet, find_set, list_sets, set_for
+from texcodec.registry import DEFAULT_SET, ENVIRONMENT_VARIABLE, find_set, list_sets, read_model_set, set_for
 
 SMALL = Path(__file__).parent / "data" / "tiny-2"
 PICTURE = photograph(48, 32)
@@ -46,7 +46,7 @@ def identity(data: bytes) -> bytes:
 def test_sets_say_what_they_are_tuned_for_and_older_ones_are_for_squared_error(eyes: Path) -> None:
     tunes = {info.name: info.tune for info in list_sets()}
     assert (tunes["eyes"], tunes["std-1"], tunes["std-2"], tunes["shapes-1"]) == ("ssim", "psnr", "psnr", "")
-    assert ModelSet(eyes).manifest.distortion == "ms-ssim"
+    assert read_model_set(eyes).manifest.distortion == "ms-ssim"
 
 
 def test_without_a_tune_the_set_is_what_it_was(eyes: Path) -> None:
@@ -57,7 +57,7 @@ def test_without_a_tune_the_set_is_what_it_was(eyes: Path) -> None:
 def test_the_tune_takes_an_installed_set_and_the_file_names_it(eyes: Path) -> None:
     data = texcodec.encode(PICTURE, tune="ssim")
     assert data == texcodec.encode(PICTURE, models=eyes)
-    assert ModelSet(eyes).identity.startswith(identity(data))
+    assert read_model_set(eyes).identity.startswith(identity(data))
     assert texcodec.decode(data).size == (48, 32)
     assert set_for(None, "psnr") == find_set(DEFAULT_SET)
 
@@ -83,7 +83,7 @@ def test_a_named_set_must_be_tuned_so(eyes: Path) -> None:
     with pytest.raises(ParameterError, match="std-1 is tuned for psnr, not for ssim; leave tune out, or"):
         texcodec.encode(PICTURE, models="std-1", tune="ssim")
     with pytest.raises(ParameterError, match="eyes is tuned for ssim, not for psnr"):
-        texcodec.encode(PICTURE, models=ModelSet(eyes), tune="psnr")
+        texcodec.encode(PICTURE, models=read_model_set(eyes), tune="psnr")
 
 
 def test_an_unknown_tune_and_a_wrong_type_are_refused() -> None:
@@ -136,4 +136,4 @@ def test_pillow_saves_with_a_tune_whatever_set_was_registered(eyes: Path) -> Non
             Image.fromarray(PICTURE).save(io.BytesIO(), "TCX", tune="ssim", models=SET)
     finally:
         texcodec.pillow.register()
-    assert ModelSet(eyes).identity.startswith(identity(buffer.getvalue()))
+    assert read_model_set(eyes).identity.startswith(identity(buffer.getvalue()))

@@ -30,10 +30,18 @@ class Processes(Generic[T, R]):
         count: processes.
         run: the function, which travels to the processes once: a function of a module, or an object that pickles.
         lost: the result of an item that ended its process.
+        again: the function for items whose processes ended before their results came, in the place of ``run``: they
+            may have been begun, or done.
     """
 
-    def __init__(self, count: int, run: Callable[[T], R], lost: Callable[[T], R]) -> None:
-        self.count, self.run, self.lost = count, run, lost
+    def __init__(
+        self,
+        count: int,
+        run: Callable[[T], R],
+        lost: Callable[[T], R],
+        again: Callable[[T], R] | None = None,
+    ) -> None:
+        self.count, self.run, self.lost, self.again = count, run, lost, again or run
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Processes[T, R]:
@@ -64,28 +72,30 @@ class Processes(Generic[T, R]):
         except BrokenProcessPool:
             self._end(at_once=True)
         result = self._alone(item)
-        # what waited behind it was lost with the processes
-        again = [(each, self._submit(each)) for each, _ in waiting]
+        # what waited behind it and had no result was lost with the processes
+        still = [
+            (each, known if _has_result(known) else self._submit(each, again=True)) for each, known in waiting
+        ]
         waiting.clear()
-        waiting.extend(again)
+        waiting.extend(still)
         return result
 
     def _alone(self, item: T) -> R:
         """An item in a process of its own: it may be the one that ends processes."""
         pool = self._new(1)
         try:
-            return pool.submit(_do, item).result()
+            return pool.submit(_do_again, item).result()
         except BrokenProcessPool:
             return self.lost(item)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, item: T) -> Future[R]:
+    def _submit(self, item: T, *, again: bool = False) -> Future[R]:
         for _ in range(2):
             if self._pool is None:
                 self._pool = self._new(self.count)
             try:
-                return self._pool.submit(_do, item)
+                return self._pool.submit(_do_again if again else _do, item)
             except BrokenProcessPool:
                 # found out here before the result of the item that ended it was asked for
                 self._end(at_once=True)
@@ -95,7 +105,7 @@ class Processes(Generic[T, R]):
 
     def _new(self, count: int) -> ProcessPoolExecutor:
         # threads of the networks' runtime do not survive a fork
-        return ProcessPoolExecutor(count, get_context("spawn"), _begin, (self.run,))
+        return ProcessPoolExecutor(count, get_context("spawn"), _begin, (self.run, self.again))
 
     def _end(self, *, at_once: bool) -> None:
         pool, self._pool = self._pool, None
@@ -107,16 +117,25 @@ class Processes(Generic[T, R]):
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _has_result(future: Future[Any]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
 _run: Callable[[Any], Any]
+_again: Callable[[Any], Any]
 
 
-def _begin(run: Callable[[Any], Any]) -> None:
+def _begin(run: Callable[[Any], Any], again: Callable[[Any], Any]) -> None:
     """Begin a process."""
-    global _run
+    global _run, _again
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
-    _run = run
+    _run, _again = run, again
 
 
 def _do(item: Any) -> Any:
     return _run(item)
+
+
+def _do_again(item: Any) -> Any:
+    return _again(item)

@@ -11,7 +11,7 @@ from texcodec.entropy import ProbabilityTables, SymbolReader, portable
 from texcodec.entropy.rans import ESCAPE_OFFSET
 from texcodec.errors import CorruptError
 from texcodec.lossless import pack_samples, unpack_samples
-from texcodec.registry import ModelSet
+from texcodec.registry import ModelSet, read_model_set
 
 from .rules import RuleBroken
 
@@ -25,7 +25,7 @@ LOSSLESS_HEAD = 3
 @cache
 def model_set(folder: Path) -> ModelSet:
     """A set, read once."""
-    return ModelSet(folder)
+    return read_model_set(folder)
 
 
 @cache

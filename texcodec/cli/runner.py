@@ -96,8 +96,8 @@ def _outcomes(
             left.append(job)
     count = min(settings.processes, len(left))
     if count > 1:
-        attempts = _Attempts(work, settings)
-        with Processes(count, attempts, attempts.lost) as processes:
+        attempts = _Attempts(work, settings, frozenset(j.target for j in left if os.path.lexists(j.target)))
+        with Processes(count, attempts, attempts.lost, attempts.again) as processes:
             yield from ((outcome, False) for outcome in processes.map(left))
         return
     for job in left:
@@ -163,13 +163,24 @@ def _failed(job: Job, error: Exception, settings: Settings, told: list[str], sec
 
 @dataclass(frozen=True)
 class _Attempts:
-    """What processes run."""
+    """What processes run.
+
+    Attributes:
+        before: outputs that were there before the run.
+    """
 
     work: Work
     settings: Settings
+    before: frozenset[str]
 
     def __call__(self, job: Job) -> Outcome:
         return _attempt(job, self.work, self.settings, sync=False)
+
+    def again(self, job: Job) -> Outcome:
+        """A job that was handed to a process that has ended: what appeared since the run began is its output."""
+        if job.target not in self.before and os.path.isfile(job.target) and os.path.getsize(job.target):
+            return Outcome(job, DONE)
+        return self(job)
 
     def lost(self, job: Job) -> Outcome:
         """What becomes of a job that ended its process."""

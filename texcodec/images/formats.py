@@ -99,7 +99,8 @@ def format_for(path: str | os.PathLike[str]) -> str:
         return _NARROW_FORMATS[extension]
     name = _COMMON_FORMATS.get(extension) or Image.registered_extensions().get(extension)
     name = name or _PLUGIN_FORMATS.get(extension)
-    if name is None or extension == ".pfm":  # floating-point samples, which a picture does not have
+    # .pfm: floating-point samples, which a picture does not have; .tcx: where texcodec.pillow is imported
+    if name is None or extension in (".pfm", ".tcx"):
         raise ParameterError(
             f"Cannot tell the format of {os.fspath(path)} from its extension; use .png, .jpg or the like."
         )
