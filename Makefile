@@ -46,7 +46,7 @@ golden: $(VENV)/golden
 	$(BIN)/python -m pytest -q $(GOLDEN)
 
 attacks: $(VENV)/test
-	$(BIN)/python attacks/run.py
+	$(BIN)/python attacks/run_attacks.py
 
 conformance: $(VENV)/golden
 	$(BIN)/python conformance/archive.py

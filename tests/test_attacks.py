@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "attacks"))
-import run as runner
+import run_attacks as runner
 
 FAST = [name for name in runner.names() if not getattr(runner.load(name), "SLOW", False)]
 

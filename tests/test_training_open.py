@@ -310,8 +310,8 @@ def test_pieces_are_there_while_a_run_goes_on(tmp_path: Path, monkeypatch: pytes
     [
         (["--out", "set"], "makes no model set"),
         (["--stage", "parent", "--stage", "anneal"], "in a run of its own"),
-        (["--from", "tiny-1"], "trains no parent"),
-        (["--from", "tiny-1", "--stage", "anneal"], "from a model set or from a checkpoint"),
+        (["--from", "tiny-1"], "is no folder of an open training"),
+        (["--from", "tiny-1", "--stage", "anneal"], "is no folder of an open training"),
         (["--steps", "0"], "--steps"),
         (["--gigapixels", "-1"], "--gigapixels"),
     ],

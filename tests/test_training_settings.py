@@ -39,7 +39,7 @@ def test_part_of_the_tree_changes_only_that_part() -> None:
     [
         (
             {"parnet": {}},
-            r"'parnet' is not a setting of the settings; those that exist are: architecture, data",
+            r"'parnet' is not a setting of the settings; those that exist are: architecture, linear_start, data",
         ),
         (
             {"parent": {"bach": 3}},

@@ -1,6 +1,6 @@
 """Runs all attacks, and fails if one of them succeeds.
 
-python attacks/run.py [NAME...] [--table]
+python attacks/run_attacks.py [NAME...] [--table]
 
 Every attack is a file here: its docstring says what it tries and what stops it, its function ``attack`` tries it. Each
 runs in a process of its own, which is ended after five minutes. The tests run those that are not ``SLOW``.
@@ -18,7 +18,7 @@ from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-SHARED = {"room", "run"}
+SHARED = {"room", "run_attacks"}
 LONGEST = 300
 
 
@@ -56,7 +56,7 @@ def attempt(name: str, folder: Path) -> dict[str, float]:
 
 
 def _alone(name: str) -> tuple[bool, str]:
-    command = [sys.executable, str(HERE / "run.py"), "--here", name]
+    command = [sys.executable, str(HERE / "run_attacks.py"), "--here", name]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
     except subprocess.TimeoutExpired:
