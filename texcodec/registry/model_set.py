@@ -15,6 +15,7 @@ from ..constants import (
     SCALE_LEVELS,
     STEP_FRACTION,
 )
+from ..errors import ModelDamagedError
 from ..networks import FloatNetwork, IntegerNetwork
 from .checks import ArrayCheck
 from .identity import decoder_identity
@@ -31,6 +32,7 @@ class ModelSet(LoadedSet[PictureManifest]):
     """
 
     manifest_type = PictureManifest
+    PROFILE = 1
 
     def __repr__(self) -> str:
         return f"<texcodec.ModelSet {self.name}, {self.classes} classes, identity {self.manifest.identity}>"
@@ -52,6 +54,11 @@ class ModelSet(LoadedSet[PictureManifest]):
 
     def check_decoder(self, arrays: Arrays) -> None:
         manifest, check = self.manifest, ArrayCheck(self.name, arrays)
+        if manifest.entropy_profile != self.PROFILE:
+            raise ModelDamagedError(
+                f"The set {self.name} is one of entropy profile {self.PROFILE}, but its manifest says "
+                f"{manifest.entropy_profile}."
+            )
         steps = check.array("tables.steps", np.uint16, (RATE_INDICES, manifest.latent_channels))
         base = check.array("tables.base_steps", np.float32, (RATE_INDICES,))
         check.array("tables.magnitudes", np.uint8, (None,))
