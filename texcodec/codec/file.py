@@ -337,8 +337,10 @@ class TcxFile:
         Args:
             at_least: pixels that the longer side shall have; what has fewer is passed over, and the whole picture
                 decoded where nothing smaller is left.
-            models, threads, progress, warn: as for ``texcodec.decode``. A stored preview that cannot be used is a
-                notice.
+            models: as for ``texcodec.decode``.
+            threads: likewise.
+            progress: likewise.
+            warn: likewise; a stored preview that cannot be used is a notice.
 
         Raises: as ``texcodec.decode``.
         """
