@@ -22,7 +22,7 @@ import texcodec
 from texcodec.codec.pyramid_coder import PyramidCoder
 from texcodec.codec.tile import AnalysedTile
 from texcodec.container import ABSENT_ENTRY, DRAWN, Reader, TileEntry, tile_entry, write
-from texcodec.registry import ModelSet
+from texcodec.registry import read_model_set
 from texcodec.tiles import Grid
 from texcodec.viewer.pack import pack_models, pack_name
 
@@ -33,7 +33,7 @@ import second_decoder  # noqa: E402
 from golden.make import noise, scene, with_alpha  # noqa: E402
 
 SET = ROOT / "tests" / "data" / "tiny-2"
-SECOND = second_decoder.ModelSet(SET)
+SECOND = second_decoder.read_model_set(SET)
 
 
 def encode(picture: np.ndarray | texcodec.Picture, **settings: Any) -> bytes:
@@ -62,7 +62,7 @@ def beside_a_page(place: int, offset: int = 0) -> bytes:
 
 def invented(height: int, width: int, spread: float, rate: int, slices: int | None = None) -> bytes:
     """A tile of latents that no picture has, so that symbols are far out and escapes are many."""
-    models = ModelSet(SET)
+    models = read_model_set(SET)
     random = np.random.default_rng(height * width)
     channels = models.manifest.latent_channels
     falling = spread / (1 + np.arange(channels)) ** 0.5
