@@ -14,6 +14,7 @@ import hashlib
 import json
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from texcodec.container import Reader
 from texcodec.entropy import ans, portable
 from texcodec.features.decode import streams_hash
 from texcodec.networks import sessions
-from texcodec.registry import FeatureSet, ModelSet
+from texcodec.registry import FeatureSet, ModelSet, read_model_set
 
 LEVELS = "none", "basic", "extended", "all"
 THREADS = 1, 2, 3, 4
@@ -48,7 +49,7 @@ class Sets:
     def __init__(self) -> None:
         self._loaded: dict[str, Any] = {}
 
-    def of(self, folder: str, kind: type) -> Any:
+    def of(self, folder: str, kind: Callable[[Path], Any]) -> Any:
         if folder not in self._loaded:
             self._loaded[folder] = kind(ROOT / folder)
         return self._loaded[folder]
@@ -58,7 +59,7 @@ def symbols_of(data: bytes, entry: dict[str, str], sets: Sets, threads: int) -> 
     if "pixels" not in entry:
         reader = Reader(data)
         return streams_hash(reader.header, reader.ancillary, sets.of(entry["set"], FeatureSet))
-    models = sets.of(entry["set"], ModelSet)
+    models = sets.of(entry["set"], read_model_set)
     return texcodec.open(data).symbols_hash(models=models, threads=threads)
 
 
@@ -116,13 +117,13 @@ def main() -> None:
             ):
                 continue
             with texcodec.open(contents[entry["name"]]) as file:
-                models = sets.of(entry["set"], ModelSet)
+                models = sets.of(entry["set"], read_model_set)
                 pixels = file.decode_picture(models=models, threads=2, warn=lambda _: None).pixels
             difference = np.abs(pixels.astype(int) - np.load(folder / entry["pixels"]))
             worst, samples = max(worst, int(difference.max())), samples + difference.size
             changed += int(np.count_nonzero(difference))
         standard = next((e["set"] for e in entries if Path(e["set"]).name == "std-2"), entries[0]["set"])
-        floats[level] = float_results(sets.of(standard, ModelSet))
+        floats[level] = float_results(sets.of(standard, read_model_set))
     print(
         json.dumps(
             {

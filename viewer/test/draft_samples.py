@@ -33,7 +33,7 @@ import second_decoder  # noqa: E402
 from golden.make import noise, scene, with_alpha  # noqa: E402
 
 SET = ROOT / "tests" / "data" / "tiny-2"
-SECOND = second_decoder.read_model_set(SET)
+SECOND = second_decoder.ModelSet(SET)
 
 
 def encode(picture: np.ndarray | texcodec.Picture, **settings: Any) -> bytes:
