@@ -18,6 +18,7 @@ from ..tiles import STRIDE, Box, Grid
 from .drawn_coder import DrawnTile
 from .lapping import inner_borders
 from .layout import TileLayout
+from .reconstruction import synthesised
 from .tile import CodedTile, TileLatents
 
 FAR = 8.0
@@ -29,7 +30,7 @@ WINDOW = 4
 """Latents per side of a window whose pixels are compared; networks see one more on every side."""
 MARGIN = 1
 SHARE = 1 / 8
-"""Of the latents of all windows, that are synthesised for a first estimate: about 5 % of encoding."""
+"""Of the latents of all windows, that are synthesised for a first estimate (its cost: docs/decisions/outcome.md)."""
 FEWEST, MOST = 2, 24
 """Windows of it."""
 MORE = 4
@@ -204,15 +205,7 @@ def window_error(
             "inner_rows": inner_borders(inner[0], before=top >= m, behind=bottom + m <= h),
             "inner_columns": inner_borders(inner[1], before=left >= m, behind=right + m <= w),
         }
-    rate = tile.rate_index
-    planes = models.synthesis(tile.class_index)(
-        (1, 3, STRIDE * seen.shape[2], STRIDE * seen.shape[3]),
-        latents=seen,
-        steps=models.steps[rate][None, :, None, None],
-        base=models.base_steps[rate].reshape(1, 1, 1, 1),
-        rate_bias=models.synthesis_bias(tile.class_index, rate),
-        **borders,
-    )[0]
+    planes = synthesised(seen, tile, models, borders)
     covered = grid.latent_box(window.tile)
     y = window.box.top - (covered.top + STRIDE * (top - m))
     x = window.box.left - (covered.left + STRIDE * (left - m))

@@ -117,7 +117,7 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, DecodedTile], models:
     assert isinstance(own, TileLatents)
     covered = grid.latent_box(index)
     x, y = halo + box.left - covered.left, halo + box.top - covered.top
-    r, latents = own.rate_index, with_halo(grid, index, tiles, models)
+    latents = with_halo(grid, index, tiles, models)
     borders = {}
     if models.manifest.entropy_profile > 1:
         beside = {
@@ -128,19 +128,34 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, DecodedTile], models:
             "inner_rows": inner_borders(rows, before=(-1, 0) in beside, behind=(1, 0) in beside),
             "inner_columns": inner_borders(columns, before=(0, -1) in beside, behind=(0, 1) in beside),
         }
-    pixels = models.synthesis(own.class_index)(
-        (1, 3, STRIDE * latents.shape[2], STRIDE * latents.shape[3]),
-        latents=latents,
-        steps=models.steps[r][None, :, None, None],
-        base=models.base_steps[r].reshape(1, 1, 1, 1),
-        rate_bias=models.synthesis_bias(own.class_index, r),
-        **borders,
-    )[0]
+    pixels = synthesised(latents, own, models, borders)
     own_pixels = pixels[:, y : y + box.height, x : x + box.width]
     if own_pixels.min() >= -LARGEST_LEVEL and own_pixels.max() <= LARGEST_LEVEL:
         return own_pixels
     # latents that no encoder writes can overflow: minimum and maximum that drop NaN keep the rest in range
     return np.fmin(np.fmax(own_pixels, -LARGEST_LEVEL), LARGEST_LEVEL)
+
+
+def synthesised(
+    latents: np.ndarray, tile: TileLatents, models: ModelSet, borders: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Pixels of latents by the synthesis network of a tile's class, at the tile's rate.
+
+    Args:
+        latents: float32 1 x C x h x w, in symbols, halo included.
+        borders: which block borders a lapped transform reaches across, by input of the network.
+    Returns:
+        float32 3 x 16h x 16w on the 0..255 scale, unrounded.
+    """
+    rate = tile.rate_index
+    return models.synthesis(tile.class_index)(
+        (1, 3, STRIDE * latents.shape[2], STRIDE * latents.shape[3]),
+        latents=latents,
+        steps=models.steps[rate][None, :, None, None],
+        base=models.base_steps[rate].reshape(1, 1, 1, 1),
+        rate_bias=models.synthesis_bias(tile.class_index, rate),
+        **borders,
+    )[0]
 
 
 def stitch(
