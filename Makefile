@@ -65,7 +65,7 @@ viewer: $(VENV)/run viewer/node_modules/.package-lock.json
 
 test-viewer: viewer $(VENV)/golden
 	$(BIN)/python viewer/test/samples.py build/viewer-samples
-	$(BIN)/python viewer/test/draft_samples.py build/viewer-samples/draft
+	$(BIN)/python viewer/test/profile_2_samples.py build/viewer-samples/profile-2
 	$(BIN)/python viewer/test/colour_samples.py build/viewer-samples/colours
 	cd viewer && PYTHON=$(abspath $(BIN))/python npm test --silent
 

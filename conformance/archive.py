@@ -37,29 +37,25 @@ ERRORS = {NEWER: UnsupportedError, LIMITS: LimitError}
 
 def contents() -> dict[str, bytes]:
     """All files of the archive by their names in it."""
-    golden, features, compact = (
-        ROOT / "tests" / "golden",
-        ROOT / "tests" / "golden" / "features",
-        HERE / "profile-2",
-    )
+    golden = ROOT / "tests" / "golden"
+    features = golden / "features"
     files = {name: (HERE / name).read_bytes() for name in ("README.md", "check.py", "tcx.ksy")}
     files |= {
         "format.md": (ROOT / "docs" / "format.md").read_bytes(),
         "LICENSE": (ROOT / "LICENSE").read_bytes(),
     }
     expected: dict[str, Any] = {"format": VERSION, "pictures": [], "features": [], "refuse": []}
-    for folder, place, table, models in (
-        (golden, "pictures", golden / "golden.txt", "tiny-1"),
-        (compact, "profile-2", compact / "expected.txt", "tiny-2"),
+    for folder, place, models in (
+        (golden, "pictures", "tiny-1"),
+        (golden / "profile-2", "profile-2", "tiny-2"),
     ):
-        for line in _lines(table):
-            name, symbols, samples = line[0], line[-2], line[-1]
+        for name, _, symbols, samples in _lines(folder / "golden.txt"):
             data = (folder / f"{name}.tcx").read_bytes()
             files[f"{place}/{name}.tcx"] = data
             files[f"{place}/{name}.png"] = (folder / f"{name}.png").read_bytes()
             entry = {"file": f"{place}/{name}.tcx", "sha256": _sha256(data), **_set_of(data, models)}
             entry |= {"symbols": symbols, "picture": f"{place}/{name}.png", "samples": samples}
-            entry |= {"tolerance": 0 if entry["set"] is None else 1, "provisional": place == "profile-2"}
+            entry |= {"tolerance": 0 if entry["set"] is None else 1}
             expected["pictures"].append(entry)
     for name, models, _, symbols in _lines(features / "golden.txt"):
         data = (features / f"{name}.tcx").read_bytes()
@@ -69,7 +65,7 @@ def contents() -> dict[str, bytes]:
             expected["features"].append(entry | {"symbols": symbols})
 
     def bytes_of(name: str) -> bytes:
-        return files.get(f"pictures/{name}.tcx") or files[f"profile-2/{name}.tcx"]
+        return files[f"{name}.tcx" if "/" in name else f"pictures/{name}.tcx"]
 
     for name, refusal in sorted(refusals(bytes_of).items()):
         _check_refused(name, refusal.data, refusal.kind)

@@ -30,7 +30,7 @@ def refusals(golden: Callable[[str], bytes]) -> dict[str, Refusal]:
     """All of them by name.
 
     Args:
-        golden: the bytes of a golden file, or of a compact one, by name.
+        golden: the bytes of a golden file by name, with its folder if it is one of another profile.
     """
     out: dict[str, Refusal] = {}
 
@@ -41,7 +41,7 @@ def refusals(golden: Callable[[str], bytes]) -> dict[str, Refusal]:
     _headers(add, golden("lossless-grey"), golden("alpha"))
     _indices(add, golden("wide"))
     _payloads(add, golden("lossless-grey"), golden("lossless"), golden("wide"))
-    _compact(add, golden("compact"))
+    _compact(add, golden("profile-2/tiles"))
     return out
 
 

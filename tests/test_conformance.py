@@ -57,7 +57,7 @@ def test_it_holds_what_it_promises(folder: Path, packed: bytes) -> None:
     named = {entry["file"] for part in ("pictures", "features", "refuse") for entry in expected[part]}
     assert named == {p.relative_to(folder).as_posix() for p in folder.rglob("*.tcx")}
     assert (
-        len(expected["pictures"]) >= 27 and len(expected["features"]) >= 8 and len(expected["refuse"]) >= 70
+        len(expected["pictures"]) >= 29 and len(expected["features"]) >= 8 and len(expected["refuse"]) >= 70
     )
     assert {entry["kind"] for entry in expected["refuse"]} == {"damaged", "newer", "limits"}
     assert all(entry["tolerance"] == 0 for entry in expected["pictures"] if entry["set"] is None)
@@ -87,7 +87,7 @@ def test_the_second_decoder_refuses_what_must_be_refused(folder: Path) -> None:
 
 
 def test_what_does_not_conform_is_named(folder: Path) -> None:
-    names = ["lossless-pixel", "compact-pixel", "pixel", "cut-half"]
+    names = ["lossless-pixel", "pixel", "cut-half"]
 
     def wrong(file: Path, models: str) -> np.ndarray | None:
         return np.zeros((1, 1), np.uint8)
@@ -96,7 +96,7 @@ def test_what_does_not_conform_is_named(folder: Path) -> None:
     assert set(found) == {
         "pictures/lossless-pixel.tcx",
         "pictures/pixel.tcx",
-        "profile-2/compact-pixel.tcx",
+        "profile-2/pixel.tcx",
         "features/pixel.tcx",
         "refuse/cut-half.tcx",
     }
@@ -104,7 +104,8 @@ def test_what_does_not_conform_is_named(folder: Path) -> None:
     assert "decodes to (1, 1) instead of (1, 1, 3)" in found["pictures/pixel.tcx"]
     assert "was decoded, but it is cut short" in found["refuse/cut-half.tcx"]
     assert check.failures(folder, lambda file, models: None, None, ["pixel"]) == {
-        "pictures/pixel.tcx": "was refused"
+        "pictures/pixel.tcx": "was refused",
+        "profile-2/pixel.tcx": "was refused",
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli_runs import texcodec as command
 from pictures import photograph
 from safetensors.numpy import load_file, save_file
 
@@ -68,6 +69,34 @@ def test_forged_set_without_a_fault_is_accepted(copy: Path) -> None:
     forge(copy, "encoder", lambda a: None)
     assert ModelSet(copy).identity != load_set(SET).identity
     use(copy)
+
+
+def test_a_set_without_encoder_decodes_and_says_so(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = texcodec.encode(photograph(60, 40), models=copy)
+    whole = texcodec.decode(data, models=copy, output="numpy")
+    (copy / "encoder.safetensors").unlink()
+    models = ModelSet(copy)
+    models.verify()
+    np.testing.assert_array_equal(texcodec.decode(data, models=models, output="numpy"), whole)
+    with pytest.raises(ModelNotFoundError, match="only decodes"):
+        texcodec.encode(photograph(60, 40), models=models)
+    assert command("models", "show", copy) == 0
+    assert "the set decodes only" in capsys.readouterr().out
+    assert command("models", "verify", copy) == 0
+    assert capsys.readouterr().out == "tiny-1: ok (decodes only)\n"
+
+
+def test_the_list_of_sets_tells_which_only_decode(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit_manifest(copy, name="halved")
+    (copy / "encoder.safetensors").unlink()
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(copy.parent))
+    assert {info.name: info.encodes for info in list_sets()}["halved"] is False
+    assert command("models", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if " halved " in line][0].endswith("(decodes only)")
+    assert not any(line.endswith("(decodes only)") for line in lines if " tiny-1 " in line)
 
 
 SOUND = {("magnitudes", "short"), ("magnitudes", "wide"), ("magnitudes", "zero"), ("hyper", "short")}

@@ -28,9 +28,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_carries_the_models_without_their_masters(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("std-1", "std-2", "std-2-w8", "tiny-1"):
+    for name in ("std-1", "std-2", "std-2-w8", "std-3", "tiny-1"):
         files = {n.rsplit("/", 1)[1] for n in names if f"texcodec/models/{name}/" in n}
-        assert {"manifest.json", "decoder.safetensors", "encoder.safetensors", "synthesis.onnx"} <= files
+        assert {"manifest.json", "decoder.safetensors", "synthesis.onnx"} <= files
+        assert ("encoder.safetensors" in files) == (name in ("std-3", "tiny-1"))
         assert "master.safetensors" not in files
     tasks = {n.rsplit("/", 1)[1] for n in names if "texcodec/models/shapes-1/tasks/" in n}
     assert len(tasks) >= 6 and any(n.endswith(".tail.onnx") for n in tasks)
@@ -91,3 +92,4 @@ def test_installed_wheel_encodes_and_decodes_without_torch(wheel: Path, tmp_path
     assert answers.startswith("features.tcx") and "300 x 200" in answers
     listed = run("models", "list")
     assert "std-1" in listed and "std-2" in listed and "shapes-1" in listed
+    run("models", "verify")

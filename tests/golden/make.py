@@ -2,10 +2,10 @@
 
     cd tests && PYTHONPATH=.. python -m golden.make [FOLDER]
 
-FOLDER is that of this script unless another is given. For each picture it writes NAME.tcx and NAME.png (what
-it decoded to here), and a line of golden.txt: name, SHA-256 of the file, hash of its symbols, CRC-32 of the
-decoded samples. It makes only those pictures that golden.txt does not name yet and overwrites nothing: golden
-files are never made again, a change of the format adds new ones.
+FOLDER is that of this script unless another is given; each model set has a folder in it (``FOLDERS``). For each
+picture it writes NAME.tcx and NAME.png (what it decoded to here), and a line of golden.txt: name, SHA-256 of the file,
+hash of its symbols, CRC-32 of the decoded samples. It makes only those pictures that golden.txt does not name yet and
+overwrites nothing: golden files are never made again, a change of the format adds new ones.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,9 @@ import texcodec
 from texcodec.container import Reader, TileEntry, write
 
 HERE = Path(__file__).resolve().parent
-SET = HERE.parents[1] / "models" / "tiny-1"
+ROOT = HERE.parents[1]
+TINY_1, TINY_2 = ROOT / "models" / "tiny-1", ROOT / "tests" / "data" / "tiny-2"
+STD_3 = ROOT / "models" / "std-3"
 HEADING = (
     "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
 )
@@ -82,8 +85,11 @@ def with_alpha(colour: np.ndarray) -> np.ndarray:
     return np.concatenate([colour, alpha[..., None]], -1)
 
 
-def encode(picture: np.ndarray, **settings: object) -> bytes:
-    return texcodec.encode(picture, models=SET, threads=1, **settings)  # type: ignore[arg-type]
+def encode(picture: np.ndarray, *, models: Path = TINY_1, **settings: object) -> bytes:
+    return texcodec.encode(picture, models=models, threads=1, **settings)  # type: ignore[arg-type]
+
+
+compact = partial(encode, models=TINY_2)
 
 
 def with_metadata(picture: np.ndarray, **settings: object) -> bytes:
@@ -93,7 +99,7 @@ def with_metadata(picture: np.ndarray, **settings: object) -> bytes:
     exif[0x0131] = "golden"
     Image.fromarray(picture).save(stream, "png", exif=exif, icc_profile=b"not a profile, but kept")
     with Image.open(stream) as image:
-        return texcodec.encode(image, models=SET, threads=1, **settings)  # type: ignore[arg-type]
+        return texcodec.encode(image, models=TINY_1, threads=1, **settings)  # type: ignore[arg-type]
 
 
 def with_gaps(data: bytes) -> bytes:
@@ -136,25 +142,47 @@ PICTURES: dict[str, Callable[[], bytes]] = {
 }
 
 
-def main(folder: Path) -> None:
+PROFILE_2: dict[str, Callable[[], bytes]] = {
+    # entropy profile 2 with gains and fusion, since version 1.3
+    "pixel": lambda: compact(np.array([[[200, 30, 90]]], np.uint8), quality=50),
+    "tiles": lambda: compact(scene(140, 290), quality=60, tile=128),
+    "rates": lambda: compact(scene(140, 290), quality=45, tile=128, crop=(5, 3, 100, 120), outside="coarse"),
+    "gaps": lambda: compact(scene(150, 300)[..., :1], quality=50, tile=128, crop=(37, 21, 150, 90)),
+    "alpha": lambda: compact(with_alpha(scene(48, 60)), quality=50),
+    "drawn": lambda: compact(np.concatenate([page(140, 128), scene(140, 300)], 1), quality=60, tile=128),
+    "lowest": lambda: compact(scene(70, 90), quality=1),
+    "highest": lambda: compact(noise(35, 48), quality=100),
+}
+DEFAULT: dict[str, Callable[[], bytes]] = {
+    # the first released set of profile 2, without gains and fusion
+    "scene": lambda: encode(scene(140, 290), models=STD_3, quality=40, tile=128),
+    "coarse": lambda: encode(scene(90, 120), models=STD_3, quality=5),
+    "fine": lambda: encode(scene(60, 80), models=STD_3, quality=97),
+}
+FOLDERS = {".": (TINY_1, PICTURES), "profile-2": (TINY_2, PROFILE_2), "std-3": (STD_3, DEFAULT)}
+"""Folders of golden files, the model set that they need, and what makes them."""
+
+
+def add_missing(folder: Path, models: Path, pictures: dict[str, Callable[[], bytes]]) -> None:
     """Write the golden files that a folder does not have yet, and add their lines to its golden.txt."""
     table = folder / "golden.txt"
     known = table.read_text("ascii") if table.exists() else HEADING
-    wanted = {name: make for name, make in PICTURES.items() if not re.search(rf"^{name} ", known, re.M)}
+    wanted = {name: make for name, make in pictures.items() if not re.search(rf"^{name} ", known, re.M)}
     present = [
         f"{name}.{kind}" for name in wanted for kind in ("tcx", "png") if (folder / f"{name}.{kind}").exists()
     ]
     if present or not wanted:
-        sys.exit(f"{folder} already has {', '.join(present) or 'all'}: golden files are never made again")
-    models = second_decoder.ModelSet(SET)
+        print(f"{folder} already has {', '.join(present) or 'all'}: golden files are never made again")
+        return
+    reference = second_decoder.ModelSet(models)
     lines = []
     contents: dict[str, bytes] = {}
     for name, make in wanted.items():
         data = make()
         with texcodec.open(data) as file:
-            symbols = file.symbols_hash(models=SET)
-            samples = np.asarray(file.decode(models=SET))
-        second = second_decoder.decode(data, models)
+            symbols = file.symbols_hash(models=models)
+            samples = np.asarray(file.decode(models=models))
+        second = second_decoder.decode(data, reference)
         if second.symbols_hash() != symbols:
             sys.exit(f"the two decoders disagree on {name}: nothing is written")
         lines.append(
@@ -166,11 +194,18 @@ def main(folder: Path) -> None:
         tiles = [(tile.texture, tile.rate) for tile in second.file.tiles]
         escapes = sum(getattr(tile, "escapes", 0) for tile in second.symbols)
         print(f"{name}: {samples.shape}, {len(data)} bytes, (class, rate) {tiles}, {escapes} escapes")
+    folder.mkdir(exist_ok=True)
     for name, content in contents.items():
         with open(folder / name, "xb") as stream:
             stream.write(content)
     table.write_text(known + "\n".join(lines) + "\n", "ascii")
     print(f"{len(wanted)} golden files, {sum(map(len, contents.values()))} bytes with their pictures")
+
+
+def main(folder: Path) -> None:
+    """Write what is missing in each folder of golden files."""
+    for name, (models, pictures) in FOLDERS.items():
+        add_missing(folder / name, models, pictures)
 
 
 if __name__ == "__main__":

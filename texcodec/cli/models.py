@@ -49,6 +49,7 @@ def list_command(as_json: bool) -> int:
             "released": info.released,
             "kind": info.kind,
             "default": info.path.resolve() in defaults,
+            "encodes": info.encodes,
             "path": str(info.path),
         }
         for info in list_sets()
@@ -63,7 +64,8 @@ def list_command(as_json: bool) -> int:
         released = "released  " if entry["released"] else "unreleased"
         kind = str(entry["kind"]).ljust(8)
         path = printable(str(entry["path"]))
-        emit(f"{star} {name.ljust(width)}  {kind}  {released}  {entry['identity']}  {path}")
+        encodes = "" if entry["encodes"] else "  (decodes only)"
+        emit(f"{star} {name.ljust(width)}  {kind}  {released}  {entry['identity']}  {path}{encodes}")
     return 0
 
 
@@ -104,7 +106,7 @@ def verify_command(names: tuple[str, ...]) -> int:
     def verify_one(name: str) -> None:
         models = load_feature_set(name) if kind_of_set(name) == FEATURES else load_set(name)
         models.verify()
-        emit(f"{printable(models.name)}: ok")
+        emit(f"{printable(models.name)}: ok{'' if models.encodes else ' (decodes only)'}")
 
     return process(Console(quiet=True), names, verify_one)
 
@@ -116,6 +118,7 @@ def _facts(models: ModelSet) -> dict[str, Any]:
     del manifest["macs"]
     facts = {
         "path": str(models.folder),
+        "encodes": models.encodes,
         "bytes": models.file_bytes,
         "kmac_per_pixel": models.macs(),
         "card": card,
@@ -138,6 +141,8 @@ def _as_text(facts: dict[str, Any]) -> str:
         "rates": f"index {facts['qualities'][0]} at quality 1 to {facts['qualities'][-1]} at quality 100",
     }
     costs = facts["kmac_per_pixel"]
+    if not facts["encodes"]:
+        lines["encoder"] = "none: the set decodes only"
     for task, parts in _PARTS.items():
         shares = [f"{part.replace('_', ' ')} {costs[part]:.2f}" for part in parts if part in costs]
         lines[task] = f"{costs[task]:.2f} kMAC/pixel: {', '.join(shares)}"

@@ -117,6 +117,7 @@ def encode(
     layout = lay_out(picture.width, picture.height, tile, found)
     models = set_for(models, tune)
     models = models if isinstance(models, ModelSet) else load_set(models)
+    models.check_encodes()
     with Workers(threads) as workers:
         counter = Counter(2 * len(layout.coded), progress)
         analysed = analyse(picture, layout, models, workers, counter)

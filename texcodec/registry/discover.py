@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import ModelError, ModelNotFoundError, ParameterTypeError
 from .feature_manifest import read_feature_manifest
-from .manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
+from .manifest import ENCODER, FEATURES, MANIFEST, PICTURES, kind_of, read_json
 from .picture_manifest import PictureManifest, read_manifest
 
 if TYPE_CHECKING:
     from .feature_set import FeatureSet
     from .model_set import ModelSet
 
-DEFAULT_SET = "std-2"
+DEFAULT_SET = "std-3"
 DEFAULT_FEATURE_SET = "shapes-1"
 ENVIRONMENT_VARIABLE = "TEXCODEC_MODELS"
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -33,7 +33,8 @@ def _roots() -> list[Path]:
 @dataclass(frozen=True)
 class SetInfo:
     """A set that was found: its name, folder, hexadecimal identity of its decoder, whether it is released (and stays
-    for ever), its kind (``PICTURES`` or ``FEATURES``), and what a set for pictures is tuned for ("psnr" or "ssim").
+    for ever), its kind (``PICTURES`` or ``FEATURES``), what a set for pictures is tuned for ("psnr" or "ssim"), and
+    whether it can encode: sets that are superseded may come as decoders only.
     """
 
     name: str
@@ -42,6 +43,7 @@ class SetInfo:
     released: bool
     kind: str = PICTURES
     tune: str = ""
+    encodes: bool = True
 
 
 def list_sets(kind: str | None = None) -> list[SetInfo]:
@@ -60,7 +62,8 @@ def list_sets(kind: str | None = None) -> list[SetInfo]:
         for folder in _folders(root):
             info = _set_info(folder, _stamp(folder / MANIFEST))
             if info is not None and kind in (None, info.kind):
-                info = replace(info, released=info.name in released)
+                encodes = (folder / ENCODER).is_file()
+                info = replace(info, released=info.name in released, encodes=encodes)
                 found.setdefault((info.name, info.identity), info)
     value = os.environ.get(ENVIRONMENT_VARIABLE, "")
     if value and not Path(value).is_dir() and value not in {name for name, _ in found}:

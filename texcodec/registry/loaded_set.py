@@ -17,7 +17,7 @@ from ..constants import HYPER_MAX
 from ..entropy import ProbabilityTables
 from ..errors import ModelDamagedError, ModelNotFoundError
 from ..networks import IntegerNetwork
-from .manifest import M, read
+from .manifest import ENCODER, M, read
 from .scaled import unscale
 
 Arrays = dict[str, np.ndarray]
@@ -30,7 +30,8 @@ class LoadedSet(ABC, Generic[M]):
     graphs and arrays it holds.
 
     Args:
-        folder: holds ``manifest.json``, ``graphs/``, ``decoder.safetensors`` and ``encoder.safetensors``.
+        folder: holds ``manifest.json``, ``graphs/``, ``decoder.safetensors`` and, unless the set only decodes,
+            ``encoder.safetensors``.
     Attributes:
         folder, manifest: as given and read.
         name: of the set.
@@ -116,8 +117,22 @@ class LoadedSet(ABC, Generic[M]):
 
     # For kinds of sets
 
+    @property
+    def encodes(self) -> bool:
+        """Whether the folder holds an encoder; sets that are superseded may come as decoders only."""
+        return (self.folder / ENCODER).is_file()
+
+    def check_encodes(self) -> None:
+        """Raise ModelNotFoundError where there is no encoder."""
+        if not self.encodes:
+            raise ModelNotFoundError(
+                f"The set {self.name} in {self.folder} only decodes: it has no {ENCODER}.",
+                advice="Encode with another set; without a name, the default one is taken.",
+            )
+
     @cached_property
     def _encoder(self) -> tuple[dict[str, bytes], Arrays]:
+        self.check_encodes()
         graphs, arrays = self._read_half("encoder", self.encoder_graphs(), self.manifest.encoder)
         self.check_encoder(arrays)
         return graphs, arrays

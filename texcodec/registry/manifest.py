@@ -12,6 +12,8 @@ from ..constants import IDENTITY_BYTES
 from ..errors import ModelDamagedError, ModelError, ModelNotFoundError
 
 MANIFEST = "manifest.json"
+ENCODER = "encoder.safetensors"
+"""Weights that only encoding needs; a set without them decodes only."""
 _NEWER = "Use a newer version of texcodec."
 MANIFEST_VERSION = 1
 PICTURES, FEATURES = "pictures", "features"

@@ -184,7 +184,9 @@ class ModelSet(LoadedSet[PictureManifest]):
         for name in self._integer_steps:
             self._integer(name)
         for k in range(self.classes):
-            self.synthesis(k), self.analysis(k), self.hyper_analysis(k)
+            self.synthesis(k)
+            if self.encodes:
+                self.analysis(k), self.hyper_analysis(k)
         if self.manifest.fusion:
             self.fusion()
 

@@ -59,7 +59,7 @@ def set_for(
             "another set."
         )
     every = list_sets(PICTURES)
-    found = [info for info in every if info.tune == tune]
+    found = [info for info in every if info.tune == tune and info.encodes]
     if not found:
         what = "eyes (ssim)" if tune == SSIM else "squared error (psnr)"
         names = ", ".join(dict.fromkeys(info.name for info in every)) or "none"

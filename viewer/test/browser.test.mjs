@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 
 import { chromium } from "playwright-core";
 
-import { DRAFT, ROOT, bytes, draftModels, pngSamples, texcodec } from "./support.mjs";
+import { PROFILE_2, ROOT, bytes, tinyModels, pngSamples, texcodec } from "./support.mjs";
 import { mutated } from "./mutations.mjs";
 import { serveFolder } from "./serve.mjs";
 
@@ -17,7 +17,7 @@ let server, browser;
 
 before(async () => {
   server = await serveFolder(`${ROOT}viewer/dist/page`, (name) => {
-    const pack = `${DRAFT}/${basename(name)}`; // the set of entropy profile 2, which is no part of the page
+    const pack = `${PROFILE_2}/${basename(name)}`; // the set of entropy profile 2, which is no part of the page
     return name.endsWith(".tcxpack") && existsSync(pack) ? pack : undefined;
   });
   browser = await chromium.launch({
@@ -161,7 +161,7 @@ test("a damaged file is shown as far as it is sound, and says so", async () => {
 
 test("a compact file is decoded in the worker as in Node", async () => {
   const page = await opened();
-  await dropped(page, "lapped.tcx", `${DRAFT}/lapped.tcx`);
+  await dropped(page, "lapped.tcx", `${PROFILE_2}/lapped.tcx`);
   assert.match(await page.locator("#facts").textContent(), /300 × 260.*3 × 3 of 128 pixels.*version 1\.3, compact/s);
   const [whole, small] = await page.evaluate(async (base64) => {
     const { TcxClient } = await import("./client.js");
@@ -170,8 +170,8 @@ test("a compact file is decoded in the worker as in Node", async () => {
     const pictures = [await file.decode(), await file.preview()];
     client.close();
     return pictures.map(({ data }) => Array.from(data));
-  }, Buffer.from(bytes(`${DRAFT}/lapped.tcx`)).toString("base64"));
-  const inNode = texcodec.open(bytes(`${DRAFT}/lapped.tcx`), { models: draftModels });
+  }, Buffer.from(bytes(`${PROFILE_2}/lapped.tcx`)).toString("base64"));
+  const inNode = texcodec.open(bytes(`${PROFILE_2}/lapped.tcx`), { models: tinyModels });
   assert.deepEqual(whole, Array.from((await inNode.decode()).data));
   assert.deepEqual(small, Array.from((await inNode.preview()).data));
   await close(page);
@@ -179,7 +179,7 @@ test("a compact file is decoded in the worker as in Node", async () => {
 
 test("damaged tiles of a compact file are named when decoding has found them", async () => {
   const page = await opened();
-  await dropped(page, "damaged.tcx", `${DRAFT}/damaged.tcx`);
+  await dropped(page, "damaged.tcx", `${PROFILE_2}/damaged.tcx`);
   assert.match(await noticeOf(page), /Tile [14] is damaged.*Tile [14] is damaged/s);
   await page.waitForFunction(() => /damaged2 tiles/.test(document.getElementById("legend").textContent), undefined, WAIT);
   await close(page);
@@ -307,7 +307,7 @@ test("mutated files end in a picture or a sentence in the worker, too", { timeou
   const page = await opened();
   const count = Number(process.env.MUTATIONS ?? 100);
   const sound = ["lean", "gaps", "alpha", "metadata", "drawn-grey", "lossless"].map((name) => bytes(`tests/golden/${name}.tcx`));
-  sound.push(...["small", "gaps", "alpha", "drawn-between", "two-slices"].map((name) => bytes(`${DRAFT}/${name}.tcx`)));
+  sound.push(...["small", "gaps", "alpha", "drawn-between", "two-slices"].map((name) => bytes(`${PROFILE_2}/${name}.tcx`)));
   await page.evaluate(async () => {
     const { TcxClient } = await import("./client.js");
     globalThis.client = new TcxClient(new URL("worker.js", location.href));

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { ROOT, bytes, pngSamples, texcodec } from "./support.mjs";
+import { ROOT, bytes, pngSamples, texcodec, tinyModels } from "./support.mjs";
 
 const listed = (path) =>
   readFileSync(`${ROOT}/${path}`, "ascii")
@@ -12,18 +12,23 @@ const listed = (path) =>
     .filter((line) => line && !line.startsWith("#"))
     .map((line) => line.split(" "));
 
-const goldens = listed("tests/golden/golden.txt");
-assert.ok(goldens.length >= 21);
+const folder = (place, models) => listed(`${place}/golden.txt`).map((line) => [place, models, ...line]);
+const goldens = [
+  ...folder("tests/golden", {}),
+  ...folder("tests/golden/profile-2", { models: tinyModels }),
+  ...folder("tests/golden/std-3", {}),
+];
+assert.ok(goldens.length >= 31);
 
-for (const [name, sha256, symbols] of goldens) {
-  test(`golden file ${name}`, async () => {
-    const data = bytes(`tests/golden/${name}.tcx`);
+for (const [place, models, name, sha256, symbols] of goldens) {
+  test(`golden file ${place}/${name}`, async () => {
+    const data = bytes(`${place}/${name}.tcx`);
     assert.equal(createHash("sha256").update(data).digest("hex"), sha256);
-    const file = texcodec.open(data);
+    const file = texcodec.open(data, models);
     const digest = createHash("sha256");
     for await (const part of file.symbols()) digest.update(part);
     assert.equal(digest.digest("hex"), symbols);
-    const expected = pngSamples(bytes(`tests/golden/${name}.png`));
+    const expected = pngSamples(bytes(`${place}/${name}.png`));
     const whole = expected.width === file.info.width && expected.height === file.info.height;
     const picture = await file.decode({ region: whole ? undefined : "crop" });
     assert.deepEqual([picture.width, picture.height], [expected.width, expected.height]);

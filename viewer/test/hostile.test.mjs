@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { mutated } from "./mutations.mjs";
-import { DRAFT, bytes, draftModels, texcodec } from "./support.mjs";
+import { PROFILE_2, bytes, tinyModels, texcodec } from "./support.mjs";
 
 const COUNT = Number(process.env.MUTATIONS ?? 240);
 const LONGEST = 30_000; // milliseconds of processor time; a hang, not a slow or a busy machine
@@ -11,7 +11,7 @@ const SOUND = [
   "lean", "gaps", "alpha", "grey-alpha", "metadata", "drawn-grey", "lossless", "lossless-pixel", "features/shapes", "features/beside",
 ].map((name) => bytes(`tests/golden/${name}.tcx`));
 const COMPACT = ["small", "soft", "gaps", "run", "crop", "alpha", "metadata", "drawn-between", "far-out", "two-slices"]
-  .map((name) => bytes(`${DRAFT}/${name}.tcx`));
+  .map((name) => bytes(`${PROFILE_2}/${name}.tcx`));
 
 async function outcome(data, options) {
   try {
@@ -28,7 +28,7 @@ async function outcome(data, options) {
   }
 }
 
-for (const [kind, sound, models] of [["chunked", SOUND, undefined], ["compact", COMPACT, draftModels]]) {
+for (const [kind, sound, models] of [["chunked", SOUND, undefined], ["compact", COMPACT, tinyModels]]) {
   test(`${COUNT} mutated ${kind} files end in a picture or a sentence`, { timeout: 3_600_000 }, async () => {
     const outcomes = {};
     let [longest, which] = [0, 0];

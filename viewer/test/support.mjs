@@ -21,10 +21,10 @@ texcodec.configure({
 });
 export { texcodec };
 
-/** Files of entropy profile 2, made by draft_samples.py, and the set that they need. */
-export const DRAFT = `${ROOT}build/viewer-samples/draft`;
-export const draftModels = new texcodec.ModelStore(async (identity) => {
-  const pack = `${DRAFT}/${identity}.tcxpack`;
+/** Files of entropy profile 2, made by profile_2_samples.py, and the set that they need. */
+export const PROFILE_2 = `${ROOT}build/viewer-samples/profile-2`;
+export const tinyModels = new texcodec.ModelStore(async (identity) => {
+  const pack = `${PROFILE_2}/${identity}.tcxpack`;
   return existsSync(pack) ? bytes(pack) : undefined;
 });
 

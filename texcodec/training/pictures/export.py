@@ -34,6 +34,17 @@ QUALITY_RANGE = (36, 251)
 """Rate indices of quality 1 and quality 100; coarser and finer rows serve rate control."""
 
 
+FINER_FROM, FINEST = 225, 0.7
+"""From this rate index on, exported steps fall further than trained ones, to this factor of them at quality 100: the
+logarithm of the cost asks for little at the highest rates, where people ask for all (docs/decisions/profile-2.md)."""
+
+
+def finer_steps() -> Tensor:
+    """float32 256 x 1: what trained quantisation steps are multiplied by."""
+    beyond = (torch.arange(RATE_INDICES) - FINER_FROM).clamp(min=0) / (QUALITY_RANGE[1] - FINER_FROM)
+    return (FINEST**beyond)[:, None]
+
+
 def magnitude_table() -> np.ndarray:
     """uint8: min(255, round(32 ln(1 + k / 16))) for k = 0, 1, ... up to the first 255."""
     k = np.arange(int(16 * math.exp(256 / 32)))
@@ -133,7 +144,8 @@ def export_set(
         decoder |= _float_arrays(fusion, "fusion", {})
     with torch.no_grad():
         t = torch.arange(RATE_INDICES) / (RATE_INDICES - 1)
-        steps = torch.round(codec.steps(t) * STEP_FRACTION).clamp(1, 65535)
+        steps = codec.steps(t) * (finer_steps() if a.profile > 1 else 1)
+        steps = torch.round(steps * STEP_FRACTION).clamp(1, 65535)
         decoder["tables.steps"] = steps.numpy().astype(np.uint16)
         decoder["tables.base_steps"] = high_rate_step(t).numpy().astype(np.float32)
     decoder["tables.symbols"], decoder["tables.support"] = symbol_tables(statistics.symbols)
@@ -204,12 +216,12 @@ def _macs(files: dict[str, bytes], contexts: float, architecture: Architecture) 
 
 
 def _master(codec: Codec) -> dict[str, np.ndarray]:
-    """What the export rounds harder than float16: entropy networks, steps, priors, rate embeddings."""
+    """What the export rounds harder than float16: entropy networks, steps, priors, rate embeddings; as float16."""
     kept = {}
     for key, value in codec.state_dict().items():
         exact = key.startswith(("entropy.", "log_steps")) or ".rate." in key
         if exact:
-            kept[key] = value.numpy().astype(np.float32)
+            kept[key] = _half(value)
     return kept
 
 

@@ -1,8 +1,7 @@
-"""Files of entropy profile 2 for the viewer's tests: ``python draft_samples.py FOLDER``.
+"""Files of entropy profile 2 for the viewer's tests: ``python profile_2_samples.py FOLDER``.
 
-They are made anew each time, with the tests' own small set and the code as it is: profile 2 is a draft until a
-released set uses it. For each file NAME.tcx there are NAME.png, what Python decodes it to, and NAME.preview.png;
-draft.json has the hash of its symbols, its numbers of coded slices and of escapes, and where its tiles begin. The
+They are made anew each time, with the tests' own small set: cases that the golden files lack. For each file NAME.tcx there are NAME.png, what Python decodes it to, and NAME.preview.png;
+facts.json has the hash of its symbols, its numbers of coded slices and of escapes, and where its tiles begin. The
 packed set is beside them.
 """
 
@@ -154,7 +153,7 @@ def main(folder: Path) -> None:
     damage(folder, found["lapped"]["tiles"])
     identity = json.loads((SET / "manifest.json").read_text("utf-8"))["identity"]
     (folder / pack_name(identity)).write_bytes(pack_models(SET))
-    (folder / "draft.json").write_text(json.dumps(found, indent=1))
+    (folder / "facts.json").write_text(json.dumps(found, indent=1))
 
 
 def damage(folder: Path, tiles: list[list[int]]) -> None:

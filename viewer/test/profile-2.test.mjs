@@ -1,16 +1,16 @@
-// Entropy profile 2, a draft until a released set uses it: files that Python makes with the tests' own small set, as they are now.
+// Entropy profile 2: files that Python makes with the tests' own small set, of cases that the golden files lack.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { crc32 } from "./mutations.mjs";
-import { DRAFT, bytes, draftModels, pngSamples, texcodec } from "./support.mjs";
+import { PROFILE_2, bytes, tinyModels, pngSamples, texcodec } from "./support.mjs";
 
-const facts = JSON.parse(readFileSync(`${DRAFT}/draft.json`, "utf8"));
-const file = (name) => bytes(`${DRAFT}/${name}.tcx`);
-const open = (data, options = {}) => texcodec.open(data, { models: draftModels, ...options });
-const picture = (name) => pngSamples(bytes(`${DRAFT}/${name}.png`));
+const facts = JSON.parse(readFileSync(`${PROFILE_2}/facts.json`, "utf8"));
+const file = (name) => bytes(`${PROFILE_2}/${name}.tcx`);
+const open = (data, options = {}) => texcodec.open(data, { models: tinyModels, ...options });
+const picture = (name) => pngSamples(bytes(`${PROFILE_2}/${name}.png`));
 
 /** The same size, and no sample of colour further away than one level; alpha is exact. */
 function assertNear(found, expected, alpha = 0) {
