@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +21,14 @@ from texcodec.training.core.rounding import logistic_bits  # noqa: E402
 from texcodec.training.core.tables import logistic_row, symbol_tables  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.export import magnitude_table  # noqa: E402
-from texcodec.training.pictures.presets import TINY  # noqa: E402
+from texcodec.training.pictures.presets import preset_architecture  # noqa: E402
 from texcodec.training.pictures.restore import restore_codec, restore_fusion  # noqa: E402
 from texcodec.training.pictures.sampler import CropSampler  # noqa: E402
 from texcodec.training.pictures.settings import ClassSettings  # noqa: E402
 from texcodec.training.pictures.transforms import dct_basis, start_coefficients  # noqa: E402
 
 SET = "tiny-1"
+TINY = preset_architecture("tiny", profile=1)
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ def test_parts_that_were_trained_apart_stay_apart() -> None:
 
 
 def test_classes_of_a_profile_without_analysis_share_the_rest() -> None:
-    codec = Codec(replace(TINY, profile=2)).specialise(ClassSettings().shared)
+    codec = Codec(preset_architecture("tiny")).specialise(ClassSettings().shared)
     first, second, _ = codec.transforms
     assert first.synthesis.blocks is second.synthesis.blocks
     assert first.synthesis.leave is not second.synthesis.leave

@@ -167,7 +167,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "photos").mkdir()
     for seed in range(2):
         save_photograph(folder / "photos" / f"{seed}.png", 200, 160, seed=seed)
-    small = {"architecture": {"profile": 2, "slices": [4, 8, 12]}, "export": {"statistics_batches": 1}}
+    small = {"architecture": {"slices": [4, 8, 12]}, "export": {"statistics_batches": 1}}
     (folder / "small.json").write_text(json.dumps(small))
     options = ["--preset", "tiny", "--settings", folder / "small.json"]
     assert train(folder, "--checkpoint", folder / "mse", *options) == 0

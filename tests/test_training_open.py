@@ -230,9 +230,7 @@ def test_learning_rate_falls_in_a_stage_that_leaves_the_training_open(
 
 def test_an_open_training_is_exported_without_another_stage(tmp_path: Path) -> None:
     pictures, folder, out = photos(tmp_path / "photos", 2), tmp_path / "next", tmp_path / "set"
-    file = tmp_path / "s.json"
-    file.write_text('{"architecture": {"profile": 2}}')
-    common = [pictures, "--checkpoint", folder, "--preset", "tiny", "--settings", file]
+    common = [pictures, "--checkpoint", folder, "--preset", "tiny"]
     assert train(*common, "--work", tmp_path / "w", "--steps", 2) == 0
     work = tmp_path / "elsewhere"
     stages = ["--stage", "export", "--stage", "self-check"]

@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 from training_samples import SMALLEST, sampler, stage  # noqa: E402
 
 import texcodec  # noqa: E402
+from texcodec.codec.latent_coder import LatentCoder  # noqa: E402
 from texcodec.codec.pyramid_coder import PyramidCoder  # noqa: E402
 from texcodec.constants import CHECKSUM_BITS, MEAN_CHANNELS  # noqa: E402
 from texcodec.registry import PyramidSet  # noqa: E402
@@ -21,8 +22,10 @@ from texcodec.training.core.fixed_point import SCALE_OUTPUT  # noqa: E402
 from texcodec.training.core.rounding import SCALE_MIN, SCALE_STEP  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.export import export_set  # noqa: E402
+from texcodec.training.pictures.fusion import Fusion  # noqa: E402
 from texcodec.training.pictures.statistics import Statistics  # noqa: E402
 from texcodec.training.pictures.transforms import start_coefficients  # noqa: E402
+from texcodec.training.pictures.whole import PictureCodec  # noqa: E402
 
 ARCHITECTURE = replace(SMALLEST, profile=2, gains=True)
 SIZES = [(256, 256), (208, 144)]
@@ -101,6 +104,27 @@ def test_runtime_codes_as_the_training_codec_does(
     slices = np.log2(len(ARCHITECTURE.slices))
     payload = len(data) - file.container_bytes
     assert 8 * payload - CHECKSUM_BITS - slices == pytest.approx(coded.bits.item(), rel=0.03, abs=16)
+
+
+def test_whole_pictures_in_training_are_those_of_the_decoder(
+    codec: Codec, models: PyramidSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lapped transforms reach across seams, and not beyond the picture."""
+    monkeypatch.setitem(LatentCoder.quantise.__kwdefaults__, "distortion_scale", 0.0)
+    pixels = photograph(300, 212, seed=4)
+    data = texcodec.encode(pixels, quality=55, models=models, tile=128, threads=1)
+    with texcodec.open(data) as file:
+        t = torch.tensor([file.header.rate_index / 255])
+        decoded = np.asarray(file.decode(models=models)).astype(float)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    pictures = PictureCodec(codec, Fusion(ARCHITECTURE), (8.0, 18.0))
+    with torch.no_grad():
+        ours = pictures(x, t, tile_log2=7, rounding="nearest").pixels
+    wrong = np.abs(ours[0].permute(1, 2, 0).clamp(0, 255).numpy() - decoded)
+    inner = wrong[8:-8, 8:-8].mean()
+    for border in (wrong[:8], wrong[:, :8], wrong[-4:], wrong[:, -4:]):
+        assert border.mean() < 2 * inner
+    assert inner < 1  # the networks are random: a few symbols differ
 
 
 def test_gains_of_the_runtime_are_those_of_training(codec: Codec, models: PyramidSet) -> None:

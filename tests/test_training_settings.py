@@ -14,9 +14,10 @@ from texcodec import ParameterError  # noqa: E402
 from texcodec.training.core.settings_json import differences, from_json, read_settings, to_json  # noqa: E402
 from texcodec.training.core.stage import Budget, ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.core.times import minutes  # noqa: E402
+from texcodec.training.pictures.architecture import Architecture  # noqa: E402
 from texcodec.training.pictures.open_training import settings_of  # noqa: E402
 from texcodec.training.pictures.options import declared  # noqa: E402
-from texcodec.training.pictures.presets import TINY, preset_settings  # noqa: E402
+from texcodec.training.pictures.presets import preset_architecture, preset_settings  # noqa: E402
 from texcodec.training.pictures.settings import TrainingSettings  # noqa: E402
 
 
@@ -94,14 +95,36 @@ def test_budget_of_a_run_is_shared_out() -> None:
     assert sum(s.minutes for s in stages) == pytest.approx(100)
     assert 1000 <= sum(s.steps for s in stages) <= 1005
     assert sum(s.gigapixels for s in stages) == pytest.approx(2)
-    assert settings.architecture == TINY
-    assert not settings.end_to_end.budgeted and not settings.anneal.budgeted
+    assert not settings.end_to_end.budgeted and not settings.anneal.budgeted and not settings.fusion.steps
     continued = preset_settings("tiny", Budget(100), continued=True)
     assert not continued.parent.budgeted
     assert continued.specialists.minutes == pytest.approx(
         settings.parent.minutes + settings.specialists.minutes
     )
     assert continued.specialists.learning_rate < settings.parent.learning_rate
+
+
+def test_presets_are_of_entropy_profile_2_with_linear_transforms() -> None:
+    tiny, full = (preset_settings(name, Budget(100)) for name in ("tiny", "full"))
+    assert tiny.architecture == preset_architecture("tiny", "linear")
+    for settings, slices in ((tiny, (8, 24, 32)), (full, (16, 48, 80, 112, 256))):
+        a = settings.architecture
+        assert (a.profile, a.slices, a.nonlinear, a.gains) == (2, slices, False, False)
+        # a lapped transform leaves no seams: the share of fusion is the parent's
+        assert (settings.parent.minutes, settings.fusion.minutes) == (pytest.approx(63), 0)
+    assert preset_architecture("small", "nonlinear").nonlinear
+
+
+def test_preset_of_entropy_profile_1_is_that_of_the_sets_before() -> None:
+    settings = preset_settings("full", Budget(100), profile=1)
+    std_2 = Path(__file__).resolve().parents[1] / "models" / "std-2" / "manifest.json"
+    sizes = json.loads(std_2.read_text("utf-8"))["architecture"]
+    assert settings.architecture == from_json(Architecture(), sizes)
+    assert (settings.parent.minutes, settings.fusion.minutes) == (pytest.approx(56), pytest.approx(7))
+    with pytest.raises(ParameterError, match="belong to entropy profile 2"):
+        preset_architecture("full", "nonlinear", profile=1)
+    with pytest.raises(ParameterError, match="profile must be 1 or 2"):
+        from_json(settings, {"architecture": {"profile": 3}})
 
 
 def test_both_command_lines_have_the_declared_options() -> None:

@@ -60,6 +60,7 @@ class Loop:
         folder: of the checkpoint ``name.pt`` and the curves.
         device: of modules and batches.
         context: more settings (JSON) that a checkpoint must agree with, such as the architecture.
+        defaults: by name of such a setting, the values of parts that a checkpoint of an earlier version does not have.
         open_ended: the budgets are those of this run, not of the stage; without any it runs until it is
             stopped.
         saved: called with every checkpoint that was written, by the first of several processes.
@@ -83,6 +84,7 @@ class Loop:
         *,
         device: torch.device | None = None,
         context: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, Mapping[str, Any]] | None = None,
         open_ended: bool = False,
         saved: Callable[[Mapping[str, Any]], None] = lambda state: None,
         log: Callable[[str], None] = lambda sentence: None,
@@ -91,7 +93,7 @@ class Loop:
         self.task, self.settings, self.folder, self.name = task, settings, folder, name
         self.device, self.log, self.clock = device or torch.device("cpu"), log, clock
         self.configuration = {"stage": to_json(settings), **(context or {})}
-        self.open_ended, self.saved = open_ended, saved
+        self.open_ended, self.saved, self.defaults = open_ended, saved, defaults or {}
         folder.mkdir(parents=True, exist_ok=True)
         modules = task.modules.to(self.device)
         self.optimizer, _ = adam(modules, settings)
@@ -151,6 +153,7 @@ class Loop:
         """What keeps a checkpoint with these settings from being continued."""
         # settings that a later version has added have the values that all had before
         before = {**before, "stage": to_json(from_json(StageSettings(), before["stage"]))}
+        before |= {key: {**parts, **before[key]} for key, parts in self.defaults.items() if key in before}
         if not self.open_ended:
             return differences(before, self.configuration, STEERING)
         kept = [k for k in self.configuration if k != "stage"]

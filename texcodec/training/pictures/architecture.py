@@ -35,7 +35,7 @@ class Architecture:
     ``profile`` is the entropy profile of docs/format.md: with 1, the first slice is decoded in two passes
     over a checkerboard and an analysis network adds to the linear transform; with 2, the linear transform is
     lapped, the first slice is decoded in five passes over a pyramid, its block means as wavelet coefficients,
-    and there is no analysis network.
+    and there is no analysis network. Presets have 2; 1 is the default here for sets and checkpoints that do not say.
 
     ``gains``, with profile 2: latents but the block means are multiplied before they are coded, and divided
     afterwards, by two gains per block (luminance and chrominance) that the hyper latents imply: smaller steps
@@ -67,6 +67,7 @@ class Architecture:
     refinement: int = 56
 
     def __post_init__(self) -> None:
+        check(self.profile in (1, 2), "architecture.profile must be 1 or 2.")
         check(
             not self.nonlinear or self.profile > 1,
             "Nonlinear transforms (architecture.nonlinear) belong to entropy profile 2; set architecture.profile to 2.",

@@ -24,6 +24,11 @@ STEP_ANCHORS = 10
 DISTORTION_FACTOR = 1.0
 """Of what a squared symbol is worth when rounding (docs/decisions/quantisation.md)."""
 
+Sides = tuple[int, int, int, int]
+"""How many columns at the left and at the right, and rows at the top and at the bottom."""
+INSIDE: Sides = (0, 0, 0, 0)
+OUTSIDE: Sides = (1, 1, 1, 1)
+
 Groups = tuple[int, ...] | None
 """The number of pictures of each class in a batch that is sorted by class; None for any other batch."""
 
@@ -165,20 +170,18 @@ class Codec(nn.Module):
         return self.linear(x) + scale * net.float()
 
     def synthesise(
-        self, v: Tensor, t: Tensor, classes: Tensor, groups: Groups = None, *, edge: bool = False
+        self, v: Tensor, t: Tensor, classes: Tensor, groups: Groups = None, *, outside: Sides = INSIDE
     ) -> Tensor:
         """Latents in symbols to pixels on the 0..255 scale.
 
         Args:
-            edge: the outermost rows and columns of ``v`` are zeros beyond the picture's border, which no lapped
+            outside: the rows and columns of ``v`` that are zeros beyond the picture's border, which no lapped
                 transform reaches across.
         """
         y = v * self.steps(t)[:, :, None, None]
-        if edge:
-            s = LATENT_STRIDE
-            low = F.pad(self.linear.inverse(y[..., 1:-1, 1:-1]), (s, s, s, s))
-        else:
-            low = self.linear.inverse(y)
+        low = F.pad(
+            self.linear.inverse(F.pad(y, [-n for n in outside])), [LATENT_STRIDE * n for n in outside]
+        )
         with torch.autocast(v.device.type, dtype=torch.bfloat16, enabled=self.half_precision):
             net = self._by_class(
                 classes, groups, lambda k, i: self.transforms[k].synthesis(v[i], t[i], low[i])
@@ -213,7 +216,9 @@ class Codec(nn.Module):
         coded = self.quantise(v, t, classes, rounding=rounding, groups=groups)
         s = LATENT_STRIDE
         seen = F.pad(coded.decoded, (1, 1, 1, 1)) if halo else coded.decoded
-        pixels = self.synthesise(seen, t, classes, groups, edge=halo)[..., s:-s, s:-s]
+        pixels = self.synthesise(seen, t, classes, groups, outside=OUTSIDE if halo else INSIDE)[
+            ..., s:-s, s:-s
+        ]
         return Coded(pixels, coded.bits, coded.symbols, coded.scales, coded.hyper)
 
     def quantise(

@@ -4,7 +4,7 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 
 from ...errors import ParameterError
 from ...registry import find_set
+from ...registry.picture_manifest import read_manifest
 from ..core import processes
 from ..core.settings_json import from_json, read_settings
 from ..core.stage import Budget, ObjectiveSettings
@@ -20,7 +21,7 @@ from ..core.stopping import exit_code
 from .open_training import open_settings, settings_of
 from .options import Options
 from .pipeline import Pipeline
-from .presets import SHARES, preset_settings, with_budget
+from .presets import FUSION_SHARES, preset_settings, usual_shares, with_budget
 from .settings import TrainingSettings
 from .tuning import tuned
 from .work_folder import saved_settings
@@ -35,6 +36,7 @@ def chosen_settings(options: Options) -> TrainingSettings:
 
     Raises:
         ParameterError: an option or the settings file is wrong.
+        ModelNotFoundError, ModelDamagedError: there is no sound set to continue from.
         ValueError: the settings in the work folder are damaged.
     """
     given = (options.preset, options.architecture, options.objective, options.seed)
@@ -47,36 +49,69 @@ def chosen_settings(options: Options) -> TrainingSettings:
                 f"{options.checkpoint} has settings already, of transforms that are {kind_of(known)}; leave --preset, "
                 "--architecture, --objective and --seed out, and change settings with --settings."
             )
-        base = with_budget(known, options.budget, _shares(options.stages or ("parent",)) or SHARES)
+        usual = usual_shares(known.architecture.profile)
+        found = _changed(with_budget(known, options.budget, _open_shares(options, usual)), options)
     elif saved is not None and not options.budget and all(v is None for v in (*given, options.distortion)):
-        base = saved
+        found = _changed(saved, options)
     else:
-        base = preset_settings(
-            options.preset or DEFAULT_PRESET,
-            options.budget or DEFAULT_BUDGET,
-            seed=1 if options.seed is None else options.seed,
-            shares=_shares(options.stages),
-            continued=options.start is not None and not options.stages,
-            objective=_objective(options),
-            architecture=options.architecture,
-        )
-        if options.checkpoint:
-            base = with_budget(
-                open_settings(base), options.budget, _shares(options.stages or ("parent",)) or SHARES
-            )
-        if options.distortion:
-            base = tuned(base, options.distortion)
-    parts: dict[str, Any] = dict.fromkeys(options.quantise, True)
-    changes = parts | ({"helpers": options.helpers} if options.helpers is not None else {})
-    if changes:
-        base = from_json(base, {"quantise": changes})
-    found = read_settings(options.settings, base) if options.settings else base
+        found = _new_settings(options, saved)
     if "entropy" in options.quantise and not (found.entropy.budgeted or found.end_to_end.budgeted):
         raise ParameterError(
             "--quantise entropy needs a stage that trains the entropy networks; give a budget to the stage entropy or "
             "end-to-end, or leave the option out."
         )
     return found
+
+
+def _changed(base: TrainingSettings, options: Options) -> TrainingSettings:
+    """The settings with what --quantise, --helpers and --settings change."""
+    changes: dict[str, Any] = dict.fromkeys(options.quantise, True)
+    changes |= {"helpers": options.helpers} if options.helpers is not None else {}
+    if changes:
+        base = from_json(base, {"quantise": changes})
+    return read_settings(options.settings, base) if options.settings else base
+
+
+def _new_settings(options: Options, saved: TrainingSettings | None) -> TrainingSettings:
+    """Those of the preset, of the entropy profile of the set that is continued, or of the run in the work folder; a
+    new run has profile 2, unless the settings file asks for profile 1.
+    """
+    if options.start and not options.checkpoint:
+        if options.architecture:
+            raise ParameterError(
+                "A model set keeps its transforms when it is trained further; leave --architecture or --from out."
+            )
+        known = read_manifest(find_set(options.start))
+        # a fusion network that is there goes on with the codec
+        shares = FUSION_SHARES if known.fusion else usual_shares(known.entropy_profile)
+        return _changed(_preset(options, known.entropy_profile, shares), options)
+    begun = saved.architecture.profile if saved and not options.architecture else 2
+    found = _changed(_preset(options, begun, usual_shares(begun)), options)
+    profile = found.architecture.profile
+    if options.architecture and profile == 1:
+        raise ParameterError(
+            "--architecture is of entropy profile 2, and the settings file asks for profile 1; leave one of them out."
+        )
+    if profile == begun:
+        return found
+    return _changed(_preset(options, profile, usual_shares(profile)), options)
+
+
+def _preset(options: Options, profile: int, shares: Mapping[str, float]) -> TrainingSettings:
+    """Those of the preset, with what the options say."""
+    base = preset_settings(
+        options.preset or DEFAULT_PRESET,
+        options.budget or DEFAULT_BUDGET,
+        seed=1 if options.seed is None else options.seed,
+        shares=_named_shares(options.stages, shares) if options.stages else shares,
+        continued=options.start is not None and not options.stages,
+        objective=_objective(options),
+        architecture=options.architecture or "linear",
+        profile=profile,
+    )
+    if options.checkpoint:
+        base = with_budget(open_settings(base), options.budget, _open_shares(options, shares))
+    return tuned(base, options.distortion) if options.distortion else base
 
 
 def _known(options: Options) -> TrainingSettings | None:
@@ -113,13 +148,17 @@ def kind_of(settings: TrainingSettings) -> str:
     return "nonlinear" if settings.architecture.nonlinear else "linear"
 
 
-def _shares(stages: tuple[str, ...]) -> dict[str, float] | None:
-    """All of the budget for the stages that are named, in the usual proportions."""
-    if not stages:
-        return None
-    usual = {**SHARES, "anneal": 0.15, "end_to_end": 0.3}
+def _named_shares(stages: Sequence[str], usual: Mapping[str, float]) -> dict[str, float]:
+    """All of the budget for the stages that are named, in the usual proportions, also for those that have no budget
+    unless they are named.
+    """
+    usual = {**usual, "anneal": 0.15, "fusion": FUSION_SHARES["fusion"], "end_to_end": 0.3}
     whole = sum(v for k, v in usual.items() if k.replace("_", "-") in stages) or 1.0
     return {k: v / whole if k.replace("_", "-") in stages else 0.0 for k, v in usual.items()}
+
+
+def _open_shares(options: Options, usual: Mapping[str, float]) -> dict[str, float]:
+    return _named_shares(options.stages or ("parent",), usual)
 
 
 def _objective(options: Options) -> ObjectiveSettings:
@@ -153,13 +192,22 @@ def train(
         if not place.exists():
             raise ParameterError(f"The folder {place} does not exist; check its name.")
     with processes.group(processes.find_device(options.device or "auto")) as device:
+        # of several processes, one speaks
+        say = log if not processes.rank() else lambda sentence: None
 
         def job() -> None:
+            settings = chosen_settings(options)
+            start = find_set(options.start) if options.start and not options.checkpoint else None
+            if settings.architecture.profile == 1 and start is None:
+                say(
+                    "This training is of entropy profile 1, as it has begun or as its settings ask; without that it "
+                    "would be of profile 2."
+                )
             run = Pipeline(
                 list(options.pictures),
                 options.work,
-                chosen_settings(options),
-                start=find_set(options.start) if options.start and not options.checkpoint else None,
+                settings,
+                start=start,
                 checkpoint=options.checkpoint,
                 begin=Path(options.start) if options.start and options.checkpoint else None,
                 grow=options.grow,
@@ -169,5 +217,4 @@ def train(
             )
             run.run(options.stages or None, out=options.out, name=name, card=card)
 
-        # of several processes, one speaks
-        return exit_code(job, log if not processes.rank() else lambda sentence: None)
+        return exit_code(job, say)

@@ -22,8 +22,8 @@ import torch
 from ...errors import ParameterError
 from ...files import write_atomically
 from ..core import processes
-from ..core.checkpoints import damaged, read_checkpoint, write_checkpoint
-from ..core.settings_json import differences, from_json, to_json
+from ..core.checkpoints import read_checkpoint, write_checkpoint
+from ..core.settings_json import to_json
 from ..core.stage import Budget
 from .architecture import Architecture
 from .card import device_name, processor_name
@@ -32,7 +32,7 @@ from .held_out import held_out_cost, held_out_crops
 from .pieces import FoundCheckpoint, find_checkpoint, keep_checkpoint
 from .presets import with_budget
 from .settings import TrainingSettings
-from .work_folder import WorkFolder, codec_of, save_settings, saved_settings
+from .work_folder import WorkFolder, codec_of, same_sizes, save_settings, saved_settings
 
 LOG = "log.jsonl"
 _SUMS = ("gigapixels", "steps", "seconds")
@@ -108,11 +108,11 @@ class OpenTraining:
         own = work.checkpoint("parent")
         if own.exists():
             known = read_checkpoint(own)
-            _same_sizes(own, known["settings"], architecture)
+            same_sizes(own, known["settings"], architecture)
             if known["steps"] >= found.steps:
                 return
         state = found.read()
-        _same_sizes(found.files[0], state["settings"], architecture)
+        same_sizes(found.files[0], state["settings"], architecture)
         write_checkpoint(own, state)
 
     def first(self, architecture: Architecture) -> Codec | None:
@@ -131,7 +131,7 @@ class OpenTraining:
         codec = codec_of(found.read(), found.files[0])
         if architecture.gains:
             codec = codec.with_gains()
-        _same_sizes(found.files[0], {"architecture": to_json(codec.architecture)}, architecture)
+        same_sizes(found.files[0], {"architecture": to_json(codec.architecture)}, architecture)
         return codec
 
     def keep(self, state: Mapping[str, Any], settings: TrainingSettings) -> None:
@@ -213,15 +213,3 @@ class OpenTraining:
 
 def _sums(state: Mapping[str, Any]) -> dict[str, float]:
     return {"gigapixels": state["pixels"] / 1e9, "steps": state["steps"], "seconds": state["elapsed"]}
-
-
-def _same_sizes(file: Path, before: Mapping[str, Any], architecture: Architecture) -> None:
-    if not isinstance(before.get("architecture"), Mapping):
-        raise damaged(file)
-    # sizes that a later version has added have the values that all had before
-    known = to_json(from_json(Architecture(), before["architecture"]))
-    changed = differences(known, to_json(architecture), frozenset())
-    if changed:
-        raise ParameterError(
-            f"The checkpoint {file} is of a codec of other sizes ({'; '.join(changed[:4])}); name another folder."
-        )

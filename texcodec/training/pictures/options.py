@@ -110,8 +110,7 @@ class Options:
     )
     architecture: str | None = _option(
         "--architecture",
-        "Transforms of entropy profile 2: linear and lapped, or with networks that add to them; default: those of the "
-        "preset.",
+        "Transforms of a new training: linear and lapped, or with networks that add to them; default: linear.",
         choices=ARCHITECTURES,
     )
     grow: Path | None = _option(

@@ -37,6 +37,7 @@ from ..core.settings_json import to_json
 from ..core.stage import StageSettings
 from ..core.stopping import Stopped
 from ..core.task import Task
+from .architecture import Architecture
 from .card import run_card
 from .codec import Codec
 from .collection import Collection
@@ -57,6 +58,9 @@ from .start import start_codec
 from .tuning import with_gains
 from .whole import PictureCodec, PictureTask
 from .work_folder import WorkFolder, save_settings
+
+DEFAULTS = {"architecture": to_json(Architecture())}
+"""What the checkpoints of earlier versions do not say of themselves."""
 
 
 class Pipeline:
@@ -153,6 +157,8 @@ class Pipeline:
             raise ParameterError("A run starts from a model set or from a checkpoint; name one of them.")
         if self.settings.quantise.entropy and self.start is not None:
             check_exportable(restore_codec(self.start).entropy)
+        if set(chosen) & set(TORCH_STAGES):
+            self.work.check_sizes(self.settings.architecture)
         self.work.folder.mkdir(parents=True, exist_ok=True)
         if not processes.rank():
             if set(chosen) & set(TORCH_STAGES):
@@ -222,6 +228,7 @@ class Pipeline:
             stage,
             device=self.device,
             context=self._context(stage, source),
+            defaults=DEFAULTS,
             log=self.log,
         )
         chosen = self._run(loop)
@@ -257,6 +264,7 @@ class Pipeline:
             "parent",
             device=self.device,
             context=context,
+            defaults=DEFAULTS,
             open_ended=True,
             saved=(lambda state: training.keep(state, self.settings))
             if training.piece_bytes

@@ -29,35 +29,48 @@ SMALL = Architecture(
     analysis_width=64, analysis_blocks=3, synthesis_width=64, synthesis_blocks=3, hyper_width=96
 )
 PRESETS = {"tiny": TINY, "small": SMALL, "full": Architecture()}
+"""Of entropy profile 1."""
 PYRAMID_SLICES = (16, 48, 80, 112, 256)
 """Of entropy profile 2, for the larger sizes."""
 TINY_NETWORKS = {"deep_widths": (16, 24, 32), "deep_blocks": (1, 1, 1), "refinement": 8}
 
 
-def preset_architecture(preset: str, kind: str | None = None) -> Architecture:
+def preset_architecture(preset: str, kind: str = "linear", *, profile: int = 2) -> Architecture:
     """The sizes of the networks.
 
     Args:
         preset: "tiny", "small" or "full".
-        kind: "linear" or "nonlinear" transforms of entropy profile 2; None for the released sets' own.
+        kind: "linear" or "nonlinear": the transforms of entropy profile 2.
+        profile: the entropy profile, 1 or 2.
+    Raises:
+        ParameterError: the profile is 1 and the transforms are nonlinear.
     """
     sizes = PRESETS[preset]
-    if kind is None:
-        return sizes
-    slices = sizes.slices if preset == "tiny" else PYRAMID_SLICES
-    changes: dict[str, Any] = TINY_NETWORKS if preset == "tiny" else {}
-    return dataclasses.replace(sizes, profile=2, slices=slices, nonlinear=kind == "nonlinear", **changes)
+    changes: dict[str, Any] = {"nonlinear": kind == "nonlinear"}
+    if profile > 1:
+        changes |= {"profile": profile}
+        changes |= TINY_NETWORKS if preset == "tiny" else {"slices": PYRAMID_SLICES}
+    return dataclasses.replace(sizes, **changes)
 
 
 SHARES = {
-    "parent": 0.56,
+    "parent": 0.63,
     "anneal": 0.0,
     "specialists": 0.3,
     "entropy": 0.07,
-    "fusion": 0.07,
+    "fusion": 0.0,
     "end_to_end": 0.0,
 }
-"""How a run's budget is shared between its stages."""
+"""How a run's budget is shared between its stages. The lapped transform of entropy profile 2 leaves no seams for a
+fusion network to repair (docs/decisions/fusion.md).
+"""
+FUSION_SHARES = {**SHARES, "parent": 0.56, "fusion": 0.07}
+"""The same for a set with a fusion network, as those of entropy profile 1 have."""
+
+
+def usual_shares(profile: int) -> Mapping[str, float]:
+    """The shares for a new set of an entropy profile."""
+    return FUSION_SHARES if profile == 1 else SHARES
 
 
 def with_budget(
@@ -79,18 +92,21 @@ def preset_settings(
     seed: int = 1,
     continued: bool = False,
     objective: ObjectiveSettings | None = None,
-    architecture: str | None = None,
+    architecture: str = "linear",
+    profile: int = 2,
 ) -> TrainingSettings:
     """Settings for a run of ``budget``.
 
     Args:
         preset: "tiny", "small" or "full".
-        shares: of the budget, by stage, instead of those in ``SHARES``.
+        shares: of the budget, by stage; None for those that are usual with the profile.
         continued: the run starts from a set, so the parent's budget goes to the specialists.
         objective: of all stages.
-        architecture: "linear" or "nonlinear", as for ``preset_architecture``.
+        architecture, profile: as kind and profile of ``preset_architecture``.
+    Raises:
+        ParameterError: the profile does not go with the architecture.
     """
-    share = {**SHARES, **(shares or {})}
+    share = {**SHARES, **(shares or usual_shares(profile))}
     if continued:
         share |= {"parent": 0.0, "specialists": share["parent"] + share["specialists"]}
     aim = objective or ObjectiveSettings()
@@ -112,7 +128,7 @@ def preset_settings(
     }
     whole = budget.usual_minutes
     settings = TrainingSettings(
-        architecture=preset_architecture(preset, architecture),
+        architecture=preset_architecture(preset, architecture, profile=profile),
         **parts,
         fusion=FusionSettings(blocks=int(max(60, min(3000, whole * 60))), seed=seed + 6),
         export=ExportSettings(int(max(8, min(200, whole * 8)))),

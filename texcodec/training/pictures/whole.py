@@ -21,7 +21,7 @@ from ...tiles import ENCODER_HALO, STRIDE, Box, Grid
 from ..core.stage import StageSettings
 from ..core.task import Terms
 from .architecture import RATE_INDICES
-from .codec import Codec
+from .codec import INSIDE, Codec, Sides
 from .distortions import Distortions
 from .fusion import Fusion, repair
 from .objectives import Objective
@@ -89,7 +89,7 @@ class PictureCodec(nn.Module):
             classes = torch.tensor([tile_classes(a, grid, self.thresholds) for a in arrays], device=x.device)
         batches = _Batches(t, classes)
 
-        def code(v: Tensor, t: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        def code(v: Tensor, t: Tensor, k: Tensor, _: Sides) -> tuple[Tensor, Tensor]:
             coded = self.codec.quantise(v, t, k, rounding=rounding)
             return coded.decoded, coded.bits
 
@@ -110,7 +110,7 @@ class PictureCodec(nn.Module):
         seen = [grid.box(i).grow(ENCODER_HALO).clip(bounds) for i in range(len(grid))]
         out = batches.run(
             [box.cut(padded) for box in seen],
-            lambda p, t, k: (self.codec.analyse(p, k) / self.codec.steps(t)[:, :, None, None],),
+            lambda p, t, k, _: (self.codec.analyse(p, k) / self.codec.steps(t)[:, :, None, None],),
         )
         latents = []
         for i, (v,) in enumerate(out):
@@ -122,12 +122,18 @@ class PictureCodec(nn.Module):
     def _synthesise(self, latents: Tensor, grid: Grid, batches: _Batches) -> Tensor:
         """Stitched pixels; every tile sees one latent of its neighbours, and zeros beyond the picture."""
         bordered = F.pad(latents, (1, 1, 1, 1))
-        pieces = []
+        pieces, outside = [], []
         for i in range(len(grid)):
             box, (h, w) = grid.box(i), grid.latent_shape(i)
             top, left = box.top // STRIDE, box.left // STRIDE
             pieces.append(bordered[..., top : top + h + 2, left : left + w + 2])
-        out = batches.run(pieces, lambda v, t, k: (self.codec.synthesise(v, t, k),))
+            ends = left == 0, left + w == latents.shape[3], top == 0, top + h == latents.shape[2]
+            outside.append(ends if self.codec.architecture.profile > 1 else INSIDE)
+
+        def synthesise(v: Tensor, t: Tensor, k: Tensor, sides: Sides) -> tuple[Tensor, ...]:
+            return (self.codec.synthesise(v, t, k, outside=sides),)
+
+        out = batches.run(pieces, synthesise, outside)
         own = []
         for i, (pixels,) in enumerate(out):
             box = grid.box(i)
@@ -137,7 +143,7 @@ class PictureCodec(nn.Module):
 
 @dataclass
 class _Batches:
-    """Runs all tiles of one shape, of all pictures, as one batch; the codec sorts them by class.
+    """Runs all tiles of one shape and place, of all pictures, as one batch; the codec sorts them by class.
 
     Attributes:
         t: B rates.
@@ -148,17 +154,25 @@ class _Batches:
     classes: Tensor
 
     def run(
-        self, pieces: list[Tensor], network: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]
+        self,
+        pieces: list[Tensor],
+        network: Callable[[Tensor, Tensor, Tensor, Sides], tuple[Tensor, ...]],
+        outside: Sequence[Sides] | None = None,
     ) -> list[tuple[Tensor, ...]]:
-        """``network(tiles, rates, classes)`` of T pieces (each with B in front), split up by tile again."""
-        shapes: dict[torch.Size, list[int]] = {}
+        """``network(tiles, rates, classes, sides)`` of T pieces (each with B in front), split up by tile again.
+
+        Args:
+            outside: how much of each piece is beyond the picture, for ``sides``: such tiles run together; default:
+                nothing.
+        """
+        kinds: dict[tuple[torch.Size, Sides], list[int]] = {}
         for i, piece in enumerate(pieces):
-            shapes.setdefault(piece.shape, []).append(i)
+            kinds.setdefault((piece.shape, outside[i] if outside else INSIDE), []).append(i)
         found: dict[int, tuple[Tensor, ...]] = {}
-        for members in shapes.values():
+        for (_, sides), members in kinds.items():
             n = len(members)
             tiles, classes = torch.cat([pieces[i] for i in members]), self.classes[:, members].T.flatten()
-            results = network(tiles, self.t.repeat(n), classes)
+            results = network(tiles, self.t.repeat(n), classes, sides)
             found |= zip(members, zip(*(r.chunk(n) for r in results)))
         return [found[i] for i in range(len(pieces))]
 

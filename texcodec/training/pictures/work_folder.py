@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...errors import ParameterError
 from ...files import write_atomically
 from ..core.checkpoints import damaged, read_checkpoint
-from ..core.settings_json import from_json, to_json
+from ..core.settings_json import differences, from_json, to_json
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
@@ -91,6 +92,18 @@ class WorkFolder:
                 return stage, read_checkpoint(self.checkpoint(stage))
         return None
 
+    def check_sizes(self, architecture: Architecture) -> None:
+        """Refuse to mix networks: those that training has led to must be of this architecture.
+
+        Raises:
+            ParameterError: they are not.
+            ValueError: their checkpoint is damaged.
+        """
+        found = self.latest()
+        if found is not None:
+            stage, state = found
+            same_sizes(self.checkpoint(stage), state["settings"], architecture)
+
     def fusion(self, architecture: Architecture, before: str | None = None) -> Fusion | None:
         """The averaged fusion network that training has led to (``before`` the stage end-to-end, if that is
         given), or None.
@@ -114,6 +127,27 @@ class WorkFolder:
                 raise damaged(file) from error
             return fusion
         return None
+
+
+def same_sizes(file: Path, before: Mapping[str, Any], architecture: Architecture) -> None:
+    """Refuse a checkpoint of another architecture.
+
+    Args:
+        before: the settings in the checkpoint.
+    Raises:
+        ParameterError: it is one.
+        ValueError: it does not tell of its architecture.
+    """
+    if not isinstance(before.get("architecture"), Mapping):
+        raise damaged(file)
+    # sizes that a later version has added have the values that all had before
+    known = to_json(from_json(Architecture(), before["architecture"]))
+    changed = differences(known, to_json(architecture), frozenset())
+    if changed:
+        raise ParameterError(
+            f"The checkpoint {file} is of a codec of other sizes ({'; '.join(changed[:4])}); give those again with "
+            "--preset, --architecture or --settings, or name another folder."
+        )
 
 
 def codec_of(state: Mapping[str, Any], file: Path) -> Codec:
