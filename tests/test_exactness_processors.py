@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runs import environment
+from golden.make import HERE
 from test_golden import listed
 
 import texcodec
@@ -33,7 +34,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     entries = []
-    for golden in (golden for golden in listed() if golden.name in NAMES):
+    for golden in (golden for golden in listed() if golden.folder == HERE and golden.name in NAMES):
         data = (ROOT / "tests" / "golden" / f"{golden.name}.tcx").read_bytes()
         (tmp_path / f"{golden.name}.tcx").write_bytes(data)
         with texcodec.open(data) as file:

@@ -97,7 +97,7 @@ def test_every_file_is_covered_by_a_hash(tmp_path: Path) -> None:
             with pytest.raises(ModelDamagedError, match="damaged"):
                 FeatureSet(folder).verify()
         path.unlink()
-        with pytest.raises(ModelNotFoundError, match=f"lacks {path.relative_to(folder)}"):
+        with pytest.raises(ModelNotFoundError, match=f"lacks {path.relative_to(folder)}|only decodes"):
             FeatureSet(folder).verify()
         path.write_bytes(sound)
     FeatureSet(folder).verify()

@@ -1,8 +1,8 @@
 """Files of entropy profile 2 for the viewer's tests: ``python profile_2_samples.py FOLDER``.
 
-They are made anew each time, with the tests' own small set: cases that the golden files lack. For each file NAME.tcx there are NAME.png, what Python decodes it to, and NAME.preview.png;
-facts.json has the hash of its symbols, its numbers of coded slices and of escapes, and where its tiles begin. The
-packed set is beside them.
+They are made anew each time, with the tests' own small set: cases that the golden files lack. For each file NAME.tcx
+there are NAME.png, what Python decodes it to, and NAME.preview.png; facts.json has the hash of its symbols, its numbers
+of coded slices and of escapes, and where its tiles begin. The packed set is beside them.
 """
 
 from __future__ import annotations
