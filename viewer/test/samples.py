@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     """Make what is missing of the files."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "photo.tcx").is_file():
-        photo = texcodec.encode(photograph(768, 512), quality=50)
+        photo = texcodec.encode(photograph(768, 512), quality=50, models="std-2")
         (folder / "photo.tcx").write_bytes(photo)
         texcodec.decode(photo).save(folder / "photo.png")
         (folder / "damaged.tcx").write_bytes(damaged(photo, 1))
