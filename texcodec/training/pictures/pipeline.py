@@ -20,7 +20,7 @@ adds to it and writes it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ from .settings import TrainingSettings
 from .start import start_codec
 from .tuning import with_gains
 from .whole import PictureCodec, PictureTask
-from .work_folder import WorkFolder, save_settings
+from .work_folder import WorkFolder, remains, save_settings
 
 DEFAULTS = {"architecture": to_json(Architecture())}
 """What the checkpoints of earlier versions do not say of themselves."""
@@ -210,7 +210,7 @@ class Pipeline:
                 )
             return
         codec, source = self.lineage.before(stage)
-        if record and not (named and _remains(settings, record)):
+        if record and not (named and remains(settings, record)):
             self.log(f"The stage {stage} is finished ({record['minutes']} min, {record['steps']} steps).")
             if record["from"] != source:
                 self.log(
@@ -412,9 +412,3 @@ class Pipeline:
         trained = len(pictures.files[0]) - len(pictures.loaded.skipped)
         card |= {"pictures": trained, "held_out": len(pictures.held_out)}
         return card | ({"continued_from": self.start.name} if self.start is not None else {})
-
-
-def _remains(settings: StageSettings, record: Mapping[str, Any]) -> bool:
-    """Whether a stage that was finished has more of a budget now than it took."""
-    spent = 60 * (record["minutes"] + 0.01), record["steps"], round(1e9 * record.get("gigapixels", 0.0))
-    return settings.progress(*spent) < 1

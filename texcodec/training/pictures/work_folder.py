@@ -11,6 +11,7 @@ from ...errors import ParameterError
 from ...files import write_atomically
 from ..core.checkpoints import damaged, read_checkpoint
 from ..core.settings_json import differences, from_json, to_json
+from ..core.stage import StageSettings
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
@@ -127,6 +128,12 @@ class WorkFolder:
                 raise damaged(file) from error
             return fusion
         return None
+
+
+def remains(settings: StageSettings, record: Mapping[str, Any]) -> bool:
+    """Whether a stage that was finished has more of a budget now than it took."""
+    spent = 60 * (record["minutes"] + 0.01), record["steps"], round(1e9 * record.get("gigapixels", 0.0))
+    return settings.progress(*spent) < 1
 
 
 def same_sizes(file: Path, before: Mapping[str, Any], architecture: Architecture) -> None:
