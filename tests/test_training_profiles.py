@@ -17,6 +17,7 @@ import texcodec  # noqa: E402
 from texcodec.cli.app import run  # noqa: E402
 from texcodec.registry import load_set  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
+from texcodec.training.pictures.work_folder import WorkFolder  # noqa: E402
 
 PROFILE_1 = {"architecture": {"profile": 1}, "data": {"scales": [1.0]}}
 
@@ -109,3 +110,17 @@ def test_checkpoints_of_versions_with_profile_1_alone_go_on(tmp_path: Path) -> N
     assert train(*common, "--steps", 2) == 0
     state = read_checkpoint(work / "parent.pt")
     assert (state["steps"], state["settings"]["architecture"]["profile"]) == (2, 1)
+
+
+def test_torch_alone_trains_all_stages_but_fusion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from texcodec.training.__main__ import main
+
+    pictures, work = photos(tmp_path / "photos", 1), tmp_path / "work"
+    command = ["train", str(pictures), "--work", str(work), "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", [*command, "--preset", "tiny", "--steps", "4"])
+    assert main() == 0
+    stages = {"parent", "anneal", "specialists", "entropy"}
+    assert {p.stem for p in work.glob("*.pt")} == stages
+    monkeypatch.setattr("sys.argv", command)  # by the settings in the folder
+    assert main() == 0
+    assert set(WorkFolder(work).records()) == {"scan", *stages}

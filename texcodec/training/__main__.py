@@ -50,14 +50,12 @@ def main() -> int:
         if not found["checkpoint"]:
             arguments.error("name a folder for checkpoints and curves with --work")
         found["work"] = work_beside(found["checkpoint"])
-    if not found["stages"] and not found["checkpoint"]:
-        found["stages"] = tuple(s for s in TORCH_STAGES if not (found["start"] and s == "parent"))
 
     def log(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)
 
     try:
-        return train(Options(**found), log=log)
+        return train(Options(**found, exports=False), log=log)
     except TexcodecError as error:
         log(str(error))
         return error.exit_code

@@ -19,7 +19,7 @@ from ..core.settings_json import from_json, read_settings
 from ..core.stage import Budget, ObjectiveSettings
 from ..core.stopping import exit_code
 from .open_training import open_settings, settings_of
-from .options import Options
+from .options import TORCH_STAGES, Options
 from .pipeline import Pipeline
 from .presets import FUSION_SHARES, preset_settings, usual_shares, with_budget
 from .settings import TrainingSettings
@@ -99,12 +99,17 @@ def _new_settings(options: Options, saved: TrainingSettings | None) -> TrainingS
 
 def _preset(options: Options, profile: int, shares: Mapping[str, float]) -> TrainingSettings:
     """Those of the preset, with what the options say."""
+    stages = options.stages
+    if not stages and not options.exports:
+        # fusion and what trains with it are for sets with a fusion network
+        left_out = {"fusion", "end-to-end"} if not shares["fusion"] else set()
+        stages = tuple(s for s in TORCH_STAGES if s not in left_out and not (options.start and s == "parent"))
     base = preset_settings(
         options.preset or DEFAULT_PRESET,
         options.budget or DEFAULT_BUDGET,
         seed=1 if options.seed is None else options.seed,
-        shares=_named_shares(options.stages, shares) if options.stages else shares,
-        continued=options.start is not None and not options.stages,
+        shares=_named_shares(stages, shares) if stages else shares,
+        continued=options.start is not None and not stages,
         objective=_objective(options),
         architecture=options.architecture or "linear",
         profile=profile,
@@ -215,6 +220,10 @@ def train(
                 device=device,
                 log=log,
             )
-            run.run(options.stages or None, out=options.out, name=name, card=card)
+            stages = options.stages
+            if not stages and not options.exports and options.checkpoint is None:
+                own = (s for s in TORCH_STAGES if not (start and s == "parent"))
+                stages = tuple(s for s in own if s == "scan" or run.stage_settings(s).budgeted)
+            run.run(stages or None, out=options.out, name=name, card=card)
 
         return exit_code(job, say)

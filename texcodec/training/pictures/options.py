@@ -81,11 +81,13 @@ class Options:
         work: folder of checkpoints and curves.
         device: as for ``processes.find_device``.
         minutes, steps, gigapixels: budget of the run; the first that is spent ends a stage.
+        exports: whether a run whose stages are not named makes a model set, for which torch alone is not enough.
     """
 
     pictures: tuple[Path, ...]
     work: Path
     out: Path | None = None
+    exports: bool = True
     checkpoint: Path | None = _option(
         "--checkpoint",
         "Go on with the open training in this folder, or begin one, for as long as this run may take or until it is "

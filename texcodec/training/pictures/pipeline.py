@@ -191,7 +191,8 @@ class Pipeline:
         if not processes.rank():
             self.work.finish("scan", found.to_json())
 
-    def _stage_settings(self, stage: str) -> StageSettings:
+    def stage_settings(self, stage: str) -> StageSettings:
+        """The settings of a stage of gradient descent, by its name among ``options.TORCH_STAGES``."""
         s = self.settings
         if stage != "fusion":
             found: StageSettings = getattr(s, stage.replace("-", "_"))
@@ -202,7 +203,7 @@ class Pipeline:
 
     def _train(self, stage: str, *, named: bool) -> None:
         """One stage of gradient descent, unless it has no budget or is finished already."""
-        settings, record = self._stage_settings(stage), self.work.records().get(stage)
+        settings, record = self.stage_settings(stage), self.work.records().get(stage)
         if not settings.budgeted or (stage == "parent" and self.start is not None):
             if named:
                 raise ParameterError(
