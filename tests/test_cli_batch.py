@@ -21,6 +21,7 @@ from texcodec.cli.runner import Settings, run
 from texcodec.files import encoded_name, full_encoded_name
 
 SET = "tiny-1"
+COMPACT_SET = Path(__file__).parent / "data" / "tiny-2"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
 
 
@@ -169,10 +170,11 @@ class TestWhatIsThereAlready:
         assert texcodec("encode", "in", "--force", "--skip-existing") == 2
 
     @pytest.mark.parametrize("force", [(), ("--force",)])
+    @pytest.mark.parametrize("models", [SET, COMPACT_SET], ids=["chunks", "compact"])
     def test_a_second_picture_is_not_replaced_as_an_output(
-        self, folder: Path, capsys: pytest.CaptureFixture[str], force: tuple[str, ...]
+        self, folder: Path, capsys: pytest.CaptureFixture[str], models: object, force: tuple[str, ...]
     ) -> None:
-        assert texcodec("encode", "in/a.png", "z.tcx") == 0
+        assert texcodec("encode", "in/a.png", "z.tcx", "--models", models) == 0
         coded = (folder / "z.tcx").read_bytes()
         save_photograph(folder / "other.png", 40, 30)
         assert texcodec("encode", *force, "other.png", "z.tcx") == 2

@@ -12,11 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from cli_runs import SET, environment, names, save_photograph, texcodec
+from compact_samples import BARE
 from container_samples import full_file
 from PIL import Image
 
 from texcodec.cli.desktop import MIME, magic_entry, mime_entry, thumbnailer_entry
-from texcodec.container import SIGNATURE
+from texcodec.container import MAGIC
 from texcodec.images import fitted, from_array
 from texcodec.pillow import MIME as PILLOWS
 
@@ -100,23 +101,24 @@ class TestEntries:
         for text in (mime_entry(), magic_entry(), thumbnailer_entry()):
             assert MIME in text
 
-    def test_the_desktops_magic_is_the_signature(self) -> None:
+    def test_the_desktops_magic_is_what_all_files_begin_with(self) -> None:
         match = ElementTree.fromstring(mime_entry()).find(".//{*}match")
         assert match is not None and match.get("offset") == "0"
-        assert match.get("value", "").encode().decode("unicode_escape").encode("latin-1") == SIGNATURE
+        assert match.get("value", "").encode().decode("unicode_escape").encode("latin-1") == MAGIC
 
     @pytest.mark.skipif(shutil.which("update-mime-database") is None, reason="no shared MIME database here")
     def test_the_database_of_the_desktop_takes_the_entry(self, home: Path) -> None:
         assert texcodec("integrate") == 0
         folder = home / ".local" / "share" / "mime"
         assert f"{MIME}:*.tcx\n" in (folder / "globs").read_text()
-        assert SIGNATURE in (folder / "magic").read_bytes()
+        assert MAGIC in (folder / "magic").read_bytes()
         assert texcodec("integrate", "--remove") == 0
         assert MIME not in (folder / "globs").read_text()
 
     @pytest.mark.skipif(shutil.which("file") is None, reason="no file(1) here")
     def test_file_knows_the_type(self, home: Path, tmp_path: Path) -> None:
         (tmp_path / "picture").write_bytes(full_file())
+        (tmp_path / "compact").write_bytes(BARE)
         (tmp_path / "text").write_text("89 TCX")
         assert texcodec("integrate", "--quiet") == 0
 
@@ -124,7 +126,7 @@ class TestEntries:
             command = ["file", "--brief", "--mime-type", str(tmp_path / name)]
             return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-        assert kind("picture") == MIME
+        assert kind("picture") == kind("compact") == MIME
         assert kind("text") == "text/plain"
 
     def test_the_thumbnailer_draws_a_small_png(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,8 +97,13 @@ def test_every_file_is_covered_by_a_hash(tmp_path: Path) -> None:
             with pytest.raises(ModelDamagedError, match="damaged"):
                 FeatureSet(folder).verify()
         path.unlink()
-        with pytest.raises(ModelNotFoundError, match=f"lacks {path.relative_to(folder)}|only decodes"):
-            FeatureSet(folder).verify()
+        if path.name == "encoder.safetensors":
+            FeatureSet(folder).verify()  # it only decodes
+            with pytest.raises(ModelNotFoundError, match="only decodes"):
+                FeatureSet(folder).transform()
+        else:
+            with pytest.raises(ModelNotFoundError, match=f"lacks {path.relative_to(folder)}"):
+                FeatureSet(folder).verify()
         path.write_bytes(sound)
     FeatureSet(folder).verify()
 

@@ -81,6 +81,19 @@ def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> PyramidSet
     return found
 
 
+def test_steps_are_those_of_training_and_finer_at_the_highest_qualities(
+    codec: Codec, models: PyramidSet
+) -> None:
+    with torch.no_grad():
+        trained = codec.steps(torch.arange(256) / 255).numpy()
+    qualities = models.manifest.qualities
+    ratio = models.steps / trained
+    np.testing.assert_allclose(ratio[: qualities[87] + 1], 1, rtol=0.02)
+    np.testing.assert_allclose(ratio[qualities[99]], 0.7, rtol=0.02)
+    means = ratio[qualities[87] : qualities[99] + 1].mean(1)
+    assert (np.diff(means) < 0).all()
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("quality", [40, 55, 70])
 def test_runtime_codes_as_the_training_codec_does(

@@ -39,12 +39,12 @@ def no_output(source: str, name: str) -> click.UsageError:
 def _size(path: str) -> tuple[int, int] | None:
     """Width and height as its header says; None where that cannot be told."""
     import texcodec
-    from texcodec.container import SIGNATURE
+    from texcodec.container import MAGIC
     from texcodec.images import picture_size
 
     try:
         with open(path, "rb") as file:
-            if file.read(len(SIGNATURE)) == SIGNATURE:
+            if file.read(len(MAGIC)) == MAGIC:
                 file.seek(0)
                 with texcodec.open(file) as tcx:
                     return tcx.width, tcx.height

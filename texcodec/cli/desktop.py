@@ -7,7 +7,7 @@ import shutil
 import sys
 from xml.sax.saxutils import quoteattr
 
-from texcodec.container import SIGNATURE
+from texcodec.container import MAGIC
 
 MIME = "image/x-tcx"
 COMMENT = "texcodec picture"
@@ -21,7 +21,7 @@ def mime_entry() -> str:
   <mime-type type={quoteattr(MIME)}>
     <comment>{COMMENT}</comment>
     <magic priority="80">
-      <match type="string" offset="0" value={quoteattr(_escaped(SIGNATURE))}/>
+      <match type="string" offset="0" value={quoteattr(_escaped(MAGIC))}/>
     </magic>
     <glob pattern="*.{EXTENSION}"/>
   </mime-type>
@@ -31,7 +31,7 @@ def mime_entry() -> str:
 
 def magic_entry() -> str:
     """An entry for libmagic, see magic(5)."""
-    return f"0\tstring\t{_escaped(SIGNATURE)}\t{COMMENT}\n!:mime\t{MIME}\n!:ext\t{EXTENSION}\n"
+    return f"0\tstring\t{_escaped(MAGIC)}\t{COMMENT}\n!:mime\t{MIME}\n!:ext\t{EXTENSION}\n"
 
 
 def thumbnailer_entry() -> str:

@@ -108,7 +108,9 @@ class FeatureSet(LoadedSet[FeatureManifest]):
         return self._end(task, "tail", task.tail, "decode its features and finish the job elsewhere")
 
     def build(self) -> None:
-        self.generator(), self.predictor(), self.transform(), self.hyper_extractor()
+        self.generator(), self.predictor()
+        if self.encodes:
+            self.transform(), self.hyper_extractor()
         for task in self.manifest.tasks:
             self.chain(task)
             if task.front:

@@ -80,6 +80,12 @@ class Collection:
             )
         return loaded
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many pictures are trained on and held out, for the set's card."""
+        trained = len(self.files[0]) - len(self.loaded.skipped)
+        return {"pictures": trained, "held_out": len(self.held_out)}
+
     def sampler(self, settings: StageSettings) -> CropSampler:
         """Crops for a stage, with drawn pages among them where that is set."""
         data, side = self.settings.data, max(PAGE_SIDE, settings.crop)

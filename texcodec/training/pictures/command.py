@@ -223,7 +223,7 @@ def train(
             stages = options.stages
             if not stages and not options.exports and options.checkpoint is None:
                 own = (s for s in TORCH_STAGES if not (start and s == "parent"))
-                stages = tuple(s for s in own if s == "scan" or run.stage_settings(s).budgeted)
+                stages = tuple(s for s in own if s == "scan" or settings.stage(s).budgeted)
             run.run(stages or None, out=options.out, name=name, card=card)
 
         return exit_code(job, say)

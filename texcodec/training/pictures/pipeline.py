@@ -191,19 +191,9 @@ class Pipeline:
         if not processes.rank():
             self.work.finish("scan", found.to_json())
 
-    def stage_settings(self, stage: str) -> StageSettings:
-        """The settings of a stage of gradient descent, by its name among ``options.TORCH_STAGES``."""
-        s = self.settings
-        if stage != "fusion":
-            found: StageSettings = getattr(s, stage.replace("-", "_"))
-            return found
-        f = s.fusion
-        shared = {"batch": f.batch, "learning_rate": f.learning_rate, "seed": f.seed}
-        return StageSettings(f.minutes, f.steps, f.gigapixels, **shared)  # type: ignore[arg-type]
-
     def _train(self, stage: str, *, named: bool) -> None:
         """One stage of gradient descent, unless it has no budget or is finished already."""
-        settings, record = self.stage_settings(stage), self.work.records().get(stage)
+        settings, record = self.settings.stage(stage), self.work.records().get(stage)
         if not settings.budgeted or (stage == "parent" and self.start is not None):
             if named:
                 raise ParameterError(
@@ -408,8 +398,5 @@ class Pipeline:
 
     def _card(self) -> dict[str, Any]:
         """What the run knows of itself."""
-        card = run_card(self.settings, self.work.records(), self.device)
-        pictures = self.pictures
-        trained = len(pictures.files[0]) - len(pictures.loaded.skipped)
-        card |= {"pictures": trained, "held_out": len(pictures.held_out)}
+        card = run_card(self.settings, self.work.records(), self.device) | self.pictures.counts
         return card | ({"continued_from": self.start.name} if self.start is not None else {})

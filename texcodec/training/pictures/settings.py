@@ -188,3 +188,12 @@ class TrainingSettings:
             f"There are {len(self.classes.names)} class names for {self.architecture.classes} classes; "
             "change classes.names or architecture.classes.",
         )
+
+    def stage(self, name: str) -> StageSettings:
+        """The settings of a stage of gradient descent, by its name among ``options.TORCH_STAGES`` without scan."""
+        if name != "fusion":
+            found: StageSettings = getattr(self, name.replace("-", "_"))
+            return found
+        f = self.fusion
+        shared = {"batch": f.batch, "learning_rate": f.learning_rate, "seed": f.seed}
+        return StageSettings(f.minutes, f.steps, f.gigapixels, **shared)  # type: ignore[arg-type]
