@@ -132,13 +132,22 @@ def _coded(picture: Picture, quality: int, models: ModelSet) -> tuple[float, boo
 
 
 class _Watch:
-    """Seconds that are spent on outcomes."""
-
-    seconds = 0.0
+    """Seconds that are spent on outcomes, and the estimates of the PSNR in dB: the first one, and a better one."""
 
     def __init__(self) -> None:
+        self.reset()
         for name in ("__init__", "keep", "told"):
             setattr(Outcome, name, self._timed(getattr(Outcome, name)))
+        estimate = Outcome._estimate
+
+        def kept(*arguments: Any) -> float:
+            self.estimates.append(estimate(*arguments))
+            return self.estimates[-1]
+
+        Outcome._estimate = kept  # type: ignore[method-assign]
+
+    def reset(self) -> None:
+        self.seconds, self.estimates = 0.0, []
 
     def _timed(self, function: Any) -> Any:
         def timed(*arguments: Any, **named: Any) -> Any:
@@ -153,14 +162,17 @@ class _Watch:
 def check(pictures: Iterable[tuple[str, Picture]], models: ModelSet) -> dict[str, Any]:
     """How many of each kind are far below the usual, and of how many the encoder says so."""
     watch, shares = _Watch(), []
+    apart: dict[tuple[int, str], list[float]] = defaultdict(list)
     rows: dict[str, Any] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
     lowest: dict[tuple[str, int], float] = {}
     silent = 0
     for kind, picture in pictures:
         for quality in QUALITIES:
-            watch.seconds = 0.0
+            watch.reset()
             psnr, told, seconds = _coded(picture, quality, models)
             shares.append(watch.seconds / seconds)
+            for name, value in zip(("first", "better"), watch.estimates):
+                apart[quality, name].append(value - psnr)
             usual = usual_psnr(models, index_of_quality(quality, models.manifest.qualities))
             assert usual is not None, "the set does not say what is usual"
             below, row = psnr < usual - FAR, rows[kind][str(quality)]
@@ -180,6 +192,14 @@ def check(pictures: Iterable[tuple[str, Picture]], models: ModelSet) -> dict[str
     return {
         "kinds": json.loads(json.dumps(rows)),
         "under 30 dB at quality 80 without a notice": silent,
+        "estimate less truth": {
+            f"{name}, quality {quality}": {
+                "results": len(values),
+                **dict(zip(("5 %", "95 %"), np.percentile(values, [5, 95]).round(1))),
+                "largest": round(max(values, key=abs), 1),
+            }
+            for (quality, name), values in sorted(apart.items())
+        },
         "share of encoding": {"median": round(float(share[0]), 3), "95 %": round(float(share[1]), 3)},
     }
 
