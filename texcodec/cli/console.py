@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -147,11 +148,21 @@ def escaped(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else f"\\x{ord(c):02x}" for c in text)
 
 
-def in_columns(title: str, lines: Mapping[str, str]) -> str:
-    """A title, and below it a line for each entry, safe to print."""
+def in_columns(title: str, lines: Mapping[str, str], *, width: int = 0) -> str:
+    """A title, and below it a line for each entry, safe to print.
+
+    Args:
+        width: columns after which values are wrapped; 0: they are not.
+    """
     shown = [(printable(key), printable(value)) for key, value in lines.items()]
-    width = max(len(key) for key, _ in shown)
-    return "\n".join([printable(title), *(f"  {key.ljust(width)}  {value}" for key, value in shown)])
+    longest = max((len(key) for key, _ in shown), default=0)
+    made = [printable(title)]
+    for key, value in shown:
+        start = f"  {key.ljust(longest)}  "
+        room = max(20, width - len(start))
+        parts = textwrap.wrap(value, room, break_on_hyphens=False) if width and value else [value]
+        made += [f"{' ' * len(start) if number else start}{part}" for number, part in enumerate(parts)]
+    return "\n".join(made)
 
 
 def _new_bar(total: int, unit: str) -> tqdm[Any]:
