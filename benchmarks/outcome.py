@@ -73,8 +73,7 @@ def main() -> None:
             found[name] = check(_pictures(options, photos, refused), models) | {"refused": refused}
         print(json.dumps({name: found[name]}, indent=1), flush=True)
     if options.out:
-        folders = [*options.photos, *([options.screens] if options.screens else []), *options.shipped]
-        found["provenance"] = provenance(folders)
+        found["provenance"] = provenance([*options.photos, *([options.screens] if options.screens else [])])
         kept = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
         kept[options.task] = found
         options.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")

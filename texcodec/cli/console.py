@@ -144,8 +144,14 @@ def printable(text: str) -> str:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    """The text with control characters spelled out, but for those to ``keep``."""
-    return "".join(c if c.isprintable() or c in keep else f"\\x{ord(c):02x}" for c in text)
+    """The text with control characters spelled out, but for those to ``keep``, and bytes of names that are not UTF-8."""
+    return "".join(c if c.isprintable() or c in keep else _spelled_out(ord(c)) for c in text)
+
+
+def _spelled_out(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name (PEP 383)
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def in_columns(title: str, lines: Mapping[str, str], *, width: int = 0) -> str:
