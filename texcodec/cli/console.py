@@ -144,7 +144,7 @@ def printable(text: str) -> str:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    """The text with control characters spelled out, but for those to ``keep``, and bytes of names that are not UTF-8."""
+    """The text with control characters spelled out, but for those to ``keep``, and bytes that are not UTF-8."""
     return "".join(c if c.isprintable() or c in keep else _spelled_out(ord(c)) for c in text)
 
 
