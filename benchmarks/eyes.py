@@ -43,10 +43,10 @@ TIMES = ("encode_s", "decode_s")
 class Told:
     """Prints what happens to standard error."""
 
-    def notice(self, name: str | None, sentence: str) -> None:
+    def warn(self, name: str | None, sentence: str) -> None:
         print(name or "", sentence, file=sys.stderr)
 
-    failed = notice
+    failed = warn
 
     def measured(self, codec: Codec, source: Source, point: Point) -> None:
         print(source.name, codec.name, point.quality, point.bytes, point.metrics, file=sys.stderr, flush=True)

@@ -135,7 +135,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.reset()
-        for name in ("__init__", "keep", "told"):
+        for name in ("__init__", "keep", "warning"):
             setattr(Outcome, name, self._timed(getattr(Outcome, name)))
         estimate = Outcome._estimate
 

@@ -111,7 +111,7 @@ def test_few_windows_stand_for_a_picture() -> None:
     for window in picked:
         assert window.box.width == window.box.height == 64
         assert layout.grid.box(window.tile).clip(window.box) == window.box
-    assert Outcome(pixels, layout, load_set("tiny-1")).told(0) is None
+    assert Outcome(pixels, layout, load_set("tiny-1")).warning(0) is None
 
 
 def test_windows_reach_all_of_a_tile_but_its_outermost_latents() -> None:
@@ -128,8 +128,8 @@ def test_the_error_of_a_window_is_that_of_the_picture_there(
 ) -> None:
     models, pixels = with_usual(name), photograph(*size, seed=2)
     watching: list[Outcome] = []
-    told = Outcome.told
-    monkeypatch.setattr(Outcome, "told", lambda self, *a: watching.append(self) or told(self, *a))
+    warning = Outcome.warning
+    monkeypatch.setattr(Outcome, "warning", lambda self, *a: watching.append(self) or warning(self, *a))
     data = texcodec.encode(pixels, models=models, quality=50, threads=1)
     decoded = texcodec.decode(data, output="numpy", models=models, threads=1)
     wrong = np.square(decoded.astype(float) - pixels).transpose(2, 0, 1)

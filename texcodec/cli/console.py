@@ -40,19 +40,19 @@ class Console:
         """Say what failed; ``name`` is the file concerned, as the user gave it."""
         self._write(": ".join(part for part in ("texcodec", name, sentence) if part))
 
-    def notices(self, name: str) -> Callable[[str], None]:
+    def warner(self, name: str) -> Callable[[str], None]:
         """A function that passes on notices about a file, each sentence once."""
-        told: set[str] = set()
+        printed: set[str] = set()
 
-        def notice(sentence: str) -> None:
-            if not self.quiet and sentence not in told:
-                told.add(sentence)
+        def warn(sentence: str) -> None:
+            if not self.quiet and sentence not in printed:
+                printed.add(sentence)
                 self.error(display_name(name), sentence)
 
-        return notice
+        return warn
 
     def done(self, source: str, target: str, *, size: int, pixels: int, seconds: float) -> None:
-        """The line that --verbose prints for a file: ``size`` bytes of .tcx for so many ``pixels``."""
+        """The line that --verbose prints for a file: ``size`` bytes of .tcx for ``pixels`` pixels."""
         if self.verbose:
             names = f"{display_name(source)} -> {display_name(target, 'standard output')}"
             self._write(f"{names}: {size} bytes, {8 * size / pixels:.3f} bpp, {seconds:.2f} s")

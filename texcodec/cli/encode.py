@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tile",
     type=click.Choice(["128", "256"]),
-    help="Cut the picture into tiles of this many pixels a side. By default the encoder chooses.",
+    help="Cut the picture into tiles of this many pixels per side. By default the encoder chooses.",
 )
 @click.option(
     "--crop",

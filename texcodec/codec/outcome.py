@@ -22,7 +22,7 @@ from .reconstruction import synthesised
 from .tile import CodedTile, TileLatents
 
 FAR = 8.0
-"""dB below the usual that are told."""
+"""dB below the usual from which on the user is warned."""
 DOUBTFUL = 2.0
 """dB above that, within which a first estimate is made better."""
 
@@ -81,7 +81,7 @@ class Outcome:
             if isinstance(decoded, TileLatents):
                 self._latents[index] = decoded
 
-    def told(self, rate_index: int, error: float | None = None) -> str | None:
+    def warning(self, rate_index: int, error: float | None = None) -> str | None:
         """A sentence for the user if the picture is far below what is usual at a rate, else None.
 
         Args:

@@ -193,7 +193,7 @@ class Codec(nn.Module):
             halo: the pictures have a border of zero latents around them when synthesised (as a tile that is a
                 whole picture
                 has); without it the outermost latents serve as halo and the returned pixels lack 16 rows and
-                columns a side.
+                columns per side.
             rounding: one of ``rounding.ROUNDINGS``: how latents are rounded and gradients pass through it.
             groups: how many pictures each class has, in a batch that is sorted by class: the same result with
                 shapes that are known before the batch is, as CUDA graphs need them.
