@@ -149,7 +149,7 @@ def command(
     if out is None and not as_json:
         raise click.UsageError("Give a folder for the report with --out, or --json.")
     if len({codec for codec, _ in qualities}) < len(qualities):
-        raise click.UsageError("--qualities is given twice for one codec; give one list a codec.")
+        raise click.UsageError("--qualities is given twice for one codec; give one list per codec.")
     from texcodec.evaluation.report import to_json
     from texcodec.evaluation.run import Task, evaluate
 

@@ -130,7 +130,7 @@ def encode(
         if kind_of(content) is not None:
             if with_picture:
                 raise ParameterError(
-                    "The input is a tensor file, which has no pixels; leave --with-picture away."
+                    "The input is a tensor file, which has no pixels; leave --with-picture out."
                 )
             tensors = read_tensors(content, limits)
             data = encode_tensors(tensors, features, level=level, limits=limits)

@@ -128,7 +128,10 @@ class OpenTraining:
             return None
         found = find_checkpoint(self.begin)
         if found is None:
-            raise ParameterError(f"There is no open training in {self.begin} to begin from; correct --from.")
+            raise ParameterError(
+                f"There is no checkpoint in {self.begin} to begin from; name the folder of another open training with "
+                "--from."
+            )
         codec = codec_of(found.read(), found.files[0])
         return grown(codec, settings.architecture, name=str(self.begin), seed=settings.seed)
 
