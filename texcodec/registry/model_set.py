@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ..constants import (
+    COMPACT_PROFILE,
     HYPER_MAX,
     LARGEST_SUPPORT,
     LATENT_STRIDE,
@@ -207,13 +208,14 @@ class ModelSet(LoadedSet[PictureManifest]):
         if self.manifest.fusion:
             self.fusion()
 
-    def macs(self, tile: int = 256) -> dict[str, float]:
+    def macs(self, tile: int | None = None) -> dict[str, float]:
         """Thousand multiply-accumulates per pixel, by part, for a picture of many tiles; halo and fusion included.
 
         Args:
-            tile: tile side in pixels.
+            tile: tile side in pixels; default: that of most pictures, 512 for sets of entropy profile 2, else 256.
         """
         m = self.manifest.macs
+        tile = tile or (512 if self.manifest.entropy_profile == COMPACT_PROFILE else 256)
         halo = (1 + 2 * self.manifest.halo * LATENT_STRIDE / tile) ** 2
         band = 1 - (1 - 32 / tile) ** 2
         parts = {
