@@ -228,7 +228,7 @@ def _compact(add: Add, data: bytes) -> None:
     add("compact-form", framed(head, 3), "it is of a form of a later version", NEWER)
     add(
         "compact-flag",
-        framed(bytes([head[0] | 0x80, 2]) + head[1:]),
+        framed(bytes([head[0] | 0x80, 4]) + head[1:]),
         "it has a flag of a later version",
         NEWER,
     )

@@ -412,7 +412,7 @@ types:
       - id: flags
         type: varint
         valid:
-          expr: _.value < 0x100 and _.is_shortest
+          expr: _.value < 0x200 and (_.value < 0x100 or (_.value & 36) == 0) and _.is_shortest
       - id: width
         type: varint
         valid:
@@ -452,7 +452,7 @@ types:
       has_fusion:
         value: (flags.value & 2) != 0
       tile:
-        value: "(flags.value & 4) != 0 ? 128 : 256"
+        value: "(flags.value & 256) != 0 ? 512 : ((flags.value & 4) != 0 ? 128 : 256)"
       has_alpha:
         value: (flags.value & 8) != 0
       has_chunks:

@@ -1,5 +1,5 @@
 # Made of conformance/tcx.ksy by conformance/compile_ksy.mjs (kaitai-struct-compiler 0.11.0).
-# SHA-256 of the source: 73d135bde2c1d8f733d4fe5cbf3f0ddbd4c5b9265ae5b7611c35a2678c6c6815
+# SHA-256 of the source: 96527f23084a49c15fb76543c0f323429199f1684c6ecb95e559276a84d44d79
 # This is a generated file! Please edit source .ksy file and use kaitai-struct-compiler to rebuild
 # type: ignore
 
@@ -306,7 +306,7 @@ class Tcx(KaitaiStruct):
         def _read(self):
             self.flags = Tcx.Varint(self._io, self, self._root)
             _ = self.flags
-            if not  ((_.value < 256) and (_.is_shortest)) :
+            if not  ((_.value < 512) and ( ((_.value < 256) or (_.value & 36 == 0)) ) and (_.is_shortest)) :
                 raise kaitaistruct.ValidationExprError(self.flags, self._io, u"/types/compact_head/seq/0")
             self.width = Tcx.Varint(self._io, self, self._root)
             _ = self.width
@@ -449,7 +449,7 @@ class Tcx(KaitaiStruct):
             if hasattr(self, '_m_tile'):
                 return self._m_tile
 
-            self._m_tile = (128 if self.flags.value & 4 != 0 else 256)
+            self._m_tile = (512 if self.flags.value & 256 != 0 else (128 if self.flags.value & 4 != 0 else 256))
             return getattr(self, '_m_tile', None)
 
         @property

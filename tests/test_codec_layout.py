@@ -17,7 +17,7 @@ from texcodec.codec.latent_coder import LatentCoder
 from texcodec.codec.layout import TileLayout, lay_out
 from texcodec.codec.padding import padded_planes
 from texcodec.container import COARSE, DROP, Crop
-from texcodec.errors import UnsupportedError
+from texcodec.errors import ParameterError, UnsupportedError
 
 SET = Path(__file__).parents[1] / "models" / "tiny-1"
 
@@ -28,7 +28,8 @@ def layouts(draw: st.DrawFn) -> tuple[TileLayout, Crop | None]:
     x, y = draw(st.integers(0, width - 1)), draw(st.integers(0, height - 1))
     size = draw(st.integers(1, width - x)), draw(st.integers(1, height - y))
     crop = Crop(x, y, *size, draw(st.sampled_from([DROP, COARSE]))) if draw(st.booleans()) else None
-    return lay_out(width, height, draw(st.sampled_from([None, 128, 256])), crop), crop
+    sides = [None, 128, 256] if crop else [None, 128, 256, 512]
+    return lay_out(width, height, draw(st.sampled_from(sides)), crop, large=draw(st.booleans())), crop
 
 
 @given(layouts())
@@ -51,6 +52,15 @@ def test_coded_tiles_cover_the_region_and_nothing_that_is_dropped(
             layout.region.height,
         ) == crop.region
         assert (layout.region.left - layout.grid.origin_x) % layout.grid.side == 0
+
+
+def test_large_tiles_are_for_whole_pictures_above_256_pixels() -> None:
+    crop = Crop(40, 50, 300, 290, DROP)
+    assert lay_out(600, 20, large=True).grid.side == 512
+    assert lay_out(256, 256, large=True).grid.side == lay_out(600, 20).grid.side == 256
+    assert lay_out(600, 400, None, crop, large=True).grid.side <= 256
+    with pytest.raises(ParameterError, match="With a crop, tiles are of 128 or 256 pixels, not of 512"):
+        lay_out(600, 400, 512, crop)
 
 
 @given(layouts(), st.sampled_from([1, 3]))

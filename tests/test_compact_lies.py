@@ -78,7 +78,9 @@ FLAGS, WIDTH, HEIGHT, CLASSES = 0, 1, 3, 5
 @pytest.mark.parametrize(
     ("position", "value", "error"),
     [
-        (FLAGS, b"\x82\x02", UnsupportedError),  # bit 8
+        (FLAGS, b"\x82\x04", UnsupportedError),  # bit 9
+        (FLAGS, b"\x86\x02", CorruptError),  # tiles of 128 and of 512
+        (FLAGS, b"\xa2\x02", CorruptError),  # tiles of 512, and an origin
         (FLAGS, b"\x0a", CorruptError),  # alpha, and no chunks
         (FLAGS, b"\x22", CorruptError),  # origin: everything after it shifts
         (FLAGS, b"\x42", CorruptError),
@@ -194,7 +196,8 @@ def test_limits_are_the_callers() -> None:
         {"halo": 0},
         {"halo": 2},
         {"latent_log2": 3},
-        {"tile_log2": 9},
+        {"tile_log2": 10},
+        {"tile_log2": 9, "origin_y": 1},
         {"lean": True, "width": 9, "height": 9},
     ],
 )

@@ -338,7 +338,9 @@ LIES = {
     "a chunk behind the end": GOLDEN + chunk(b"zzzz", b""),
     "compact: cut data": compact_samples.BARE[:-1],
     "compact: a byte behind the data": compact_samples.BARE + b"\0",
-    "compact: an unknown flag": framed(b"\x82\x02" + FIELDS[1:] + compact_samples.INDEX),
+    "compact: an unknown flag": framed(b"\x82\x04" + FIELDS[1:] + compact_samples.INDEX),
+    "compact: tiles of two sizes": framed(b"\x86\x02" + FIELDS[1:] + compact_samples.INDEX),
+    "compact: large tiles with an origin": framed(b"\xa2\x02" + FIELDS[1:] + compact_samples.INDEX),
     "compact: a cut index": framed(FIELDS + compact_samples.INDEX[:-1] + b"\x80"),
 }
 """Refused by the description alone, with the checksums that it points to."""

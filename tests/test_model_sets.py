@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import second_decoder
 from cli_runs import texcodec as command
 from pictures import photograph
 from safetensors.numpy import load_file, save_file
@@ -26,6 +27,7 @@ from texcodec.registry import (
     load_set,
 )
 from texcodec.registry.picture_manifest import read_manifest
+from texcodec.registry.stored_arrays import pack_arrays, unpack_arrays
 
 SET = "tiny-1"
 Arrays = dict[str, np.ndarray]
@@ -282,3 +284,50 @@ def test_a_newer_entropy_profile_asks_for_a_newer_version(copy: Path) -> None:
         ModelSet(copy)
     assert caught.value.advice == "Use a newer version of texcodec."
     assert not isinstance(caught.value, ModelDamagedError)
+
+
+def test_arrays_that_are_alike_are_stored_once_and_their_networks_are_built_once(copy: Path) -> None:
+    whole = ModelSet(copy)
+    for half in ("decoder", "encoder"):
+        file = copy / f"{half}.safetensors"
+        arrays, size = load_file(file), file.stat().st_size
+        for name in [name for name in arrays if name.split(".")[1] == "0"]:
+            for k in (1, 2):
+                arrays[name.replace(".0.", f".{k}.", 1)] = arrays[name].copy()
+        save_file(arrays, file)
+        repeated = file.stat().st_size
+        assert load_file(file).keys() == unpack_arrays(pack_arrays(arrays)).keys()
+        forge(copy, half, lambda a: None)  # with the identity of the arrays, stored or not
+        file.write_bytes(pack_arrays(arrays))
+        assert file.stat().st_size < min(size, repeated)
+    use(copy)
+    models = ModelSet(copy)
+    assert models.identity != whole.identity
+    assert models.synthesis(2) is models.synthesis(0) and whole.synthesis(2) is not whole.synthesis(0)
+    assert models.hyper_analysis(1) is models.hyper_analysis(0)
+    assert second_decoder.ModelSet(copy).identity == models.identity
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        '{"synthesis.0.rate": "synthesis.1.rate"}',  # is stored
+        '{"more": "absent"}',
+        '{"more": 1}',
+        '["more"]',
+        '{"more": ["x"]}',
+        "{",
+        json.dumps({f"more.{i}": "linear.synthesis" for i in range(20_000)}),  # gigabytes to hash
+    ],
+)
+def test_lies_about_arrays_that_are_not_stored_are_refused(copy: Path, same: str) -> None:
+    file = copy / "decoder.safetensors"
+    save_file(load_file(file), file, metadata={"same": same})
+    with pytest.raises(ModelDamagedError, match="is damaged"):
+        ModelSet(copy)
+
+
+def test_the_default_set_repeats_no_array() -> None:
+    for file in ("decoder", "encoder"):
+        data = (find_set("std-3") / f"{file}.safetensors").read_bytes()
+        assert data == pack_arrays(unpack_arrays(data))

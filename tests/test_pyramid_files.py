@@ -19,11 +19,15 @@ from pictures import photograph
 from PIL import Image
 
 import texcodec
+from texcodec.codec.drawn_tiles import DrawnTiles
+from texcodec.codec.layout import lay_out
 from texcodec.codec.pyramid_coder import START_BITS, PyramidCoder, checksum
 from texcodec.codec.rate_control import psnr
 from texcodec.codec.tile import AnalysedTile
+from texcodec.codec.workers import Workers
 from texcodec.container import Reader, write
 from texcodec.entropy import SymbolWriter
+from texcodec.errors import ParameterError
 from texcodec.registry import PyramidSet
 from texcodec.tiles import Grid
 
@@ -138,11 +142,50 @@ def whole() -> tuple[bytes, np.ndarray]:
     return data, np.asarray(texcodec.decode(data, models=SET))
 
 
-def test_tiles_of_128_are_as_good_as_those_of_256(whole: tuple[bytes, np.ndarray]) -> None:
+@pytest.mark.parametrize(("tile", "count"), [(256, 4), (512, 1), (None, 1)])
+def test_tiles_of_128_are_as_good_as_larger_ones(
+    whole: tuple[bytes, np.ndarray], tile: int | None, count: int
+) -> None:
     pixels = photograph(300, 280)
-    large = np.asarray(texcodec.decode(texcodec.encode(pixels, quality=60, models=SET), models=SET))
-    assert len(texcodec.open(whole[0]).tiles) == 9
+    data = texcodec.encode(pixels, quality=60, models=SET, tile=tile)
+    assert (len(texcodec.open(data).tiles), len(texcodec.open(whole[0]).tiles)) == (count, 9)
+    large = np.asarray(texcodec.decode(data, models=SET))
     assert psnr(pixels, whole[1]) == pytest.approx(psnr(pixels, large), abs=0.5)
+
+
+def test_tiles_of_512_decode_by_region_and_as_the_second_decoder_says() -> None:
+    pixels = photograph(560, 530)
+    data = texcodec.encode(pixels, quality=30, models=SET)
+    found = np.asarray(texcodec.decode(data, models=SET))
+    second = second_decoder.decode(data, second_decoder.ModelSet(SET))
+    assert len(texcodec.open(data).tiles) == 4
+    assert np.abs(found.astype(int) - second.pixels).max() <= 1
+    region = (500, 490, 40, 33)
+    part = np.asarray(texcodec.decode(data, models=SET, region=region))
+    np.testing.assert_array_equal(part, found[490:523, 500:540])
+
+
+def test_tiles_of_512_need_a_set_of_entropy_profile_2() -> None:
+    with pytest.raises(ParameterError, match="tiny-1 codes tiles of 128 or 256 pixels, not of 512"):
+        texcodec.encode(photograph(30, 20), models="tiny-1", tile=512)
+    with pytest.raises(ParameterError, match="must be 128, 256 or 512 pixels, not 1024"):
+        texcodec.encode(photograph(30, 20), models=SET, tile=1024)
+    pixels = photograph(530, 20)
+    data = texcodec.encode(pixels, lossless=True, tile=512)
+    assert len(texcodec.open(data).tiles) == 2
+    np.testing.assert_array_equal(np.asarray(texcodec.decode(data)), pixels)
+
+
+def test_whether_a_picture_is_drawn_does_not_depend_on_its_tiles(models: PyramidSet) -> None:
+    half = np.full((300, 560, 3), 255, np.uint8)
+    half[::7, ::5] = 0
+    half[:, 280:] = photograph(280, 300)
+    shares = []
+    for tile in (256, 512):
+        layout = lay_out(560, 300, tile)
+        with Workers(1) as workers:
+            shares.append(DrawnTiles(half, layout, workers, single=False).share)
+    assert 0 < shares[0] == shares[1] < 1
 
 
 @given(x=st.integers(0, 299), y=st.integers(0, 279), w=st.integers(1, 90), h=st.integers(1, 90))
@@ -196,7 +239,7 @@ def test_pillow_opens_compact_files() -> None:
 def test_info_tells_of_compact_files(monkeypatch: pytest.MonkeyPatch) -> None:
     from texcodec.cli.info import describe
 
-    data = texcodec.encode(photograph(300, 280), quality=40, models=SET)
+    data = texcodec.encode(photograph(300, 280), quality=40, models=SET, tile=256)
     monkeypatch.setenv("TEXCODEC_MODELS", str(SET))
     facts = describe(Reader(data))
     assert (facts["format_version"], facts["entropy_profile"], facts["models"]) == ("1.3", 2, "tiny-2")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 ENCODER_HALO = 32
 """Pixels around a tile that the analysis network sees where the picture has them; they cost no bits."""
 
-DEFAULT_LOG2 = 8
-"""Tiles of 256 pixels unless the caller asks for another size (docs/decisions/tiles.md)."""
+SMALL_LOG2, DEFAULT_LOG2, LARGE_LOG2 = 7, 8, 9
+"""Of the sides of tiles that a picture may be cut into (docs/decisions/tiles.md)."""
 
 
 @dataclass(frozen=True)

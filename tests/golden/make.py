@@ -152,6 +152,8 @@ PROFILE_2: dict[str, Callable[[], bytes]] = {
     "drawn": lambda: compact(np.concatenate([page(140, 128), scene(140, 300)], 1), quality=60, tile=128),
     "lowest": lambda: compact(scene(70, 90), quality=1),
     "highest": lambda: compact(noise(35, 48), quality=100),
+    # tiles of 512 pixels
+    "large": lambda: compact(scene(530, 70), quality=20),
 }
 DEFAULT: dict[str, Callable[[], bytes]] = {
     # the first released set of profile 2, without gains and fusion

@@ -19,7 +19,7 @@ from .container import (
 )
 from .fields import Fields, require
 
-FLAGS = ("grey", "fusion", "small", "alpha", "chunks", "origin", "cicp", "drawn")
+FLAGS = ("grey", "fusion", "small", "alpha", "chunks", "origin", "cicp", "drawn", "large")
 MOST_TILES = 65_536
 
 
@@ -68,16 +68,21 @@ def read_compact(data: bytes) -> File:
 def _head(head: Fields) -> tuple[Header, bool]:
     """The fields before the data checksum, and whether chunks follow the frame."""
     flags = head.varint()
-    require(flags < 256, "flags from 8 on are 0")
+    require(flags < 512, "flags from 9 on are 0")
     has = {name: bool(flags >> bit & 1) for bit, name in enumerate(FLAGS)}
     width, height = head.varint(), head.varint()
     classes, rate, identity = head.number("B"), head.number("B"), head.take(8)
     cicp = struct.unpack("4B", head.take(4)) if has["cicp"] else (1, 13, 0, 1)
     origin = struct.unpack("2B", head.take(2)) if has["origin"] else (0, 0)
+    require(
+        not (has["large"] and (has["small"] or has["origin"])),
+        "large tiles are not small, and have no origin",
+    )
     require(has["chunks"] or not has["alpha"], "an alpha plane is in a chunk")
     header = Header(
         no_pixels=False, lean=False, fusion=has["fusion"], drawn=has["drawn"], width=width, height=height,
-        channels=1 if has["grey"] else 3, alpha=has["alpha"], tile=128 if has["small"] else 256, stride=16, halo=1,
+        channels=1 if has["grey"] else 3, alpha=has["alpha"], stride=16, halo=1,
+        tile=128 if has["small"] else 512 if has["large"] else 256,
         classes=classes, profile=2, rate=rate, identity=identity, cicp=cicp, origin=origin,
     )  # fmt: skip
     check_header(header, has["cicp"], has["origin"])

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors import safe_open
 
 from .fields import require
 
@@ -30,6 +30,17 @@ INTEGER_LAYERS = {
 FIRST_SLICE = ("first_0", "first_1_11", "first_2_01", "first_2_10", "first_3_11", "first_4_01", "first_4_10")
 
 
+def read_arrays(file: Path) -> dict[str, np.ndarray]:
+    """All arrays of a file, those too that its metadata calls the same as others ("Files of arrays")."""
+    with safe_open(file, framework="numpy") as stored:
+        names = stored.keys()
+        arrays: dict[str, np.ndarray] = {name: stored.get_tensor(name) for name in names}
+        same: dict[str, str] = json.loads((stored.metadata() or {}).get("same", "{}"))
+    require(not same.keys() & arrays.keys(), "arrays that are stored or the same as others")
+    require(set(same.values()) <= arrays.keys(), "stored arrays that others are the same as")
+    return arrays | {name: arrays[first].copy() for name, first in same.items()}
+
+
 class ModelSet:
     """The decoder's half of the model set in `folder`, checked: tables, shifts and bounds.
 
@@ -40,7 +51,7 @@ class ModelSet:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         manifest = json.loads((folder / "manifest.json").read_text())
-        self.arrays: dict[str, np.ndarray] = load_file(folder / "decoder.safetensors")
+        self.arrays = read_arrays(folder / "decoder.safetensors")
         self.slices: list[int] = manifest["slices"]
         self.channels = sum(self.slices)
         self.hyper_channels: int = manifest["hyper_channels"]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @options.targets
 @click.option(
     "--tile",
-    type=click.Choice(["128", "256"]),
+    type=click.Choice(["128", "256", "512"]),
     help="Cut the picture into tiles of this many pixels per side. By default the encoder chooses.",
 )
 @click.option(

@@ -18,7 +18,6 @@ from texcodec.cli.outcomes import DONE, FAILED, LARGER, PLANNED, SKIPPED, Outcom
 from texcodec.cli.plan import Job, Plan, make_folders
 from texcodec.errors import OutputExistsError, StreamError
 from texcodec.files import check_output, is_special, sync_all
-from texcodec.processes import ENDED, Processes
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,8 @@ def _outcomes(
             left.append(job)
     count = min(settings.processes, len(left))
     if count > 1:
+        from texcodec.processes import Processes  # pools of processes take long to import
+
         attempts = _Attempts(work, settings, frozenset(j.target for j in left if os.path.lexists(j.target)))
         with Processes(count, attempts, attempts.lost, attempts.again) as processes:
             yield from ((outcome, False) for outcome in processes.map(left))
@@ -184,5 +185,7 @@ class _Attempts:
 
     def lost(self, job: Job) -> Outcome:
         """What becomes of a job that ended its process."""
+        from texcodec.processes import ENDED
+
         error = StreamError(f"{ENDED} Start again with fewer --jobs and with --skip-existing.")
         return _failed(job, error, self.settings, [], 0.0)

@@ -57,9 +57,10 @@ def lossless_file(
 
     Args:
         pixels: uint8 H x W x C.
-        tile: side of a tile, 128 or 256; default: what codes such a picture best.
+        tile: side of a tile, 128, 256 or, without a crop, 512; default: what codes such a picture best.
     Raises:
         LibraryError: Pillow was built without WebP.
+        ParameterError: tiles of 512 pixels, and a crop.
     """
     if not available():
         raise LibraryError("Coding without loss needs a Pillow with WebP, and this one was built without it.")

@@ -9,7 +9,7 @@ import numpy as np
 from ..lossless import DRAWN_EFFORT, available
 from ..lossless.colours import table_of, with_fewer_colours
 from ..texture import is_drawn
-from ..tiles import Box
+from ..tiles import DEFAULT_LOG2, Box, Grid
 from .drawn_coder import DrawnTile, drawn_tile
 from .layout import TileLayout
 from .padding import padded_planes
@@ -54,6 +54,9 @@ class DrawnTiles:
         self.pixels, self.origin = shown_pixels(pixels, layout)
         self._layout = layout
         grid, tiles = layout.grid, layout.region_tiles
+        if not single and grid.log2 > DEFAULT_LOG2:  # whether a picture is drawn does not depend on its tiles
+            grid = Grid(grid.width, grid.height, DEFAULT_LOG2)
+            tiles = tuple(grid.touching(layout.region))
         found = workers.map(lambda i: is_drawn(cut_tile(self.pixels, self.origin, grid.box(i))), tiles)
         drawn = [i for i, yes in zip(tiles, found) if yes] if available() else []
         areas = {i: grid.box(i).width * grid.box(i).height for i in tiles}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from ..constants import COMPACT_PROFILE
 from ..container import DROP
 from ..errors import ParameterError
 from ..images import with_hidden_filled
@@ -15,7 +16,7 @@ from .analysis import analyse
 from .cropping import CropSource, find_crop
 from .drawn_file import lossless_file
 from .file_coder import FileCoder
-from .layout import lay_out
+from .layout import TILE_SIDES, lay_out
 from .rate_control import Target
 from .sources import PictureSource, picture_of
 from .stored_preview import preview_chunks, with_preview
@@ -68,7 +69,8 @@ def encode(
         tune: "psnr" for a set that was trained for squared error, "ssim" for one that was trained for eyes; default:
             that of ``models``. With ``models``, it must be what the set is tuned for; without loss it says nothing.
         threads: default: the cores this process may use. The bytes do not depend on it.
-        tile: tile side, 128 or 256; default: 256, or with a crop the one that reaches less far beyond it.
+        tile: tile side, 128, 256 or 512 pixels; default: 512 with a set of entropy profile 2, else 256; with a crop,
+            128 or 256, whichever reaches less far beyond it. 512 needs such a set, or ``lossless``, and no crop.
         crop: the part that matters: a ``texcodec.crop.Profile``, the path of one, or (x, y, width, height) in
             pixels. The grid of tiles starts at its corner.
         outside: with a crop: "drop" (the default) leaves out the tiles outside, "coarse" codes them at the
@@ -95,8 +97,8 @@ def encode(
     target = Target(quality, bpp, size, psnr)
     target.check()
     _check_lossless(lossless, target, outside)
-    if tile not in (None, 128, 256):
-        raise ParameterError(f"The tile side must be 128 or 256 pixels, not {tile!r}.")
+    if tile not in (None, *TILE_SIDES):
+        raise ParameterError(f"The tile side must be 128, 256 or 512 pixels, not {tile!r}.")
     limits = limits_or_default(limits)
     picture = picture_of(image, limits)
     if not lossless:
@@ -114,10 +116,13 @@ def encode(
         with Workers(threads) as workers:
             data = lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
         return with_preview(data, picture, found, limits, warn) if preview else data
-    layout = lay_out(picture.width, picture.height, tile, found)
     models = set_for(models, tune)
     models = models if isinstance(models, ModelSet) else load_set(models)
     models.check_encodes()
+    large = models.manifest.entropy_profile == COMPACT_PROFILE
+    if tile == TILE_SIDES[-1] and not large:
+        raise ParameterError(f"The model set {models.name} codes tiles of 128 or 256 pixels, not of {tile}.")
+    layout = lay_out(picture.width, picture.height, tile, found, large=large)
     with Workers(threads) as workers:
         counter = Counter(2 * len(layout.coded), progress)
         analysed = analyse(picture, layout, models, workers, counter)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..container import DROP, Crop
-from ..tiles import DEFAULT_LOG2, Box, Grid
+from ..errors import ParameterError
+from ..tiles import DEFAULT_LOG2, LARGE_LOG2, SMALL_LOG2, Box, Grid
 
-SMALL_LOG2 = 7
+TILE_SIDES = tuple(1 << log2 for log2 in (SMALL_LOG2, DEFAULT_LOG2, LARGE_LOG2))
+"""Pixels, that a caller may ask for."""
 SMALL_TILE_GAIN = 0.95
 """Tiles of 128 pixels code a picture a little worse; they must cover that much less for a region."""
 
@@ -33,14 +35,24 @@ class TileLayout:
     shown: Box
 
 
-def lay_out(width: int, height: int, tile: int | None = None, crop: Crop | None = None) -> TileLayout:
+def lay_out(
+    width: int, height: int, tile: int | None = None, crop: Crop | None = None, *, large: bool = False
+) -> TileLayout:
     """The layout of a picture of ``width`` x ``height`` pixels.
 
     Args:
-        tile: side of a tile, 128 or 256; default: 256, or with a crop the side that reaches less far beyond it.
+        tile: side of a tile, 128 or 256, or 512 without a crop; default: 256, or with a crop the side that reaches less
+            far beyond it.
         crop: the grid starts at its corner; with ``outside`` "drop", the file has the tiles it touches only.
+        large: tiles of 512 are the default for pictures above 256 pixels, without a crop.
+    Raises:
+        ParameterError: tiles of 512 pixels, and a crop.
     """
+    if crop and tile and tile.bit_length() - 1 > DEFAULT_LOG2:
+        raise ParameterError(f"With a crop, tiles are of 128 or 256 pixels, not of {tile}.")
     log2 = tile.bit_length() - 1 if tile else _best_log2(crop)
+    if large and not crop and not tile and max(width, height) > 1 << DEFAULT_LOG2:
+        log2 = LARGE_LOG2
     if crop is None:
         grid = Grid(width, height, log2)
         everything = tuple(range(len(grid)))

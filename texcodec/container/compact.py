@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ..constants import COMPACT_PROFILE, SHORT_IDENTITY_BYTES
 from ..errors import ChecksumError, CorruptError, ParameterError, TruncatedError, UnsupportedError
 from ..limits import Limits
+from ..tiles import DEFAULT_LOG2, LARGE_LOG2, SMALL_LOG2
 from .chunks import CRC_BYTES, MAGIC, SIGNATURE, check_signature
 from .compact_index import pack_entries
 from .fields import FieldReader, varint
@@ -28,8 +29,6 @@ _LENGTH_AT = _FORM_AT + 1
 _MOST_LENGTH_BYTES = 5
 _MOST_FIELD_BYTES = 64
 """Not less than the fields of a head before its index."""
-
-_SMALL_LOG2, _LARGE_LOG2 = 7, 8
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def unpack_fields(head: bytes) -> tuple[Head, bytes]:
             height=height,
             channels=1 if flags & CompactFlag.GREY else 3,
             alpha_mode=1 if flags & CompactFlag.ALPHA else 0,
-            tile_log2=_SMALL_LOG2 if flags & CompactFlag.SMALL_TILES else _LARGE_LOG2,
+            tile_log2=_tile_log2(flags),
             halo=1,
             classes=classes,
             entropy_profile=COMPACT_PROFILE,
@@ -155,12 +154,19 @@ def unpack_fields(head: bytes) -> tuple[Head, bytes]:
     return found, head[fields.position :]
 
 
+def _tile_log2(flags: int) -> int:
+    if flags & CompactFlag.LARGE_TILES:
+        return LARGE_LOG2
+    return SMALL_LOG2 if flags & CompactFlag.SMALL_TILES else DEFAULT_LOG2
+
+
 def _pack_fields(head: Head) -> bytes:
     header = head.header
     flags = (
         (CompactFlag.GREY if header.channels == 1 else 0)
         | (CompactFlag.FUSION if header.fusion else 0)
-        | (CompactFlag.SMALL_TILES if header.tile_log2 == _SMALL_LOG2 else 0)
+        | (CompactFlag.SMALL_TILES if header.tile_log2 == SMALL_LOG2 else 0)
+        | (CompactFlag.LARGE_TILES if header.tile_log2 == LARGE_LOG2 else 0)
         | (CompactFlag.ALPHA if header.alpha_mode else 0)
         | (CompactFlag.CHUNKS if head.chunks else 0)
         | (CompactFlag.ORIGIN if header.origin_x or header.origin_y else 0)

@@ -34,4 +34,5 @@ class CompactFlag:
     ORIGIN = 0x20
     CICP = 0x40
     DRAWN = 0x80
-    KNOWN = 0xFF
+    LARGE_TILES = 0x100
+    KNOWN = 0x1FF

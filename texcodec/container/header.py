@@ -18,7 +18,7 @@ from ..constants import (
     SHORT_IDENTITY_BYTES,
 )
 from ..errors import CorruptError, ParameterError, UnsupportedError
-from ..tiles import Grid
+from ..tiles import DEFAULT_LOG2, LARGE_LOG2, SMALL_LOG2, Grid
 from .fields import MAX_VARINT, FieldReader, varint
 from .flags import ThdrFlag
 
@@ -49,7 +49,8 @@ class Header:
         rate_index: row of the set's step table, 0 to 65535, in a compact file to 255; a tile adds its offset.
         classes: texture classes that the tiles may name, 1 to 254.
         entropy_profile: the exact integer arithmetic of the entropy model, 0 to 255.
-        tile_log2: log2 of the tile's side in pixels, 7 or 8; up to 11 if all tiles are drawn.
+        tile_log2: log2 of the tile's side in pixels, 7 or 8; 9 as well in a compact file without origin; up to 11 if
+            all tiles are drawn.
         latent_log2: log2 of the pixels that one latent covers along a side, 0 to ``tile_log2``.
         halo: latents around a tile that its synthesis looks at, 0 to 15 and at most a tile.
         drawn: whether tiles may be of class DRAWN, which are coded without a network.
@@ -100,7 +101,7 @@ class Header:
         _check_range("alpha_mode", self.alpha_mode, 0, 1)
         _check_range("bit_depth", self.bit_depth, 8, 8)
         _check_range("orientation", self.orientation, 1, 1)
-        _check_range("tile_log2", self.tile_log2, 7, DRAWN_LOG2 if self.needs_no_set else 8)
+        _check_range("tile_log2", self.tile_log2, SMALL_LOG2, self._largest_log2)
         _check_range("latent_log2", self.latent_log2, 0, self.tile_log2)
         _check_range("halo", self.halo, 0, min(MOST_HALO, self.tile >> self.latent_log2))
         _check_range("origin_x", self.origin_x, 0, min(self.tile - 1, 255))
@@ -146,6 +147,13 @@ class Header:
     def needs_no_set(self) -> bool:
         """Whether all tiles are drawn ones, which no model set is needed for."""
         return self.drawn and self.entropy_profile == NO_ENTROPY
+
+    @property
+    def _largest_log2(self) -> int:
+        if self.needs_no_set:
+            return DRAWN_LOG2
+        # origins are stated in a byte
+        return LARGE_LOG2 if self.compact and not (self.origin_x or self.origin_y) else DEFAULT_LOG2
 
     @property
     def compact(self) -> bool:
@@ -234,7 +242,7 @@ def unpack_header(payload: bytes) -> tuple[Header, int]:
     if entropy_profile == COMPACT_PROFILE:
         raise _unsupported(f"entropy profile {entropy_profile} in chunk THDR")
     drawn_only = bool(flags & ThdrFlag.DRAWN) and entropy_profile == NO_ENTROPY
-    _refuse_unsupported(pixel, grid, border, DRAWN_LOG2 if drawn_only else 8)
+    _refuse_unsupported(pixel, grid, border, DRAWN_LOG2 if drawn_only else DEFAULT_LOG2)
     rate_index = fields.varint("rate index")
     identity = fields.take(IDENTITY_BYTES, "identity")
     cicp = SRGB

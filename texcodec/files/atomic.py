@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -220,6 +219,6 @@ def _sync_folder(folder: str) -> None:
 
 
 def _temporary_name(name: str) -> str:
-    tail = f".{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+    tail = f".{os.urandom(4).hex()}{TEMPORARY_SUFFIX}"
     room = _LONGEST_NAME - len(tail) - 1
     return "." + os.fsdecode(os.fsencode(name)[:room]) + tail

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
 
 
 def end_with_parent() -> None:
@@ -14,6 +12,9 @@ def end_with_parent() -> None:
 
     It ends as by SIGTERM, so that unfinished output is removed.
     """
+    from multiprocessing import parent_process  # these are not paid by processes without a pool
+    from multiprocessing.connection import wait
+
     parent = parent_process()
     if parent is None:
         return

@@ -11,7 +11,6 @@ from typing import Any, Generic
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load
 
 from ..constants import HYPER_MAX
 from ..entropy import ProbabilityTables
@@ -19,6 +18,7 @@ from ..errors import ModelDamagedError, ModelNotFoundError
 from ..networks import IntegerNetwork
 from .manifest import ENCODER, M, read
 from .scaled import unscale
+from .stored_arrays import unpack_arrays
 
 Arrays = dict[str, np.ndarray]
 
@@ -156,7 +156,7 @@ class LoadedSet(ABC, Generic[M]):
 
     def _unpack(self, path: str, data: bytes) -> Arrays:
         try:
-            return load(data)
+            return unpack_arrays(data)
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
             # the last two: types that numpy does not have
             raise ModelDamagedError(f"{self.folder / path} is damaged ({error}).") from None

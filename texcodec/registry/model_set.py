@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ..constants import (
+    COMPACT_PROFILE,
     HYPER_MAX,
     LARGEST_SUPPORT,
     LATENT_STRIDE,
@@ -129,6 +130,7 @@ class ModelSet(LoadedSet[PictureManifest]):
 
     def synthesis(self, class_index: int) -> FloatNetwork:
         """The synthesis network of a class."""
+        class_index = self._first_alike(self._arrays, "synthesis", class_index)
 
         def make() -> FloatNetwork:
             weights = under(self._arrays, f"synthesis.{class_index}.")
@@ -157,9 +159,10 @@ class ModelSet(LoadedSet[PictureManifest]):
 
     def analysis(self, class_index: int) -> FloatNetwork:
         """The analysis network of a class (encoder)."""
+        graphs, arrays = self._encoder
+        class_index = self._first_alike(arrays, "analysis", class_index)
 
         def make() -> FloatNetwork:
-            graphs, arrays = self._encoder
             weights = under(arrays, f"analysis.{class_index}.")
             weights |= {"linear.weight": arrays["linear.analysis"]} | self._transform
             return FloatNetwork(graphs["analysis"], weights)
@@ -168,9 +171,10 @@ class ModelSet(LoadedSet[PictureManifest]):
 
     def hyper_analysis(self, class_index: int) -> FloatNetwork:
         """The hyper analysis network of a class (encoder)."""
+        graphs, arrays = self._encoder
+        class_index = self._first_alike(arrays, "hyper_analysis", class_index)
 
         def make() -> FloatNetwork:
-            graphs, arrays = self._encoder
             return FloatNetwork(graphs["hyper_analysis"], under(arrays, f"hyper_analysis.{class_index}."))
 
         return self._network(("hyper_analysis", class_index), make)
@@ -178,6 +182,20 @@ class ModelSet(LoadedSet[PictureManifest]):
     def hyper_bias(self, class_index: int, rate_index: int) -> np.ndarray:
         """float32 1 x W x 1 x 1 rate bias of a class's hyper analysis network (encoder)."""
         return _bias(self._encoder[1][f"hyper_analysis.{class_index}.rate"], rate_index)
+
+    def _first_alike(self, arrays: Arrays, network: str, class_index: int) -> int:
+        """The first class whose arrays of a network are the ones of this class: its network is built once for both."""
+        key = (network, "alike", class_index)
+
+        def find() -> int:
+            own = under(arrays, f"{network}.{class_index}.")
+            for k in range(class_index):
+                other = under(arrays, f"{network}.{k}.")
+                if other.keys() == own.keys() and all(other[name] is own[name] for name in own):
+                    return k
+            return class_index
+
+        return self._network(key, find)
 
     def build(self) -> None:
         self.hyper_synthesis()
@@ -190,13 +208,14 @@ class ModelSet(LoadedSet[PictureManifest]):
         if self.manifest.fusion:
             self.fusion()
 
-    def macs(self, tile: int = 256) -> dict[str, float]:
+    def macs(self, tile: int | None = None) -> dict[str, float]:
         """Thousand multiply-accumulates per pixel, by part, for a picture of many tiles; halo and fusion included.
 
         Args:
-            tile: tile side in pixels.
+            tile: tile side in pixels; default: that of most pictures, 512 for sets of entropy profile 2, else 256.
         """
         m = self.manifest.macs
+        tile = tile or (512 if self.manifest.entropy_profile == COMPACT_PROFILE else 256)
         halo = (1 + 2 * self.manifest.halo * LATENT_STRIDE / tile) ** 2
         band = 1 - (1 - 32 / tile) ** 2
         parts = {

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
+
+from ..registry.stored_arrays import unpack_arrays
 
 MAGIC = b"TCXPACK2"
 SUFFIX = ".tcxpack"
@@ -42,7 +43,7 @@ def pack_models(folder: Path) -> bytes:
         OSError, ValueError: the folder holds no sound set.
     """
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-    arrays = load_file(folder / "decoder.safetensors")
+    arrays = unpack_arrays((folder / "decoder.safetensors").read_bytes())
     paths = sorted(path for path in (folder / "graphs").glob("*.onnx") if path.stem not in ENCODER_GRAPHS)
     graphs = {path.stem: path.read_bytes() for path in paths}
     entries, parts = _entries(arrays)

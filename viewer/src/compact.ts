@@ -11,7 +11,7 @@ const FORM = 2;
 const MOST_LENGTH_BYTES = 5;
 const MOST_FIELD_BYTES = 64;
 const MOST_ENTRY_BYTES = 13;
-const KNOWN_FLAGS = 256;
+const KNOWN_FLAGS = 512;
 const FIRST_CHANGE = 5;
 
 /** Frame and head of a compact file (docs/format.md, "Compact files"). */
@@ -80,7 +80,7 @@ function readFields(fields: Fields): { header: Header; hasChunks: boolean } {
   const header: Header = {
     version: "1.3", compact: true, noPixels: false, lean: false, fusion: has(1), drawn: has(7),
     width: fields.varint(), height: fields.varint(), channels: has(0) ? 1 : 3, alpha: has(3),
-    tile: has(2) ? 128 : 256, stride: 16, halo: 1, classes: fields.u8(), profile: 2, rate: fields.u8(),
+    tile: has(8) ? 512 : has(2) ? 128 : 256, stride: 16, halo: 1, classes: fields.u8(), profile: 2, rate: fields.u8(),
     identity: fields.take(8), cicp: hasCicp ? Array.from(fields.take(4)) : DEFAULT_CICP,
     originX: hasOrigin ? fields.u8() : 0, originY: hasOrigin ? fields.u8() : 0,
   };
@@ -90,6 +90,7 @@ function readFields(fields: Fields): { header: Header; hasChunks: boolean } {
   sound(!header.alpha || hasChunks, "it announces an alpha plane but no chunks");
   sound(!hasCicp || (cicp[3]! <= 1 && cicp.some((n, i) => n !== DEFAULT_CICP[i])), "its colour code points");
   sound(!hasOrigin || originX + originY > 0, "the origin stands there although it is 0");
+  sound(!has(8) || !(has(2) || hasOrigin), "large tiles that are small ones too, or have an origin");
   sound(originX < tile && originY < tile, "the origin is not within a tile");
   return { header, hasChunks };
 }

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from ...errors import ParameterError
 from ...registry import load_set
 from ...registry.identity import decoder_identity
-from ..core.set_folder import check_out, packed, write_set
+from ...registry.stored_arrays import pack_arrays, unpack_arrays
+from ..core.set_folder import check_out, write_set
 from .byte_weights import byte_arrays
 
 
@@ -32,7 +32,7 @@ def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any]
     """
     check_out(out)
     models = load_set(folder)
-    stored = load_file(folder / "decoder.safetensors")
+    stored = unpack_arrays((folder / "decoder.safetensors").read_bytes())
     if any(array.dtype == np.int8 for array in stored.values()):
         raise ParameterError(f"The model set {models.name} has weights of a byte already; name a float one.")
     arrays = byte_arrays(stored)
@@ -49,4 +49,4 @@ def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any]
     manifest["card"].pop("self_check", None)
     contents = {f"graphs/{p.name}": p.read_bytes() for p in (folder / "graphs").glob("*.onnx")}
     contents["encoder.safetensors"] = (folder / "encoder.safetensors").read_bytes()
-    write_set(out, contents | {"decoder.safetensors": packed(arrays)}, manifest)
+    write_set(out, contents | {"decoder.safetensors": pack_arrays(arrays)}, manifest)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from ...constants import RATE_INDICES, STEP_FRACTION
 from ...registry.identity import decoder_identity
 from ...registry.manifest import MANIFEST_VERSION
+from ...registry.stored_arrays import pack_arrays
 from ..core.integer_export import integer_arrays
-from ..core.set_folder import check_out, packed, write_set
+from ..core.set_folder import check_out, write_set
 from ..core.tables import symbol_tables
 from . import graphs
 from .architecture import Architecture
@@ -180,7 +181,7 @@ def export_set(
     }
     contents = {f"graphs/{key}.onnx": graph for key, graph in (files | encoder_files).items()}
     for key, arrays in (("decoder", decoder), ("encoder", encoder), ("master", master)):
-        contents[f"{key}.safetensors"] = packed(arrays)
+        contents[f"{key}.safetensors"] = pack_arrays(arrays)
     check_out(folder)
     write_set(folder, contents, manifest)
 

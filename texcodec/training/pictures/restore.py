@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
@@ -13,6 +14,7 @@ from safetensors.numpy import load_file
 from ...errors import ModelDamagedError, ModelNotFoundError
 from ...registry.picture_manifest import read_manifest
 from ...registry.scaled import unscale
+from ...registry.stored_arrays import unpack_arrays
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
@@ -53,7 +55,7 @@ def restore_codec(folder: Path) -> Codec:
         )
     try:
         kept = load_file(master)
-        stored = load_file(folder / "decoder.safetensors") | load_file(folder / "encoder.safetensors")
+        stored = _arrays(folder / "decoder.safetensors") | _arrays(folder / "encoder.safetensors")
         stored = unscale(stored, folder.name)
         codec = Codec(architecture, specialised=any(k.startswith("transforms.1.") for k in kept))
         state = {}
@@ -68,6 +70,10 @@ def restore_codec(folder: Path) -> Codec:
     return codec
 
 
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    return unpack_arrays(file.read_bytes())
+
+
 def _stored_name(key: str) -> str:
     if key.startswith("linear."):
         return key if key == "linear.synthesis" else "linear.analysis"
@@ -80,7 +86,7 @@ def restore_fusion(folder: Path) -> Fusion | None:
     """The set's fusion network, or None if it has none."""
     stored = {
         k.removeprefix("fusion."): v
-        for k, v in load_file(folder / "decoder.safetensors").items()
+        for k, v in _arrays(folder / "decoder.safetensors").items()
         if k.startswith("fusion.")
     }
     if not stored:
