@@ -130,7 +130,7 @@ def test_the_error_of_a_window_is_that_of_the_picture_there(
     watching: list[Outcome] = []
     warning = Outcome.warning
     monkeypatch.setattr(Outcome, "warning", lambda self, *a: watching.append(self) or warning(self, *a))
-    data = texcodec.encode(pixels, models=models, quality=50, threads=1)
+    data = texcodec.encode(pixels, models=models, quality=50, tile=256, threads=1)
     decoded = texcodec.decode(data, output="numpy", models=models, threads=1)
     wrong = np.square(decoded.astype(float) - pixels).transpose(2, 0, 1)
     (outcome,) = watching
