@@ -1,4 +1,4 @@
-"""Tries headers of forty bytes that claim pictures of 2^32 pixels a side.
+"""Tries headers of forty bytes that claim pictures of 2^32 pixels per side.
 
 Stopped by `Limits`, which are asked before anything is allocated.
 """

@@ -1,6 +1,6 @@
 """Drawn pictures: bits at equal PSNR against networks alone, AVIF and lossy WebP, and bytes without loss.
 
-    python benchmarks/drawn.py SCREENS [--lossless FOLDER ...] [--models std-2] [--out docs/results/drawn.json]
+    python benchmarks/drawn.py SCREENS [--lossless FOLDER ...] [--models SET] [--out docs/results/drawn.json]
 
 Whole files, RGB samples. BD-rates are of every picture, from 32 dB up, then averaged. Without loss there is no PSNR;
 such a file counts as 68 dB, one level off in one of a hundred samples. Since files jump from some 40 dB to that, there
@@ -34,6 +34,7 @@ from texcodec.codec.rate_control import psnr
 from texcodec.container import Reader
 from texcodec.evaluation.metrics import LOSSLESS_PSNR
 from texcodec.images import read_picture
+from texcodec.registry import DEFAULT_SET
 
 ROOT = Path(__file__).resolve().parents[1]
 LOWEST = 32.0
@@ -184,7 +185,7 @@ def main() -> None:
     )
     parser.add_argument("screens", type=Path)
     parser.add_argument("--lossless", type=Path, action="append", default=[])
-    parser.add_argument("--models", default="std-2")
+    parser.add_argument("--models", default=DEFAULT_SET)
     parser.add_argument("--jobs", type=int, default=1, help="pictures at a time")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "drawn.json")
     options = parser.parse_args()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from provenance import provenance
 
 from texcodec.codec.analysis import analyse
-from texcodec.codec.latent_coder import LatentCoder
+from texcodec.codec.coders import coders_of
 from texcodec.codec.layout import lay_out
 from texcodec.codec.workers import Workers
 from texcodec.images import from_array
@@ -38,7 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     files = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in SUFFIXES)[: options.pictures]
     models = load_set(options.models)
-    coder = LatentCoder(models)
+    coder: Any = coders_of(models, models.manifest.entropy_profile)[0]
     slices = models.manifest.slices
     first = np.cumsum([0, *slices])
     bits = np.zeros((len(RATES), 1 + len(slices)))
@@ -75,7 +76,7 @@ def main() -> None:
 
 
 def symbol_bits(symbols: np.ndarray, scales: np.ndarray, tables: object) -> np.ndarray:
-    """Bits by channel, as ``LatentCoder.bits`` counts them."""
+    """Bits by channel, as the coder counts them."""
     support = tables.support[scales]  # type: ignore[attr-defined]
     outside = np.abs(symbols) > support
     place = tables.offsets[scales] + np.where(outside, 2 * support + 1, symbols + support)  # type: ignore[attr-defined]

@@ -1,6 +1,6 @@
 """Metrics of the eye beside PSNR, for sets of texcodec, AVIF with both tunings, JPEG XL and WebP.
 
-    python benchmarks/eyes.py KODAK [--models std-2 ...] [--every 3 --most 8] [--out docs/results/eyes.json]
+    python benchmarks/eyes.py KODAK [--models SET ...] [--every 3 --most 8] [--out docs/results/eyes.json]
 
 measures whole files and writes BD-rates against AVIF as it is by default, by metric. It needs `pip install ssimulacra2
 pillow-jxl-plugin` and libjxl's program butteraugli_main (Debian: libjxl-devtools). Points are kept in the folder
@@ -43,10 +43,10 @@ TIMES = ("encode_s", "decode_s")
 class Told:
     """Prints what happens to standard error."""
 
-    def notice(self, name: str | None, sentence: str) -> None:
+    def warn(self, name: str | None, sentence: str) -> None:
         print(name or "", sentence, file=sys.stderr)
 
-    failed = notice
+    failed = warn
 
     def measured(self, codec: Codec, source: Source, point: Point) -> None:
         print(source.name, codec.name, point.quality, point.bytes, point.metrics, file=sys.stderr, flush=True)

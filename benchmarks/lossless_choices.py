@@ -116,7 +116,7 @@ def texture(folder: Path, every: int) -> None:
 
 def borders(folder: Path, every: int) -> None:
     """Every second tile is drawn; PSNR of the others within BORDER pixels of their borders with tiles."""
-    models = load_set("std-2")
+    models = load_set("std-2")  # a set with a fusion network, which two of the rows are about
     names = (
         "all coded",
         "no latents",

@@ -1,12 +1,12 @@
 """What a quality usually gives, and whether the encoder tells what comes out far below it.
 
-    python benchmarks/outcome.py usual PHOTOS... --models std-1 std-2     medians for the manifests of sets
-    python benchmarks/outcome.py check PHOTOS... --shipped FOLDERS --out docs/results/outcome.json
+    python benchmarks/outcome.py usual PHOTOS... [--models SET ...]     medians for the manifests of sets
+    python benchmarks/outcome.py check PHOTOS... --screens FOLDER --shipped FOLDERS --out docs/results/outcome.json
 
 PHOTOS are folders, of which a window of every Nth picture is taken. ``check`` also makes drawn, dithered and noisy
 pictures (the kinds that once came back badly) and takes those that libraries ship, in FOLDERS or where they are
 installed. Of each it compares the PSNR of what is decoded with the notices: a miss is a picture below the threshold
-without one, a false alarm one above it with one.
+without one, a false alarm one above it with one. The results of other tasks in the file stay.
 """
 
 from __future__ import annotations
@@ -19,25 +19,28 @@ import math
 import random
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from provenance import provenance
 
 import texcodec
 from texcodec.codec.outcome import FAR, Outcome, usual_psnr
 from texcodec.codec.rate_control import index_of_quality
 from texcodec.errors import TexcodecError
 from texcodec.images import Picture, from_image, read_picture, with_hidden_filled
-from texcodec.registry import ModelSet, load_set
+from texcodec.registry import DEFAULT_SET, ModelSet, load_set
 
 QUALITIES = (10, 50, 80, 100)
 USUAL_QUALITIES = (1, 10, 30, 50, 65, 80, 100)
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".bmp", ".webp", ".ico"}
 LIBRARIES = ("skimage", "imageio", "matplotlib")
 PARTS = ["photographs", "kinds", "screens", "shipped"]
+OF_KINDS = 10
+"""Photographs, at most, of which the kinds are made."""
 DRAWN = 30.0
 """dB below which no drawn picture may come back at quality 80 without a notice."""
 
@@ -52,7 +55,7 @@ def main() -> None:
     parser.add_argument("--shipped", nargs="*", type=Path, default=[])
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="of the check")
     parser.add_argument("--most", type=float, default=4, metavar="MP", help="megapixels of shipped pictures")
-    parser.add_argument("--models", nargs="+", default=["std-2"])
+    parser.add_argument("--models", nargs="+", default=[DEFAULT_SET])
     parser.add_argument("--each", type=int, default=6, metavar="N", help="take every Nth photograph")
     parser.add_argument(
         "--window", type=int, default=512, metavar="PIXELS", help="width; the height is 3/4 of it"
@@ -66,13 +69,19 @@ def main() -> None:
         if options.task == "usual":
             found[name] = usual(photos, models)
         else:
-            found[name] = check(list(_pictures(options, photos)), models)
+            refused: dict[str, str] = {}
+            found[name] = check(_pictures(options, photos, refused), models) | {"refused": refused}
         print(json.dumps({name: found[name]}, indent=1), flush=True)
     if options.out:
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        found["provenance"] = provenance([*options.photos, *([options.screens] if options.screens else [])])
+        kept = json.loads(options.out.read_text("utf-8")) if options.out.exists() else {}
+        kept[options.task] = found
+        options.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
-def _pictures(options: argparse.Namespace, photos: list[Picture]) -> Iterator[tuple[str, Picture]]:
+def _pictures(
+    options: argparse.Namespace, photos: list[Picture], refused: dict[str, str]
+) -> Iterator[tuple[str, Picture]]:
     if "photographs" in options.parts:
         yield from (("photograph", picture) for picture in photos)
     if "kinds" in options.parts:
@@ -80,7 +89,7 @@ def _pictures(options: argparse.Namespace, photos: list[Picture]) -> Iterator[tu
     if "screens" in options.parts and options.screens:
         yield from (("screenshot", picture) for picture in _photos([options.screens], 1, options.window))
     if "shipped" in options.parts:
-        yield from shipped(options.shipped, options.most)
+        yield from shipped(options.shipped, options.most, refused)
 
 
 def _photos(folders: list[Path], each: int, width: int) -> Iterator[Picture]:
@@ -122,13 +131,22 @@ def _coded(picture: Picture, quality: int, models: ModelSet) -> tuple[float, boo
 
 
 class _Watch:
-    """Seconds that are spent on outcomes."""
-
-    seconds = 0.0
+    """Seconds that are spent on outcomes, and the estimates of the PSNR in dB: the first one, and a better one."""
 
     def __init__(self) -> None:
-        for name in ("__init__", "keep", "told"):
+        self.reset()
+        for name in ("__init__", "keep", "warning"):
             setattr(Outcome, name, self._timed(getattr(Outcome, name)))
+        estimate = Outcome._estimate
+
+        def kept(*arguments: Any) -> float:
+            self.estimates.append(estimate(*arguments))
+            return self.estimates[-1]
+
+        Outcome._estimate = kept  # type: ignore[method-assign]
+
+    def reset(self) -> None:
+        self.seconds, self.estimates = 0.0, []
 
     def _timed(self, function: Any) -> Any:
         def timed(*arguments: Any, **named: Any) -> Any:
@@ -140,17 +158,20 @@ class _Watch:
         return timed
 
 
-def check(pictures: list[tuple[str, Picture]], models: ModelSet) -> dict[str, Any]:
+def check(pictures: Iterable[tuple[str, Picture]], models: ModelSet) -> dict[str, Any]:
     """How many of each kind are far below the usual, and of how many the encoder says so."""
     watch, shares = _Watch(), []
+    apart: dict[tuple[int, str], list[float]] = defaultdict(list)
     rows: dict[str, Any] = defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
     lowest: dict[tuple[str, int], float] = {}
     silent = 0
     for kind, picture in pictures:
         for quality in QUALITIES:
-            watch.seconds = 0.0
+            watch.reset()
             psnr, told, seconds = _coded(picture, quality, models)
             shares.append(watch.seconds / seconds)
+            for name, value in zip(("first", "better"), watch.estimates):
+                apart[quality, name].append(value - psnr)
             usual = usual_psnr(models, index_of_quality(quality, models.manifest.qualities))
             assert usual is not None, "the set does not say what is usual"
             below, row = psnr < usual - FAR, rows[kind][str(quality)]
@@ -170,12 +191,25 @@ def check(pictures: list[tuple[str, Picture]], models: ModelSet) -> dict[str, An
     return {
         "kinds": json.loads(json.dumps(rows)),
         "under 30 dB at quality 80 without a notice": silent,
+        "estimate less truth": {
+            f"{name}, quality {quality}": {
+                "results": len(values),
+                **dict(zip(("5 %", "95 %"), np.percentile(values, [5, 95]).round(1))),
+                "largest": round(max(values, key=abs), 1),
+            }
+            for (quality, name), values in sorted(apart.items())
+        },
         "share of encoding": {"median": round(float(share[0]), 3), "95 %": round(float(share[1]), 3)},
     }
 
 
-def shipped(folders: list[Path], most: float) -> Iterator[tuple[str, Picture]]:
-    """Pictures of at most so many megapixels that libraries ship, in these folders or where the libraries are."""
+def shipped(folders: list[Path], most: float, refused: dict[str, str]) -> Iterator[tuple[str, Picture]]:
+    """Pictures that libraries ship, in these folders or where the libraries are installed.
+
+    Args:
+        most: megapixels; larger ones are refused.
+        refused: takes the reason by the name of the file.
+    """
     places = [(folder.name, folder) for folder in folders]
     if not places:
         specs = [(name, importlib.util.find_spec(name)) for name in LIBRARIES]
@@ -185,16 +219,18 @@ def shipped(folders: list[Path], most: float) -> Iterator[tuple[str, Picture]]:
             try:
                 picture = read_picture(path)
             except TexcodecError as error:
-                print(f"refused: {path.name}: {error}")
+                refused[path.name] = str(error).replace(str(path), path.name)
                 continue
             if picture.width * picture.height <= most * 1e6:
                 yield f"shipped by {name}", picture
+            else:
+                refused[path.name] = f"more than {most:g} megapixels"
 
 
 def kinds(photos: list[Picture]) -> Iterator[tuple[str, Picture]]:
-    """Pictures of the kinds that come back badly, by name; some of up to three photographs."""
+    """Pictures of the kinds that come back badly, by name; some are made of photographs."""
     for kind, image in _of_photographs(
-        [Image.fromarray(p.pixels) for p in photos[:: max(1, len(photos) // 3)][:3]]
+        [Image.fromarray(p.pixels) for p in photos[:: max(1, len(photos) // OF_KINDS)][:OF_KINDS]]
     ):
         yield kind, from_image(image.convert("L") if image.mode == "1" else image)
     for kind, image in _texts():

@@ -1,6 +1,6 @@
 """What fusion does to the seams: PSNR within 16 pixels of a seam and on whole pictures, with and without it.
 
-python benchmarks/seams.py FOLDER [--models SET] [--json docs/results/fusion.json]
+python benchmarks/seams.py FOLDER --models std-2 [--json docs/results/fusion.json]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image
 from provenance import provenance
 
 from texcodec.codec.analysis import analyse
-from texcodec.codec.latent_coder import LatentCoder
+from texcodec.codec.coders import coders_of
 from texcodec.codec.layout import lay_out
 from texcodec.codec.rate_control import index_of_quality
 from texcodec.codec.reconstruction import plan, render
@@ -31,11 +31,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--models")
+    parser.add_argument("--models", required=True, help="a set with a fusion network")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     models = load_set(options.models)
-    coder = LatentCoder(models)
+    if not models.manifest.fusion:
+        raise SystemExit(f"{models.name} has no fusion network; name a set that has one with --models.")
+    coder = coders_of(models, models.manifest.entropy_profile)[0]
     errors = np.zeros((len(QUALITIES), 2, 2))  # quality; fusion off, on; band, whole picture
     files = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in {".png", ".jpg", ".ppm"})
     with Workers(None) as workers:

@@ -11,6 +11,7 @@ from cli_runs import names, save_photograph, texcodec
 
 import texcodec as package
 from texcodec import errors, registry
+from texcodec.cli.console import escaped
 from texcodec.images import Picture
 
 
@@ -322,6 +323,9 @@ class TestFailures:
     ) -> None:
         assert texcodec("encode", "evil\x1b[2J\n.png") == 1
         assert capsys.readouterr().err.startswith("texcodec: evil\\x1b[2J .png: The file cannot be read")
+
+    def test_bytes_of_names_that_are_not_utf_8_are_shown_as_they_are(self) -> None:
+        assert escaped("n\udce4\udcff\x1b\u200b.png") == "n\\xe4\\xff\\x1b\\u200b.png"
 
 
 class TestMessages:

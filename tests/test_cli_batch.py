@@ -11,8 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_runs import environment, save_photograph, texcodec
+from pictures import photograph
+from PIL import Image
 
 from texcodec.cli.console import Console
 from texcodec.cli.outcomes import DONE, FAILED, Outcome, Reporter, Result
@@ -181,6 +184,25 @@ class TestWhatIsThereAlready:
         assert "z.tcx exists and holds another picture than other.png" in capsys.readouterr().err
         assert texcodec("decode", *force, "z.tcx", "other.png") == 2
         assert (folder / "z.tcx").read_bytes() == coded
+
+    @pytest.mark.parametrize("hidden", [False, True], ids=["opaque", "hidden colours"])
+    def test_pictures_of_one_size_are_told_apart(
+        self, folder: Path, capsys: pytest.CaptureFixture[str], hidden: bool
+    ) -> None:
+        for name, pixels in (("one.png", photograph(96, 80)), ("two.png", 255 - photograph(96, 80))):
+            if hidden:
+                pixels = np.dstack([pixels, np.full((80, 96), 255, np.uint8)])
+                pixels[:32, :48, 3] = 0
+            Image.fromarray(pixels).save(folder / name)
+        coded = ("--models", SET, "--quality", 5, "--force")
+        assert texcodec("encode", "two.png", "z.tcx", *coded) == 0
+        kept = (folder / "z.tcx").read_bytes()
+        assert texcodec("encode", "one.png", "z.tcx", *coded) == 2
+        assert "z.tcx exists and holds another picture than one.png" in capsys.readouterr().err
+        assert (folder / "z.tcx").read_bytes() == kept
+        assert texcodec("decode", "z.tcx", "one.png", "--force") == 2
+        assert texcodec("encode", "two.png", "z.tcx", *coded) == 0
+        assert texcodec("encode", "one.png", "-o", "z.tcx", *coded) == 0
 
     @pytest.mark.parametrize("part", [("--region", "0,0,9,9"), ("--preview",), ("--fit", 20)])
     def test_part_of_a_picture_may_be_decoded_again(self, folder: Path, part: tuple[object, ...]) -> None:

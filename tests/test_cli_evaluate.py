@@ -241,10 +241,10 @@ class TestBadInput:
         report = json.loads(printed.out)
         assert [p["name"] for p in report["pictures"]] == ["grey.png", "small.png"]
         assert [p["name"] for p in report["skipped"]] == ["bad.png"]
-        assert "texcodec: bad.png: The picture is not a picture in a format" in printed.err
+        assert "texcodec: bad.png: The picture is in no format" in printed.err
         assert "texcodec: grey.png: It is grey and is measured as RGB" in printed.err
         assert (
-            "MS-SSIM is left out: it needs 161 pixels a side, and 2 of the pictures are smaller"
+            "MS-SSIM is left out: it needs 161 pixels per side, and 2 of the pictures are smaller"
             in printed.err
         )
         assert [m["key"] for m in report["metrics"]] == ["psnr-rgb"]

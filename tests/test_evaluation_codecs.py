@@ -113,7 +113,7 @@ class TestPictures:
         save_photograph(tmp_path / "c.png", seed=1)
         (tmp_path / "d.png").write_bytes(b"damaged")
         failed: dict[str, str] = {}
-        found = survey(find_files([str(tmp_path)]), notice=print, failed=failed.__setitem__)
+        found = survey(find_files([str(tmp_path)]), warn=print, failed=failed.__setitem__)
         assert len({s.name for s in found}) == 4
         assert len({s.digest for s in found}) == 2
         assert list(failed) == ["d.png"] and failed["d.png"].startswith("The picture ")
@@ -136,7 +136,7 @@ class TestBench:
     def sources(self, folder: Path, count: int = 1) -> list[Source]:
         for seed in range(count):
             save_photograph(folder / f"{seed}.png", seed=seed)
-        return survey(find_files([str(folder)]), notice=print, failed=print)
+        return survey(find_files([str(folder)]), warn=print, failed=print)
 
     @pytest.mark.parametrize("jobs", [1, 3])
     def test_every_point_is_measured_once_and_progress_counts_all(self, tmp_path: Path, jobs: int) -> None:

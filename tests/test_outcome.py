@@ -14,7 +14,8 @@ from pictures import photograph
 from PIL import Image
 
 import texcodec
-from texcodec.codec.outcome import FAR, Outcome, chosen, usual_psnr, windows_of
+from texcodec.codec.layout import lay_out
+from texcodec.codec.outcome import FAR, Outcome, chosen, usual_psnr, window_error, windows_of
 from texcodec.codec.rate_control import index_of_quality
 from texcodec.registry import ModelSet, list_sets, load_set
 from texcodec.registry.picture_manifest import read_manifest
@@ -101,18 +102,42 @@ def test_what_a_crop_leaves_out_does_not_count() -> None:
 
 
 def test_few_windows_stand_for_a_picture() -> None:
-    from texcodec.codec.layout import lay_out
-
     layout = lay_out(1024, 768)
     windows = windows_of(layout.grid, {i: layout.grid.box(i) for i in layout.region_tiles})
-    assert len(windows) == 12 * 9
+    assert len(windows) == 12 * 16
     pixels = photograph(1024, 768)
     picked = chosen(windows, pixels)
     assert len({(w.tile, w.rows, w.columns) for w in picked}) == len(picked) == 4 * 6
     for window in picked:
         assert window.box.width == window.box.height == 64
         assert layout.grid.box(window.tile).clip(window.box) == window.box
-    assert Outcome(pixels, layout, load_set("tiny-1")).told(0) is None
+    assert Outcome(pixels, layout, load_set("tiny-1")).warning(0) is None
+
+
+def test_windows_reach_all_of_a_tile_but_its_outermost_latents() -> None:
+    for width in (96, 112, 176, 256):
+        grid = lay_out(width, 256).grid
+        windows = windows_of(grid, {0: grid.box(0)})
+        assert {x for w in windows for x in range(*w.columns)} == set(range(1, width // 16 - 1))
+
+
+@pytest.mark.parametrize("name", SETS, ids=["profile 1", "profile 2"])
+@pytest.mark.parametrize("size", [(320, 280), (290, 60), (600, 257), (40, 30)], ids=str)
+def test_the_error_of_a_window_is_that_of_the_picture_there(
+    name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, pixels = with_usual(name), photograph(*size, seed=2)
+    watching: list[Outcome] = []
+    warning = Outcome.warning
+    monkeypatch.setattr(Outcome, "warning", lambda self, *a: watching.append(self) or warning(self, *a))
+    data = texcodec.encode(pixels, models=models, quality=50, tile=256, threads=1)
+    decoded = texcodec.decode(data, output="numpy", models=models, threads=1)
+    wrong = np.square(decoded.astype(float) - pixels).transpose(2, 0, 1)
+    (outcome,) = watching
+    assert outcome._windows
+    for window in outcome._windows:
+        found = window_error(window, outcome._latents[window.tile], outcome._grid, pixels, models)
+        assert found == pytest.approx(window.box.cut(wrong).mean(), rel=0.1), window
 
 
 def test_between_measured_qualities_the_usual_lies_on_a_line() -> None:

@@ -33,8 +33,10 @@ from texcodec.training.pictures.distortions import (  # noqa: E402
     similarity_worth,
     window_taps,
 )
+from texcodec.training.pictures.growth import grown  # noqa: E402
 from texcodec.training.pictures.open_training import OpenTraining  # noqa: E402
 from texcodec.training.pictures.portable import read_portable  # noqa: E402
+from texcodec.training.pictures.settings import TrainingSettings  # noqa: E402
 from texcodec.training.pictures.work_folder import codec_of  # noqa: E402
 
 PROFILE_2 = replace(SMALLEST, profile=2)
@@ -133,14 +135,13 @@ def test_gains_that_are_added_change_nothing_until_they_are_trained() -> None:
     x, t, classes = tensor(ORIGINAL), torch.tensor([0.6]), torch.tensor([0])
     with torch.no_grad():
         before = codec(x, t, classes, halo=True, rounding="nearest")
-        codec = codec.with_gains()
+        codec = grown(codec, replace(codec.architecture, gains=True), name="a codec", seed=1)
         after = codec(x, t, classes, halo=True, rounding="nearest")
     assert codec.architecture.gains and set(codec.entropy.gains.planes.tolist()) == {0, 1, 2}
     assert torch.equal(before.pixels, after.pixels) and torch.equal(before.bits, after.bits)
     # a checkpoint of the optimiser counts parameters
     made = [name for name, _ in Codec(codec.architecture).named_parameters()]
     assert [name for name, _ in codec.named_parameters()] == made
-    assert not started(SMALLEST).with_gains().architecture.gains  # entropy profile 1 has none
 
 
 def test_a_stage_goes_on_whose_checkpoint_knows_no_distortion(tmp_path: Path) -> None:
@@ -184,7 +185,8 @@ def test_an_open_training_begins_from_another_with_gains_and_says_so(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, begin = folder / "ssim", ["--from", folder / "mse", "--distortion", "ms-ssim"]
-    first = OpenTraining(out, folder / "mse").first(with_gains(folder / "mse"))
+    settings = replace(TrainingSettings(), architecture=with_gains(folder / "mse"))
+    first = OpenTraining(out, folder / "mse").first(settings)
     assert first is not None and first.architecture.gains
     assert train(folder, "--checkpoint", out, *begin) == 0
     assert train(folder, "--checkpoint", out, *begin) == 0  # goes on

@@ -35,12 +35,11 @@ from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
 from texcodec.training.pictures.export import export_set  # noqa: E402
 from texcodec.training.pictures.fusion import Fusion  # noqa: E402
-from texcodec.training.pictures.growth import grown_codec  # noqa: E402
-from texcodec.training.pictures.pieces import WHOLE  # noqa: E402
-from texcodec.training.pictures.portable import write_portable  # noqa: E402
+from texcodec.training.pictures.growth import grown  # noqa: E402
 from texcodec.training.pictures.presets import preset_architecture  # noqa: E402
 from texcodec.training.pictures.start import start_codec, start_rows  # noqa: E402
 from texcodec.training.pictures.statistics import Statistics  # noqa: E402
+from texcodec.training.pictures.work_folder import codec_of  # noqa: E402
 
 LINEAR = replace(SMALLEST, profile=2)
 NONLINEAR = replace(LINEAR, nonlinear=True, deep_widths=(4, 6, 8), deep_blocks=(1, 2, 1), refinement=4)
@@ -103,18 +102,22 @@ def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> ModelSet:
 
 
 @pytest.fixture(scope="module")
-def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an open training of a linear codec after some steps."""
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """A linear codec after some steps."""
     folder = tmp_path_factory.mktemp("parent")
     context = {"architecture": to_json(LINEAR), "thresholds": [8.0, 18.0]}
-    loop = crop_loop(folder / "work", stage(3), codec=started(LINEAR), context=context)
+    loop = crop_loop(folder, stage(3), codec=started(LINEAR), context=context)
     loop.run()
-    write_portable(folder / WHOLE, read_checkpoint(loop.checkpoint))
-    return folder
+    return codec_of(read_checkpoint(loop.checkpoint), folder)
 
 
-def test_grown_codec_is_the_function_that_its_parent_is(parent: Path) -> None:
-    before, after = grown_codec(parent, LINEAR), grown_codec(parent, NONLINEAR)
+def to_nonlinear(parent: Codec, **sizes: int) -> Codec:
+    return grown(parent, replace(NONLINEAR, **sizes), name="models/next", seed=1)
+
+
+def test_grown_codec_is_the_function_that_its_parent_is(parent: Codec) -> None:
+    before, after = parent, to_nonlinear(parent)
+    assert grown(parent, LINEAR, name="models/next", seed=1) is parent
     assert sum(p.numel() for p in after.parameters()) > sum(p.numel() for p in before.parameters())
     x = torch.from_numpy(photograph(96, 80, seed=3)).permute(2, 0, 1)[None].float()
     for halo in (True, False):
@@ -128,8 +131,8 @@ def test_grown_codec_is_the_function_that_its_parent_is(parent: Path) -> None:
         assert torch.allclose(a.bits, b.bits)
 
 
-def test_new_networks_learn_from_the_first_step(parent: Path) -> None:
-    codec = grown_codec(parent, NONLINEAR)
+def test_new_networks_learn_from_the_first_step(parent: Codec) -> None:
+    codec = to_nonlinear(parent)
     CropTask(codec, sampler(), stage(1)).cost(batch(), torch.device("cpu")).loss.backward()
     new = codec.transforms[0]
     for layer in (new.analysis.leave, new.synthesis.view, new.synthesis.blocks[-1].project):
@@ -137,11 +140,11 @@ def test_new_networks_learn_from_the_first_step(parent: Path) -> None:
         assert float(layer.weight.grad.abs().max()) > 0
 
 
-def test_codec_of_other_sizes_cannot_be_grown(parent: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"entropy.*has another size"):
-        grown_codec(parent, replace(NONLINEAR, joint_width=16))
-    with pytest.raises(ParameterError, match="There is no checkpoint in"):
-        grown_codec(tmp_path, NONLINEAR)
+def test_codec_of_other_sizes_cannot_be_grown(parent: Codec) -> None:
+    with pytest.raises(ParameterError, match=r"models/next.*entropy.*has another size"):
+        to_nonlinear(parent, joint_width=16)
+    with pytest.raises(ParameterError, match=r"transforms\.0\.analysis.* would be lost"):
+        grown(to_nonlinear(parent), LINEAR, name="models/next", seed=1)
 
 
 @pytest.mark.parametrize("size", [(256, 256), (208, 144), (16, 16), (7, 40), (250, 9)], ids=str)
@@ -257,7 +260,7 @@ def test_networks_added_to_a_linear_training_become_a_set_that_codes_pictures(
     from texcodec.training.pictures import held_out
 
     monkeypatch.setattr(held_out, "CROPS", 2)
-    pictures, linear, grown = (tmp_path / name for name in ("photos", "linear", "grown"))
+    pictures, linear, deeper = (tmp_path / name for name in ("photos", "linear", "grown"))
     pictures.mkdir()
     for seed in range(2):
         save_photograph(pictures / f"{seed}.png", 300, 280, seed=seed)
@@ -265,22 +268,23 @@ def test_networks_added_to_a_linear_training_become_a_set_that_codes_pictures(
     small.write_text('{"parent": {"batch": 2}, "data": {"held_out": 2}}')
     assert train(pictures, "--checkpoint", linear, "--architecture", "linear", "--preset", "tiny",
                  "--settings", small, "--steps", 2) == 0  # fmt: skip
-    common = [pictures, "--checkpoint", grown, "--architecture", "nonlinear", "--grow-from", linear,
+    common = [pictures, "--checkpoint", deeper, "--architecture", "nonlinear", "--from", linear,
               "--settings", small, "--piece-size", 1]  # fmt: skip
-    assert train(*common, "--preset", "tiny", "--steps", 2) == 0
+    assert train(*common, "--steps", 2) == 0
     assert "begins with the weights of that in" in capsys.readouterr().err
-    settings = json.loads((grown / "settings.json").read_text())
+    settings = json.loads((deeper / "settings.json").read_text())
     assert settings["architecture"]["nonlinear"] and settings["architecture"]["profile"] == 2
     # the same command goes on, on a machine that has nothing but the pieces
     assert train(*common, "--work", tmp_path / "elsewhere", "--steps", 1) == 0
     assert "begins with" not in capsys.readouterr().err
     assert train(*common[:3], "--architecture", "linear", "--steps", 1) == 2
-    assert "transforms that are nonlinear" in capsys.readouterr().err
-    lines = [json.loads(line) for line in (grown / "log.jsonl").read_text().splitlines()]
+    assert "are nonlinear; leave --architecture out." in capsys.readouterr().err
+    lines = [json.loads(line) for line in (deeper / "log.jsonl").read_text().splitlines()]
     assert [line["steps"] for line in lines] == [2, 1] and lines[-1]["steps_in_all"] == 3
+    assert lines[0]["from"] == "linear, 2 steps"
     out = tmp_path / "set"
     stages = ["--stage", "export", "--stage", "self-check", "--out", out]
-    assert train(pictures, "--checkpoint", grown, *stages) == 0
+    assert train(pictures, "--checkpoint", deeper, *stages) == 0
     pixels = photograph(150, 140, seed=9)
     data = texcodec.encode(pixels, quality=60, models=out, threads=1)
     again = np.asarray(texcodec.decode(data, models=out, threads=1))
@@ -288,9 +292,29 @@ def test_networks_added_to_a_linear_training_become_a_set_that_codes_pictures(
     assert 10 * np.log10(255**2 / np.square(again.astype(float) - pixels).mean()) > 20
 
 
-@pytest.mark.parametrize("option", ["--grow-from", "--piece-size"])
-def test_options_of_an_open_training_are_refused_elsewhere(
-    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+def test_networks_are_added_to_a_set_that_is_trained_further(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(tmp_path, "--out", tmp_path / "set", option, "1", "--steps", 1) == 2
-    assert f"{option} belongs to an open training" in capsys.readouterr().err
+    pictures, linear, deeper = (tmp_path / name for name in ("photos", "linear", "deeper"))
+    pictures.mkdir()
+    save_photograph(pictures / "a.png", 150, 140)
+    small = tmp_path / "s.json"
+    small.write_text('{"export": {"statistics_batches": 1}}')
+    common = [pictures, "--preset", "tiny", "--settings", small, "--steps", 6]
+    assert train(*common, "--out", linear) == 0
+    assert train(*common, "--out", deeper, "--from", linear, "--architecture", "nonlinear") == 0
+    sizes = json.loads((deeper / "manifest.json").read_text())["architecture"]
+    assert sizes["nonlinear"] and sizes["deep_widths"] == [16, 24, 32]
+    data = texcodec.encode(photograph(90, 80, seed=9), models=deeper, threads=1)
+    assert texcodec.decode(data, models=deeper, threads=1).size == (90, 80)
+    capsys.readouterr()
+    back = ["--out", tmp_path / "back", "--from", deeper, "--architecture", "linear"]
+    assert train(*common, *back) == 2
+    assert "The transforms of deeper are nonlinear" in capsys.readouterr().err
+
+
+def test_an_option_of_an_open_training_is_refused_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(tmp_path, "--out", tmp_path / "set", "--piece-size", "1", "--steps", 1) == 2
+    assert "--piece-size belongs to an open training" in capsys.readouterr().err

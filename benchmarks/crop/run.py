@@ -27,6 +27,8 @@ import regions
 import report
 import torch
 
+from texcodec.registry import DEFAULT_SET
+
 ROOT = Path(__file__).resolve().parents[2]
 Compute = Callable[[], dict[str, Any]]
 
@@ -48,7 +50,7 @@ class Sizes:
     frame: int = 1280
     frame_count: int = 16
     qualities: tuple[int, ...] = (10, 25, 40, 60)
-    models: str = "std-2"
+    models: str = DEFAULT_SET
     seeds: tuple[int, ...] = (1, 2)
     budget: float = 0.15
     squares: tuple[float, ...] = (0.7, 0.85)

@@ -81,12 +81,12 @@ def _counted(rows: Iterator[dict[str, Any]], allowed: int | None) -> Iterator[Do
 def _shard(
     row: dict[str, Any], source: str, destination: str, settings: Settings, options: Options
 ) -> dict[str, Any]:
-    """Do a shard in a task; its errors are told by the row, as Ray would wrap them."""
+    """Do a shard in a task; its errors are in the row, as Ray would wrap them."""
     from dataclasses import asdict
 
     number = int(row["number"])
-    told: dict[str, Any] = {"number": number, "items": 0, "records": [], "before": False}
-    told |= {"new_failures": 0, "error": ""}
+    result: dict[str, Any] = {"number": number, "items": 0, "records": [], "before": False}
+    result |= {"new_failures": 0, "error": ""}
     to = Storage(destination)
     try:
         listing = stored(to, source, relist=False)
@@ -94,9 +94,9 @@ def _shard(
         with coders(options.processes, settings) as processes:
             done = Shards(to, listing, settings, options, processes).do(number, items)
     except TexcodecError as error:
-        return told | {"error": error.with_advice}
+        return result | {"error": error.with_advice}
     records = [asdict(record) for record in done.records]
-    return told | {
+    return result | {
         "items": done.items,
         "records": records,
         "before": done.before,

@@ -56,5 +56,5 @@ class Settings:
 
     def digest(self, keys: Sequence[str]) -> str:
         """Eleven hexadecimal digits for these settings and a shard's keys; where models lie does not matter."""
-        told = {k: v for k, v in asdict(self).items() if k != "models"} | {"form": FORM, "keys": list(keys)}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:11]
+        facts = {k: v for k, v in asdict(self).items() if k != "models"} | {"form": FORM, "keys": list(keys)}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:11]

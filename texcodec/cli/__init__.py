@@ -10,10 +10,11 @@ Nothing is imported at the top of this file beyond what Python has loaded alread
 during the slow imports that follow finds its handler in place.
 """
 
+import _thread
 import os
 import signal
 import sys
-import threading
+import time
 from types import FrameType
 
 __all__ = ["main"]
@@ -79,10 +80,21 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def _unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     # Python swallows exceptions in finalisers and in callbacks of the import system. An interrupt that hits
     # one of these leaves no traceback and is sent again: a little later, as it would be lost in here too.
-    if unraisable.exc_type is KeyboardInterrupt:
-        threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start()
-    else:
+    if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
+        return
+    while True:
+        try:
+            # not threading.Timer, which waits for its thread: on a busy machine the signal would come before that
+            _thread.start_new_thread(_send_again, ())
+            return
+        except KeyboardInterrupt:
+            pass
+
+
+def _send_again() -> None:
+    time.sleep(0.01)
+    signal.raise_signal(signal.SIGINT)
 
 
 def _flush(code: int) -> int:

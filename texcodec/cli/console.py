@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,19 +40,19 @@ class Console:
         """Say what failed; ``name`` is the file concerned, as the user gave it."""
         self._write(": ".join(part for part in ("texcodec", name, sentence) if part))
 
-    def notices(self, name: str) -> Callable[[str], None]:
+    def warner(self, name: str) -> Callable[[str], None]:
         """A function that passes on notices about a file, each sentence once."""
-        told: set[str] = set()
+        printed: set[str] = set()
 
-        def notice(sentence: str) -> None:
-            if not self.quiet and sentence not in told:
-                told.add(sentence)
+        def warn(sentence: str) -> None:
+            if not self.quiet and sentence not in printed:
+                printed.add(sentence)
                 self.error(display_name(name), sentence)
 
-        return notice
+        return warn
 
     def done(self, source: str, target: str, *, size: int, pixels: int, seconds: float) -> None:
-        """The line that --verbose prints for a file: ``size`` bytes of .tcx for so many ``pixels``."""
+        """The line that --verbose prints for a file: ``size`` bytes of .tcx for ``pixels`` pixels."""
         if self.verbose:
             names = f"{display_name(source)} -> {display_name(target, 'standard output')}"
             self._write(f"{names}: {size} bytes, {8 * size / pixels:.3f} bpp, {seconds:.2f} s")
@@ -143,15 +144,31 @@ def printable(text: str) -> str:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    """The text with control characters spelled out, but for those to ``keep``."""
-    return "".join(c if c.isprintable() or c in keep else f"\\x{ord(c):02x}" for c in text)
+    """The text with control characters spelled out, but for those to ``keep``, and bytes that are not UTF-8."""
+    return "".join(c if c.isprintable() or c in keep else _spelled_out(ord(c)) for c in text)
 
 
-def in_columns(title: str, lines: Mapping[str, str]) -> str:
-    """A title, and below it a line for each entry, safe to print."""
+def _spelled_out(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name (PEP 383)
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def in_columns(title: str, lines: Mapping[str, str], *, width: int = 0) -> str:
+    """A title, and below it a line for each entry, safe to print.
+
+    Args:
+        width: columns after which values are wrapped; 0: they are not.
+    """
     shown = [(printable(key), printable(value)) for key, value in lines.items()]
-    width = max(len(key) for key, _ in shown)
-    return "\n".join([printable(title), *(f"  {key.ljust(width)}  {value}" for key, value in shown)])
+    longest = max((len(key) for key, _ in shown), default=0)
+    made = [printable(title)]
+    for key, value in shown:
+        start = f"  {key.ljust(longest)}  "
+        room = max(20, width - len(start))
+        parts = textwrap.wrap(value, room, break_on_hyphens=False) if width and value else [value]
+        made += [f"{' ' * len(start) if number else start}{part}" for number, part in enumerate(parts)]
+    return "\n".join(made)
 
 
 def _new_bar(total: int, unit: str) -> tqdm[Any]:

@@ -293,18 +293,18 @@ def _each(job: _Job, word: str, change: Callable[[Any, Any], Any]) -> int:
     formats = {target: format_for(".png" if target == "-" else target) for target in places.values()}
 
     def one(source: str) -> None:
-        target, notice = places[source], job.console.notices(source)
+        target, warn = places[source], job.console.warner(source)
         check_output(target, force=job.force)
         with opened(source) as file:
             picture = read_picture(file, job.limits, name="The picture")
         for sentence in picture.notices:
-            notice(sentence)
+            warn(sentence)
         changed, left_out = change(picture, learned.box(picture.width, picture.height)), []
         write_output(
             target, lambda to: left_out.extend(save_picture(changed, to, formats[target])), force=job.force
         )
         for sentence in left_out:
-            notice(sentence)
+            warn(sentence)
 
     return process(job.console, list(places), one)
 

@@ -54,7 +54,7 @@ from texcodec.limits import Limits
     "--fit",
     type=click.IntRange(min=1),
     metavar="PIXELS",
-    help="Reduce the picture to at most this many pixels a side, as for a thumbnail; from the preview, where that is "
+    help="Reduce the picture to at most this many pixels per side, as for a thumbnail; from the preview, where that is "
     "large enough.",
 )
 @click.option(

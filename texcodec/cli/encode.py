@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--tile",
     type=click.Choice(["128", "256", "512"]),
-    help="Cut the picture into tiles of this many pixels a side. By default the encoder chooses.",
+    help="Cut the picture into tiles of this many pixels per side. By default the encoder chooses.",
 )
 @click.option(
     "--crop",
@@ -113,7 +113,7 @@ def command(
     if as_json and any(job.target == STANDARD_STREAM for job in todo.jobs):
         raise click.UsageError("--json and the file cannot both go to standard output.")
     if lossless and outside == "coarse":
-        raise click.UsageError("--lossless has no coarse tiles; leave --outside coarse away.")
+        raise click.UsageError("--lossless has no coarse tiles; leave --outside coarse out.")
     if not lossless:
         models = require_models(models, tune)
     profile = None

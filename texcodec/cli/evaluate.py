@@ -149,7 +149,7 @@ def command(
     if out is None and not as_json:
         raise click.UsageError("Give a folder for the report with --out, or --json.")
     if len({codec for codec, _ in qualities}) < len(qualities):
-        raise click.UsageError("--qualities is given twice for one codec; give one list a codec.")
+        raise click.UsageError("--qualities is given twice for one codec; give one list per codec.")
     from texcodec.evaluation.report import to_json
     from texcodec.evaluation.run import Task, evaluate
 
@@ -166,13 +166,13 @@ def command(
         jobs=jobs,
     )
     with console.steps("point") as show:
-        told = _Told(console, show)
-        report = evaluate(task, told)
+        listener = _Listener(console, show)
+        report = evaluate(task, listener)
     if as_json:
         emit(to_json(report).rstrip("\n"))
     if out is not None:
-        console.notices("")(f"{out / 'report.html'} is the report.")
-    return FILE_FAILED if told.failures else 0
+        console.warner("")(f"{out / 'report.html'} is the report.")
+    return FILE_FAILED if listener.failures else 0
 
 
 def _names(text: str, but: str | None = None) -> list[str]:
@@ -180,15 +180,15 @@ def _names(text: str, but: str | None = None) -> list[str]:
     return [name for name in dict.fromkeys(names) if name and name != but]
 
 
-class _Told:
-    """Passes on what the evaluation tells."""
+class _Listener:
+    """Prints what happens while the evaluation runs."""
 
     def __init__(self, console: Console, show: Callable[[int, int], None] | None) -> None:
         self._console, self._show = console, show
         self.failures = 0
 
-    def notice(self, name: str | None, sentence: str) -> None:
-        self._console.notices(name or "")(sentence)
+    def warn(self, name: str | None, sentence: str) -> None:
+        self._console.warner(name or "")(sentence)
 
     def failed(self, name: str, sentence: str) -> None:
         self.failures += 1

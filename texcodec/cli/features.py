@@ -117,11 +117,11 @@ def encode(
         with opened(source) as file:
             content = file.read(limits.memory + 1)
         limits.check_memory(len(content), "the input")
-        data, pixels = _encoded(content, console.notices(source))
+        data, pixels = _encoded(content, console.warner(source))
         write_output(target, data, force=force)
         console.done(source, target, size=len(data), pixels=pixels, seconds=time.perf_counter() - start)
 
-    def _encoded(content: bytes, notice: Any) -> tuple[bytes, int]:
+    def _encoded(content: bytes, warn: Any) -> tuple[bytes, int]:
         """The file, and how many pixels (or positions of the first tensor) it is of."""
         from texcodec.container import attach
         from texcodec.features.encode import encode_tensors, feature_file, picture_stream
@@ -130,7 +130,7 @@ def encode(
         if kind_of(content) is not None:
             if with_picture:
                 raise ParameterError(
-                    "The input is a tensor file, which has no pixels; leave --with-picture away."
+                    "The input is a tensor file, which has no pixels; leave --with-picture out."
                 )
             tensors = read_tensors(content, limits)
             data = encode_tensors(tensors, features, level=level, limits=limits)
@@ -140,12 +140,12 @@ def encode(
 
         picture = read_picture(content, limits, name="The picture")
         for sentence in picture.notices:
-            notice(sentence)
+            warn(sentence)
         stream = picture_stream(picture, features, level=level, limits=limits)
         pixels = picture.width * picture.height
         if not with_picture:
             return feature_file(stream, picture.width, picture.height), pixels
-        beside = texcodec.encode(picture, quality=quality, models=picture_models, limits=limits, warn=notice)
+        beside = texcodec.encode(picture, quality=quality, models=picture_models, limits=limits, warn=warn)
         return attach(beside, stream, limits), pixels
 
     return process(console, list(places), encode_one)

@@ -95,12 +95,12 @@ def describe(reader: Reader, models: str | None = None) -> dict[str, Any]:
         "absent_tiles": len(reader.tiles) - len(present),
         "classes": [
             {
-                "class": cls,
-                "name": names[cls] if cls < len(names) else None,
-                "tiles": tiles_of[cls],
-                "bytes": bytes_of[cls],
+                "class": index,
+                "name": names[index] if index < len(names) else None,
+                "tiles": tiles_of[index],
+                "bytes": bytes_of[index],
             }
-            for cls in range(header.classes if needs_set else 0)
+            for index in range(header.classes if needs_set else 0)
         ],
         "drawn_tiles": {
             "tiles": tiles_of[DRAWN],
@@ -202,7 +202,7 @@ def _as_text(facts: dict[str, Any]) -> str:
         lines["models"] = "none needed"
     elif "tiles" in lines:
         lines["rate"] = _rate_line(facts)
-        halo = f"halo {facts['halo']} (latents a side)" if facts["halo"] else "no halo"
+        halo = f"halo {facts['halo']} (latents per side)" if facts["halo"] else "no halo"
         lines["decoder"] = halo + (", fusion" if facts["fusion"] else ", no fusion")
         lines["models"] = f"{facts['models'] or 'not installed'}, identity {facts['identity']}"
     if facts["crop"]:

@@ -76,15 +76,13 @@ def _update_mime(folder: Path, console: Console) -> None:
     if not folder.is_dir():
         return
     if program is None:
-        console.notices(str(folder))(
+        console.warner(str(folder))(
             "update-mime-database is not installed; the desktop may not see the change."
         )
         return
     done = subprocess.run([program, str(folder)], capture_output=True, text=True)
     if done.returncode:
-        console.notices(str(folder))(
-            f"update-mime-database failed: {done.stderr.strip() or done.returncode}."
-        )
+        console.warner(str(folder))(f"update-mime-database failed: {done.stderr.strip() or done.returncode}.")
 
 
 def _put_magic(entry: str | None, console: Console) -> None:
@@ -92,7 +90,7 @@ def _put_magic(entry: str | None, console: Console) -> None:
     path = Path.home() / ".magic"
     if path.is_dir() or path.with_name(".magic.mgc").exists():
         if entry is not None:
-            console.notices(str(path))("There are compiled rules for file(1), to which nothing can be added.")
+            console.warner(str(path))("There are compiled rules for file(1), to which nothing can be added.")
         return
     try:
         before = path.read_text("utf-8", "surrogateescape") if path.exists() else ""

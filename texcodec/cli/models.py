@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from texcodec.errors import ModelError
 if TYPE_CHECKING:
     from texcodec.registry import FeatureSet, ModelSet
 
+_CARD_WIDTH = 100
 # The networks that work while decoding and while encoding, by their names in ModelSet.macs.
 _PARTS = {
     "decode": ("synthesis", "entropy", "fusion"),
@@ -76,7 +78,8 @@ def show_command(name: str | None, as_json: bool) -> int:
     """Show a model set: its classes, its card, and what its networks cost; of a feature set its sizes and tasks.
 
     Costs are thousand multiply-accumulates per pixel (kMAC/pixel) of a large picture, halo and fusion
-    included. Without a name, the default set is shown.
+    included. Without a name, the default set is shown. Nested entries of the card, such as the settings of its
+    training, are printed with --json only.
     """
     from texcodec.registry import FEATURES, kind_of_set, load_feature_set, load_set
 
@@ -136,7 +139,7 @@ def _as_text(facts: dict[str, Any]) -> str:
         "classes": f"{', '.join(classes)} (complexity of a tile)",
         "latents": f"{sum(facts['slices'])} channels in {len(facts['slices'])} slices, "
         f"{facts['hyper_channels']} hyper",
-        "decoder": (f"halo {facts['halo']} (latents a side)" if facts["halo"] else "no halo")
+        "decoder": (f"halo {facts['halo']} (latents per side)" if facts["halo"] else "no halo")
         + (", fusion" if facts["fusion"] else ", no fusion"),
         "rates": f"index {facts['qualities'][0]} at quality 1 to {facts['qualities'][-1]} at quality 100",
     }
@@ -144,10 +147,9 @@ def _as_text(facts: dict[str, Any]) -> str:
     if not facts["encodes"]:
         lines["encoder"] = "none: the set decodes only"
     for task, parts in _PARTS.items():
-        shares = [f"{part.replace('_', ' ')} {costs[part]:.2f}" for part in parts if part in costs]
+        shares = [f"{part.replace('_', ' ')} {costs[part]:.2f}" for part in parts if costs.get(part)]
         lines[task] = f"{costs[task]:.2f} kMAC/pixel: {', '.join(shares)}"
-    lines |= {f"card, {key}": _plain(value) for key, value in facts["card"].items()}
-    return in_columns(facts["name"], lines)
+    return in_columns(facts["name"], lines) + _card(facts["card"])
 
 
 def _feature_facts(features: FeatureSet) -> dict[str, Any]:
@@ -179,9 +181,19 @@ def _features_as_text(features: FeatureSet) -> str:
             f"{task.kind}, {'' if task.stream else 'added later, '}features of {task.channels} channels{stride}; "
             f"{' and '.join(ends) or 'no network of its own'}"
         )
-    lines |= {f"card, {key}": _plain(value) for key, value in manifest.card.items()}
-    return in_columns(manifest.name, lines)
+    return in_columns(manifest.name, lines) + _card(manifest.card)
+
+
+def _card(card: Mapping[str, Any]) -> str:
+    """What the set's maker wrote of it, without what is nested."""
+    nested = [key for key, value in card.items() if isinstance(value, dict | list)]
+    lines = {key.replace("_", " "): _plain(value) for key, value in card.items() if key not in nested}
+    if nested:
+        lines["also"] = f"{', '.join(nested)} (--json prints them)"
+    return f"\n\n{in_columns('card', lines, width=_CARD_WIDTH)}" if lines else ""
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

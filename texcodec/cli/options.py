@@ -108,7 +108,7 @@ threads = click.option(
 preview = click.option(
     "--preview",
     is_flag=True,
-    help="Store a small picture for thumbnails: at most 256 pixels a side and 2 % of the file.",
+    help="Store a small picture for thumbnails: at most 256 pixels per side and 2 % of the file.",
 )
 
 

@@ -1,4 +1,4 @@
-"""What became of a file, and how it is told: in words, or as a line of JSON."""
+"""What became of a file, and how that is reported: in words, or as a line of JSON."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ class Reporter:
         """Tell what became of a file.
 
         Args:
-            noticed: its notices have been told already, as they came.
+            noticed: its notices have been printed already, as they came.
         """
         name = display_name(outcome.job.source)
         if not noticed and not self.as_json:
-            notice = self.console.notices(outcome.job.source)
+            warn = self.console.warner(outcome.job.source)
             for sentence in outcome.notices:
-                notice(sentence)
+                warn(sentence)
         if self.as_json:
             emit(json.dumps(as_json(outcome)))
         elif outcome.error is not None:

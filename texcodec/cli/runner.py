@@ -31,7 +31,7 @@ class Settings:
         keep_times: outputs get the times of their inputs.
         processes: that work at a time.
         verbose: internal errors are shown whole.
-        silent: notices are kept for the report instead of being told as they come.
+        silent: notices are kept for the report instead of being printed as they come.
     """
 
     force: bool = False
@@ -85,7 +85,7 @@ def run(plan: Plan, work: Work, settings: Settings, console: Console, reporter: 
 def _outcomes(
     jobs: tuple[Job, ...], work: Work, settings: Settings, console: Console, *, sync: bool
 ) -> Iterator[tuple[Outcome, bool]]:
-    """The outcome of every job as it comes, and whether its notices have been told."""
+    """The outcome of every job as it comes, and whether its notices have been printed."""
     left = []
     for job in jobs:
         before = _before(job, settings)
@@ -103,8 +103,8 @@ def _outcomes(
         return
     for job in left:
         with console.tiles() as progress:
-            notice = console.notices(job.source) if not settings.silent else None
-            yield _attempt(job, work, settings, sync=sync, notice=notice, progress=progress), True
+            warn = console.warner(job.source) if not settings.silent else None
+            yield _attempt(job, work, settings, sync=sync, warn=warn, progress=progress), True
 
 
 def _before(job: Job, settings: Settings) -> Outcome | None:
@@ -127,20 +127,20 @@ def _attempt(
     settings: Settings,
     *,
     sync: bool,
-    notice: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     start = time.perf_counter()
-    told: dict[str, None] = {}
+    notices: dict[str, None] = {}
 
-    def warn(sentence: str) -> None:
-        told[sentence] = None
-        if notice is not None:
-            notice(sentence)
+    def keep(sentence: str) -> None:
+        notices[sentence] = None
+        if warn is not None:
+            warn(sentence)
 
     try:
         check_output(job.target, force=settings.force)
-        result = work(job, sync=sync, warn=warn, progress=progress)
+        result = work(job, sync=sync, warn=keep, progress=progress)
         if (
             settings.keep_times
             and result.written
@@ -150,16 +150,16 @@ def _attempt(
             times = os.stat(job.source)
             os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))
     except Exception as error:
-        return _failed(job, error, settings, list(told), time.perf_counter() - start)
+        return _failed(job, error, settings, list(notices), time.perf_counter() - start)
     status = DONE if result.written else LARGER
-    return Outcome(job, status, 0, list(told), None, time.perf_counter() - start, result)
+    return Outcome(job, status, 0, list(notices), None, time.perf_counter() - start, result)
 
 
-def _failed(job: Job, error: Exception, settings: Settings, told: list[str], seconds: float) -> Outcome:
+def _failed(job: Job, error: Exception, settings: Settings, notices: list[str], seconds: float) -> Outcome:
     code, sentence = failure(error, verbose=settings.verbose)
     if isinstance(error, OutputExistsError):
         sentence = f"{error} Replace it with --force, or leave what is done with --skip-existing."
-    return Outcome(job, FAILED, code, told, sentence, seconds)
+    return Outcome(job, FAILED, code, notices, sentence, seconds)
 
 
 @dataclass(frozen=True)

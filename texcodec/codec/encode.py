@@ -76,7 +76,7 @@ def encode(
         outside: with a crop: "drop" (the default) leaves out the tiles outside, "coarse" codes them at the
             coarsest rate.
         metadata: whether ICC profile, EXIF and XMP go into the file.
-        preview: store a small picture of at most 256 pixels a side and 2 % of the file's bytes, for thumbnails.
+        preview: store a small picture of at most 256 pixels per side and 2 % of the file's bytes, for thumbnails.
         limits: largest picture accepted.
         progress: called with (tiles done, tiles in all).
         warn: called with sentences for the user, as when a picture is converted; by default each one is a

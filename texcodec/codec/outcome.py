@@ -22,15 +22,17 @@ from .reconstruction import synthesised
 from .tile import CodedTile, TileLatents
 
 FAR = 8.0
-"""dB below the usual that are told."""
+"""dB below the usual from which on the user is warned."""
 DOUBTFUL = 2.0
 """dB above that, within which a first estimate is made better."""
 
 WINDOW = 4
 """Latents per side of a window whose pixels are compared; networks see one more on every side."""
 MARGIN = 1
-SHARE = 1 / 8
-"""Of the latents of all windows, that are synthesised for a first estimate (its cost: docs/decisions/outcome.md)."""
+SHARE = 1 / 14
+"""Of the latents of all windows, which overlap, that are synthesised for a first estimate (its cost:
+docs/decisions/outcome.md).
+"""
 FEWEST, MOST = 2, 24
 """Windows of it."""
 MORE = 4
@@ -79,7 +81,7 @@ class Outcome:
             if isinstance(decoded, TileLatents):
                 self._latents[index] = decoded
 
-    def told(self, rate_index: int, error: float | None = None) -> str | None:
+    def warning(self, rate_index: int, error: float | None = None) -> str | None:
         """A sentence for the user if the picture is far below what is usual at a rate, else None.
 
         Args:
@@ -134,7 +136,8 @@ class Window:
 
 
 def windows_of(grid: Grid, parts: Mapping[int, Box]) -> list[Window]:
-    """All windows of tiles, away from their borders where they are large enough.
+    """All windows of tiles, away from their borders where they are large enough. A border with another tile is always
+    kept away from, since what the networks see beyond it is not at hand.
 
     Args:
         parts: what matters of each tile, in pixels of the picture, by its number.
@@ -143,8 +146,9 @@ def windows_of(grid: Grid, parts: Mapping[int, Box]) -> list[Window]:
     for tile, box in parts.items():
         h, w = grid.latent_shape(tile)
         covered = grid.latent_box(tile)
-        for top, bottom in _steps(h):
-            for left, right in _steps(w):
+        whole = grid.box(tile)
+        for top, bottom in _steps(h, before=whole.top > 0, behind=whole.bottom < grid.height):
+            for left, right in _steps(w, before=whole.left > 0, behind=whole.right < grid.width):
                 pixels = Box(
                     covered.left + STRIDE * left,
                     covered.top + STRIDE * top,
@@ -156,10 +160,16 @@ def windows_of(grid: Grid, parts: Mapping[int, Box]) -> list[Window]:
     return found
 
 
-def _steps(length: int) -> list[tuple[int, int]]:
+def _steps(length: int, *, before: bool, behind: bool) -> list[tuple[int, int]]:
+    """Where windows begin and end among the latents of a tile that has other tiles before or behind it."""
     if length < WINDOW + 2 * MARGIN:
-        return [(0, min(length, WINDOW))]
-    return [(at, at + WINDOW) for at in range(MARGIN, length - MARGIN - WINDOW + 1, WINDOW)]
+        start, end = MARGIN * before, length - MARGIN * behind
+        return [(start, min(end, start + WINDOW))] if start < end else []
+    # spread evenly, overlapping where they must: what stands at the end of a tile counts as well
+    inner = length - 2 * MARGIN
+    count = -(-inner // WINDOW)
+    starts = [MARGIN + i * (inner - WINDOW) // max(1, count - 1) for i in range(count)]
+    return [(at, at + WINDOW) for at in starts]
 
 
 def chosen(windows: Sequence[Window], pixels: np.ndarray) -> list[Window]:

@@ -220,5 +220,5 @@ def squared_error(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def psnr_of_error(error: float, samples: int) -> float:
-    """PSNR in dB of so many samples with this sum of squared errors."""
+    """PSNR in dB of ``samples`` numbers whose squared errors sum to ``error``."""
     return math.inf if error == 0 else 10 * math.log10(255**2 * samples / error)

@@ -41,7 +41,7 @@ def with_preview(data: bytes, picture: Picture, crop: Crop | None, limits: Limit
 
     Args:
         limits: the preview counts among the metadata.
-        warn: told if there is none.
+        warn: called if there is none.
     """
     bare = with_chunk(data, PREV, None, limits)
     if len(bare) < len(data) and len(data) - len(bare) <= SHARE * len(data):

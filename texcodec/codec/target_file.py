@@ -57,9 +57,9 @@ class TargetFile:
             )
         if worse or not (reached or target.size is not None):
             warn(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
-        told = self.coder.outcome.told(min(rates), None if instead is None else instead.error)
-        if told is not None and target.psnr is None:
-            warn(told)
+        sentence = self.coder.outcome.warning(min(rates), None if instead is None else instead.error)
+        if sentence is not None and target.psnr is None:
+            warn(sentence)
         return data
 
     def _search(self, target: Target) -> tuple[list[int], bool]:
@@ -81,7 +81,7 @@ class TargetFile:
         return [index_of_quality(quality, self.coder.models.manifest.qualities)] * tiles, True
 
     def _drawn_files(self, size: int) -> list[DrawnFile]:
-        """The whole picture as drawings, where one of them may be better than a file of so many bytes."""
+        """The whole picture as drawings, where one of them may be better than a file of ``size`` bytes."""
         coder, pixels = self.coder, self.coder.picture.pixels
         if coder.cropped:
             return []

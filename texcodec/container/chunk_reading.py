@@ -38,7 +38,7 @@ def read_head(source: Source, offset: int) -> tuple[bytes, int]:
 
 
 def check_fits(source: Source, offset: int, kind: bytes, length: int) -> None:
-    """Raise TruncatedError unless a chunk of so many bytes of payload ends within the file."""
+    """Raise TruncatedError unless a chunk of ``length`` bytes of payload ends within the file."""
     end = end_of(offset, length)
     if end > source.size:
         raise TruncatedError(

@@ -7,8 +7,6 @@ checked when it is asked for, so a region costs the bytes of its own tiles.
 from __future__ import annotations
 
 import itertools
-import zlib
-from itertools import accumulate
 from typing import BinaryIO
 
 from ..errors import (
@@ -16,7 +14,6 @@ from ..errors import (
     CorruptError,
     FormatError,
     LimitError,
-    ParameterError,
     TruncatedError,
     UnsupportedError,
 )
@@ -49,18 +46,17 @@ from .header import Header
 from .index import (
     TileEntry,
     check_index_length,
-    tile_crc,
     unpack_index,
     unpack_lean_tile,
 )
 from .source import Source, open_source
+from .tile_data import TileData
 
 Readable = bytes | bytearray | memoryview | BinaryIO
 
 # A lossless alpha plane never needs more than this times its pixels, plus a little for the smallest pictures.
 _ALPHA_FACTOR = 2
 _ALPHA_SLACK = 1024
-_PIECE = 1 << 20
 MOST_CHUNKS = 65_536
 """Of a file, whatever the caller allows: small ones cost more time and memory than their bytes show."""
 
@@ -152,7 +148,9 @@ class Reader:
         self.chunks: dict[bytes, bytes] = {}
         for kind, payload in self.ancillary:
             self.chunks.setdefault(kind, payload)
-        self._starts = list(accumulate((entry.length for entry in self.tiles), initial=0))
+        self._data = TileData(
+            self._source, self.tiles, self._data_offset, self._head.data_crc if self._head else None
+        )
 
     @property
     def crop(self) -> Crop | None:
@@ -168,7 +166,7 @@ class Reader:
     @property
     def container_bytes(self) -> int:
         """Bytes of the file that are not tiles' payloads."""
-        return self.file_bytes - sum(entry.length for entry in self.tiles)
+        return self.file_bytes - self._data.length
 
     def tile_offset(self, index: int) -> int:
         """Where in the file the payload of tile ``index`` starts, in bytes.
@@ -177,11 +175,7 @@ class Reader:
             ParameterError: there is no such tile in the grid.
             TruncatedError: a salvaged file has no tiles.
         """
-        if not 0 <= index < len(self.tiles):
-            raise ParameterError(f"There is no tile {index}; the file has {len(self.tiles)} tiles.")
-        if self._data_offset is None:
-            raise TruncatedError(f"Tile {index} is missing, as the file ends before its tiles.")
-        return self._data_offset + self._starts[index]
+        return self._data.offset(index)
 
     def tile_bytes(self, index: int) -> bytes:
         """The payload of tile ``index`` (row-major), checked; empty for an absent tile. Threads may share it.
@@ -193,17 +187,7 @@ class Reader:
             ChecksumError, TruncatedError: naming the tile.
             StreamError: reading failed.
         """
-        offset = self.tile_offset(index)
-        entry = self.tiles[index]
-        if entry.absent:
-            return b""
-        try:
-            payload = self._source.read(offset, entry.length)
-        except TruncatedError:
-            raise TruncatedError(f"The file ends before tile {index} does.") from None
-        if entry.crc is not None and tile_crc(index, payload) != entry.crc:
-            raise ChecksumError(f"Tile {index} is damaged: its bytes do not match their checksum.")
-        return payload
+        return self._data.read(index)
 
     def check_data(self) -> None:
         """Check the checksum over all tiles' bytes, which compact files have; without one, do nothing.
@@ -212,15 +196,7 @@ class Reader:
             ChecksumError: it does not match; which tiles are damaged, decoding shows.
             TruncatedError, StreamError: as tile_bytes.
         """
-        if self._head is None:
-            return
-        offset, end, crc = self.tile_offset(0), self.tile_offset(0) + self._starts[-1], 0
-        while offset < end:
-            piece = self._source.read(offset, min(_PIECE, end - offset))
-            crc = zlib.crc32(piece, crc)
-            offset += len(piece)
-        if crc != self._head.data_crc:
-            raise ChecksumError("The tiles are damaged: their bytes do not match the file's checksum.")
+        self._data.check()
 
     def check_preview(self) -> None:
         """Raise ChecksumError if there is a preview and it is damaged: opening overlooks that."""

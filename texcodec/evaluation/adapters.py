@@ -168,8 +168,8 @@ DEFAULT_QUALITIES = (5, *range(10, 91, 10))
 """Of texcodec."""
 
 
-def find_codecs(names: Sequence[str], notice: Callable[[str], None]) -> list[Codec]:
-    """The codecs of these names; those that cannot run here are told to ``notice`` and left out.
+def find_codecs(names: Sequence[str], warn: Callable[[str], None]) -> list[Codec]:
+    """The codecs of these names; ``warn`` is called for those that cannot run here, which are left out.
 
     Raises:
         ParameterError: a name that there is not.
@@ -185,7 +185,7 @@ def find_codecs(names: Sequence[str], notice: Callable[[str], None]) -> list[Cod
         try:
             version = entry.find()
         except ImportError:
-            notice(f"{entry.name} cannot be written here and is left out; to have it: {entry.install}")
+            warn(f"{entry.name} cannot be written here and is left out; to have it: {entry.install}")
             continue
         found[name] = _of_pillow(name, entry, version)
     return list(found.values())

@@ -65,7 +65,7 @@ def choose_regions(pixels: np.ndarray, side: int = SIDE) -> dict[str, Region]:
 
 
 def spread(sources: Sequence[Source], count: int = PICTURES) -> list[Source]:
-    """At most so many of the pictures, spread evenly over their order."""
+    """At most ``count`` of the pictures, spread evenly over their order."""
     number = min(count, len(sources))
     return [sources[i * (len(sources) - 1) // max(1, number - 1)] for i in range(number)]
 

@@ -85,8 +85,8 @@ OF_LIBRARIES: dict[str, tuple[Callable[[], bool], str]] = {
 DEFAULT = ("psnr", "ms-ssim")
 
 
-def find_metrics(names: Sequence[str], notice: Callable[[str], None]) -> list[Metric]:
-    """The metrics of these names, PSNR always first; one whose library is missing is told to ``notice``.
+def find_metrics(names: Sequence[str], warn: Callable[[str], None]) -> list[Metric]:
+    """The metrics of these names, PSNR always first; ``warn`` is called for one whose library is missing.
 
     Raises:
         ParameterError: a name that there is not.
@@ -97,7 +97,7 @@ def find_metrics(names: Sequence[str], notice: Callable[[str], None]) -> list[Me
             raise ParameterError(f"There is no metric named {name!r}; there are {', '.join(ALL)}.")
         there, install = OF_LIBRARIES.get(name, (lambda: True, ""))
         if not there():
-            notice(f"{ALL[name].name} is left out; to have it: {install}")
+            warn(f"{ALL[name].name} is left out; to have it: {install}")
         elif name != "psnr":
             found.append(ALL[name])
     return found

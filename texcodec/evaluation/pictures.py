@@ -67,7 +67,7 @@ def find_files(arguments: Sequence[str], *, apart_from: Path | None = None) -> l
     return list(found.values())
 
 
-def read_rgb(path: Path, notice: Callable[[str], None] = lambda sentence: None) -> np.ndarray:
+def read_rgb(path: Path, warn: Callable[[str], None] = lambda sentence: None) -> np.ndarray:
     """uint8 height x width x 3.
 
     Raises:
@@ -78,11 +78,11 @@ def read_rgb(path: Path, notice: Callable[[str], None] = lambda sentence: None) 
     except MemoryError as error:
         raise TexcodecError("There is not enough memory for it; use a larger machine.") from error
     for sentence in picture.notices:
-        notice(sentence)
+        warn(sentence)
     if picture.alpha is not None:
-        notice("Its alpha plane is left out, since not every codec has one.")
+        warn("Its alpha plane is left out, since not every codec has one.")
     if picture.channels == 1:
-        notice("It is grey and is measured as RGB, as all pictures are.")
+        warn("It is grey and is measured as RGB, as all pictures are.")
         return np.repeat(picture.pixels, 3, axis=2)
     return picture.pixels
 
@@ -90,16 +90,16 @@ def read_rgb(path: Path, notice: Callable[[str], None] = lambda sentence: None) 
 def survey(
     files: Sequence[Path],
     *,
-    notice: Callable[[str, str], None],
+    warn: Callable[[str, str], None],
     failed: Callable[[str, str], None],
 ) -> list[Source]:
-    """Read every file once; those that cannot be read are told to ``failed`` by name and left out."""
+    """Read every file once; those that cannot be read go to ``failed`` by name and left out."""
     plain = [file.name for file in files]
     names = [file.name if plain.count(file.name) == 1 else str(file) for file in files]
     sources = []
     for name, file in zip(names, files):
         try:
-            pixels = read_rgb(file, lambda sentence, name=name: notice(name, sentence))  # type: ignore[misc]
+            pixels = read_rgb(file, lambda sentence, name=name: warn(name, sentence))  # type: ignore[misc]
         except TexcodecError as error:
             failed(name, str(error))
             continue

@@ -218,7 +218,7 @@ def _crops(crops: Sequence[tuple[Crop, str]]) -> list[dict[str, Any]]:
 
 
 def _rounded(value: Any, digits: int = 4) -> Any:
-    """Numbers to so many decimals, and None for those that JSON does not have, all the way down."""
+    """Numbers to ``digits`` decimals, and None for those that JSON does not have, all the way down."""
     if isinstance(value, dict):
         return {key: _rounded(inner, digits) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

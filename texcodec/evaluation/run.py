@@ -54,9 +54,9 @@ class Task:
 
 
 class Listener(Protocol):
-    """What is told while the evaluation runs."""
+    """Called while the evaluation runs."""
 
-    def notice(self, name: str | None, sentence: str) -> None:
+    def warn(self, name: str | None, sentence: str) -> None:
         """Something to know, about a picture or about all."""
 
     def failed(self, name: str, sentence: str) -> None:
@@ -80,26 +80,26 @@ def evaluate(task: Task, listener: Listener) -> Report:
         TexcodecError: no picture was coded by every codec.
     """
     _require_libraries()
-    codecs, given, metrics = _choose(task, lambda sentence: listener.notice(None, sentence))
+    codecs, given, metrics = _choose(task, lambda sentence: listener.warn(None, sentence))
     files = find_files(task.pictures, apart_from=task.out)
     journal = Journal(folder.prepare(task.out, force=task.force) if task.out else None)
     skipped: list[tuple[str, str]] = []
     notices: list[str] = []
 
-    def say(sentence: str) -> None:
+    def warn(sentence: str) -> None:
         notices.append(sentence)
-        listener.notice(None, sentence)
+        listener.warn(None, sentence)
 
-    sources = survey(files, notice=listener.notice, failed=_both(listener.failed, skipped))
+    sources = survey(files, warn=listener.warn, failed=_both(listener.failed, skipped))
     if not sources:
         raise ImageError("None of the pictures can be read; name others.")
     lossy = sum(source.path.suffix.lower() in LOSSY_SUFFIXES for source in sources)
     if lossy:
-        say(
+        warn(
             f"{lossy} of the pictures come from files of lossy codecs, whose losses are part of the original here."
         )
     if len(journal):
-        listener.notice(
+        listener.warn(
             None, f"{journal.path} holds {len(journal)} points; what is in it is not measured again."
         )
     left_out: list[tuple[str, str, str]] = []
@@ -110,12 +110,12 @@ def evaluate(task: Task, listener: Listener) -> Report:
 
     bench = Bench(journal, metrics, task.jobs, failed, listener.measured)
     bench.run(codecs, sources, listener.progress)
-    codecs, complete = _complete(codecs, sources, bench, say)
+    codecs, complete = _complete(codecs, sources, bench, warn)
     for metric in metrics:
         small = [s.name for s in complete if min(s.width, s.height) < metric.smallest]
         if small:
-            say(
-                f"{metric.name} is left out: it needs {metric.smallest} pixels a side, and {len(small)} of the "
+            warn(
+                f"{metric.name} is left out: it needs {metric.smallest} pixels per side, and {len(small)} of the "
                 f"pictures are smaller ({small[0]}{', ...' if len(small) > 1 else ''})."
             )
     measured = [mean_curve(codec, complete, journal, metrics) for codec in codecs]
@@ -141,10 +141,10 @@ def _require_libraries() -> None:
         ) from None
 
 
-def _choose(task: Task, notice: Callable[[str], None]) -> tuple[list[Codec], list[Curve], list[Metric]]:
-    metrics = find_metrics(task.metrics, notice)
+def _choose(task: Task, warn: Callable[[str], None]) -> tuple[list[Codec], list[Curve], list[Metric]]:
+    metrics = find_metrics(task.metrics, warn)
     given = [read_curve(text) for text in task.curves]
-    others = find_codecs(USUAL if task.against is None else task.against, notice)
+    others = find_codecs(USUAL if task.against is None else task.against, warn)
     if task.against and not others:
         raise ParameterError(
             f"None of {', '.join(task.against)} can be written here; install one or choose others."
@@ -166,7 +166,7 @@ def _choose(task: Task, notice: Callable[[str], None]) -> tuple[list[Codec], lis
 
 
 def _complete(
-    codecs: list[Codec], sources: list[Source], bench: Bench, say: Callable[[str], None]
+    codecs: list[Codec], sources: list[Source], bench: Bench, warn: Callable[[str], None]
 ) -> tuple[list[Codec], list[Source]]:
     """Codecs that could code something, and the pictures that all of those could code."""
 
@@ -180,7 +180,7 @@ def _complete(
         elif codec.ours:
             raise TexcodecError(f"{codec.name} could code none of the pictures; see the messages above.")
         else:
-            say(f"{codec.name} could code none of the pictures and is left out.")
+            warn(f"{codec.name} could code none of the pictures and is left out.")
     complete = [source for source in sources if all(coded(codec, source) for codec in useful)]
     if not complete:
         raise TexcodecError("No picture could be coded by every codec; leave out a codec with --against.")

@@ -145,7 +145,7 @@ class Canvas:
         area += inside * (white - area)
 
     def texture(self, random: np.random.Generator, amplitude: float, columns: int) -> np.ndarray:
-        """Smooth noise with so many grains across; the same for every size, but for grains below a pixel."""
+        """Smooth noise with ``columns`` grains across; the same for every size, but for grains below a pixel."""
         rows = max(int(columns * ASPECT), 2)
         grains = random.normal(0, amplitude, (rows + 1, columns + 1)).astype(np.float32)
         if columns > self.width:

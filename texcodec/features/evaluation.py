@@ -101,7 +101,7 @@ def labelled_data(
     """Pictures with labels: drawn for ``SHAPES``, else those of a folder (``texcodec.features.examples``).
 
     Args:
-        count: at most so many; default: 256 drawn ones, or all of the folder.
+        count: pictures at most; default: 256 drawn ones, or all of the folder.
         seed, size: of drawn ones.
     Raises:
         ParameterError: the folder has neither of the layouts.

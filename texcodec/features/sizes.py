@@ -31,8 +31,9 @@ def check_size(task: TaskInfo, height: int, width: int, limits: Limits) -> None:
     """Raise LimitError unless features of height x width positions are within the limits of pictures."""
     if max(height, width) > limits.side or height * width > limits.pixels:
         raise LimitError(
-            f"The features of the task {task.name} have {height} x {width} positions, but at most {limits.side} a "
-            f"side and {limits.pixels} in all are allowed (limits 'side' and 'pixels')."
+            f"The features of the task {task.name} have {height} x {width} positions, but at most {limits.side} per "
+            f"side and {limits.pixels} in all are allowed.",
+            advice="If it can be trusted, raise the limit with --limit-side or --limit-pixels.",
         )
 
 

@@ -138,7 +138,7 @@ def clean(exif: bytes) -> CleanExif:
 
 
 def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
-    """The stream, or a new one, saying so many pixels per inch; the same stream where it says so already.
+    """The stream, or a new one, that states the resolution in pixels per inch; the same stream where it does already.
 
     The directory moves to the end of the stream, so that nothing else has to.
 

@@ -62,16 +62,16 @@ def unidentified(file: IO[bytes], header: bytes, name: str) -> ImageError:
     for magic, what in _NO_PICTURES:
         svg = magic == b"<svg" and start.startswith((b"<?xml", b"<!")) and magic in start
         if start.startswith(magic) or svg:
-            return ImageError(f"{name} is {what}, not a picture; convert it to PNG first.")
+            return ImageError(f"{name} is {what}, which Pillow cannot read; convert it to PNG first.")
     if header[_VIDEO_AT : _VIDEO_AT + 4] == b"ftyp" and plugin is None:
-        return ImageError(f"{name} is a video (MP4 or QuickTime), not a picture; save a frame as PNG first.")
+        return ImageError(f"{name} is a video (MP4 or QuickTime); save a frame as PNG first.")
     if header[_TAR_AT : _TAR_AT + 5] == b"ustar":
-        return ImageError(f"{name} is a tar archive, not a picture; unpack it first.")
+        return ImageError(f"{name} is a tar archive; unpack it first.")
     if plugin is not None:
         return ImageError(
             f"{name} is {plugin}, which the installed readers cannot read; convert it to PNG first."
         )
-    return ImageError(f"{name} is not a picture in a format that Pillow can read; convert it to PNG first.")
+    return ImageError(f"{name} is in no format that Pillow can read; convert it to PNG first.")
 
 
 def reason(error: BaseException) -> str:

@@ -34,7 +34,7 @@ class PreviewError(Exception):
 
 
 def pack_preview(picture: Picture, most_bytes: int) -> bytes | None:
-    """A preview of at most so many bytes, without metadata; None where none is as small.
+    """A preview of at most ``most_bytes`` bytes, without metadata; None where none is as small.
 
     It is WebP, or JPEG where Pillow was built without it (and no transparent picture has one then).
     """
@@ -101,7 +101,7 @@ def _open(data: bytes, width: int, height: int) -> Image.Image:
         raise PreviewError("The preview is no JPEG, PNG or WebP file, or damaged.") from error
     if max(image.size) > MOST_SIDE:
         raise PreviewError(
-            f"The preview has {image.width} x {image.height} pixels, and at most {MOST_SIDE} a side are taken."
+            f"The preview has {image.width} x {image.height} pixels, and at most {MOST_SIDE} per side are taken."
         )
     # each side is rounded by less than a pixel
     if abs(image.width * height - image.height * width) > max(width, height):

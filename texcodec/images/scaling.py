@@ -12,7 +12,7 @@ from texcodec.images.saving import to_image
 
 
 def fitted(picture: Picture, side: int) -> Picture:
-    """The picture, reduced to at most ``side`` pixels a side, at least one, in its proportions; never enlarged.
+    """The picture, reduced to at most ``side`` pixels per side, at least one, in its proportions; never enlarged.
 
     Colours are weighted with their opacity, so that none bleeds out of transparent pixels. Metadata stays.
     """

@@ -101,7 +101,7 @@ EXTERNAL = {b"location": b"weights"}
 ELEMENTS_PER_BYTE = 4
 """Of the smallest type that ONNX has, two bits."""
 FIELDS = 500_000
-"""Of all messages that are read of one graph; so many take a second or two."""
+"""Of all messages that are read of one graph; this number takes a second or two."""
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class CropSettings:
 
 
 def chain_learning_rate(joint: int) -> float:
-    """A learning rate of the chains that suits so many joint steps: fewer steps must be larger."""
+    """A learning rate of the chains that suits ``joint`` joint steps: fewer steps must be larger."""
     return 0.02 * math.sqrt(1200 / max(joint, 1))
 
 

@@ -23,7 +23,7 @@ from .rates import log_scale_of, table_bits, training_bits
 from .settings import CodecSettings, TaskShape
 
 GAIN_SPEED = 5.0
-"""Logarithms of the gains are so many times their parameters, and learn so much faster."""
+"""Logarithms of the gains are this many times their parameters, and learn as much faster."""
 
 
 @dataclass

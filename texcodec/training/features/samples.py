@@ -63,7 +63,7 @@ def load_samples(data: DataSpec, tasks: tuple[TaskSpec, ...]) -> Samples:
 
 
 def split_samples(samples: Samples, held_out: float) -> tuple[Samples, Samples]:
-    """Those to train on, and those to check with: one in so many, as folders are sorted by class or by time.
+    """Those to train on, and those to check with: one in ``1 / held_out``, as folders are sorted by class or by time.
 
     Raises:
         ParameterError: there are fewer than two pictures.
@@ -109,7 +109,7 @@ def _examples(data: DataSpec, tasks: tuple[TaskSpec, ...]) -> Iterator[tuple[Tas
 
 
 def _spread(found: list[Example], count: int) -> Iterator[Example]:
-    """At most so many, from all over the list."""
+    """At most ``count``, from all over the list."""
     return iter([found[i * len(found) // count] for i in range(count)] if count < len(found) else found)
 
 

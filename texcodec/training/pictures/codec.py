@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -132,20 +132,6 @@ class Codec(nn.Module):
                 for transforms in others:
                     setattr(transforms.get_submodule(parent), leaf, first.get_submodule(name))
 
-    def with_gains(self) -> Codec:
-        """The same codec with gains per block, which are all 1 until they are trained.
-
-        One that has gains, or is of entropy profile 1 and cannot have them, is returned itself.
-        """
-        if self.architecture.gains or self.architecture.profile == 1:
-            return self
-        # built anew: checkpoints of the optimiser count parameters in the order in which modules are made
-        made = Codec(replace(self.architecture, gains=True), specialised=self.specialised)
-        made.load_state_dict(self.state_dict(), strict=False)
-        made.entropy.gains.set_planes(made.linear.analysis)
-        made.half_precision = self.half_precision
-        return made
-
     def steps(self, t: Tensor) -> Tensor:
         """B rates to B x C quantisation steps in grey levels."""
         return torch.exp(interpolate(self.log_steps, t))
@@ -207,7 +193,7 @@ class Codec(nn.Module):
             halo: the pictures have a border of zero latents around them when synthesised (as a tile that is a
                 whole picture
                 has); without it the outermost latents serve as halo and the returned pixels lack 16 rows and
-                columns a side.
+                columns per side.
             rounding: one of ``rounding.ROUNDINGS``: how latents are rounded and gradients pass through it.
             groups: how many pictures each class has, in a batch that is sorted by class: the same result with
                 shapes that are known before the batch is, as CUDA graphs need them.

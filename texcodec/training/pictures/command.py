@@ -18,10 +18,13 @@ from ..core import processes
 from ..core.settings_json import from_json, read_settings
 from ..core.stage import Budget, ObjectiveSettings
 from ..core.stopping import exit_code
+from .architecture import Architecture
 from .open_training import open_settings, settings_of
 from .options import TORCH_STAGES, Options
+from .pieces import find_checkpoint
 from .pipeline import Pipeline
 from .presets import FUSION_SHARES, preset_settings, usual_shares, with_budget
+from .restore import restore_architecture
 from .settings import TrainingSettings
 from .tuning import tuned
 from .work_folder import saved_settings
@@ -40,15 +43,9 @@ def chosen_settings(options: Options) -> TrainingSettings:
         ValueError: the settings in the work folder are damaged.
     """
     given = (options.preset, options.architecture, options.objective, options.seed)
-    known = _known(options)
+    known = _of_open_training(options)
     saved = saved_settings(options.work)
     if known is not None:
-        others = (options.preset, options.objective, options.seed)
-        if any(value is not None for value in others) or options.architecture not in (None, kind_of(known)):
-            raise ParameterError(
-                f"{options.checkpoint} has settings already, of transforms that are {kind_of(known)}; leave --preset, "
-                "--architecture, --objective and --seed out, and change settings with --settings."
-            )
         usual = usual_shares(known.architecture.profile)
         found = _changed(with_budget(known, options.budget, _open_shares(options, usual)), options)
     elif saved is not None and not options.budget and all(v is None for v in (*given, options.distortion)):
@@ -77,11 +74,13 @@ def _new_settings(options: Options, saved: TrainingSettings | None) -> TrainingS
     new run has profile 2, unless the settings file asks for profile 1.
     """
     if options.start and not options.checkpoint:
-        if options.architecture:
+        folder = find_set(options.start)
+        known = read_manifest(folder)
+        kind = kind_of(restore_architecture(folder))
+        if options.architecture not in (None, kind) and not can_grow(kind, options.architecture):
             raise ParameterError(
-                "A model set keeps its transforms when it is trained further; leave --architecture or --from out."
+                f"The transforms of {known.name} are {kind}; leave --architecture or --from out."
             )
-        known = read_manifest(find_set(options.start))
         # a fusion network that is there goes on with the codec
         shares = FUSION_SHARES if known.fusion else usual_shares(known.entropy_profile)
         return _changed(_preset(options, known.entropy_profile, shares), options)
@@ -119,38 +118,65 @@ def _preset(options: Options, profile: int, shares: Mapping[str, float]) -> Trai
     return tuned(base, options.distortion) if options.distortion else base
 
 
-def _known(options: Options) -> TrainingSettings | None:
-    """The settings of the open training in the folder; of the one that it is begun from; None where there is none.
+def _of_open_training(options: Options) -> TrainingSettings | None:
+    """The settings of the open training in the folder, or of the one that it is begun from, with networks that
+    --architecture adds; None where there is none.
 
     Raises:
-        ParameterError: the training in the folder is for another distortion, or there is none to begin from.
+        ParameterError: options contradict the settings, or there is no training to begin from.
     """
     if options.checkpoint is None:
         return None
-    known, asked = settings_of(options.checkpoint), options.distortion
+    known, asked, folder = settings_of(options.checkpoint), options.distortion, options.checkpoint
+    begins = known is None and options.start is not None
     if known is not None:
         own = known.parent.objective.distortion
         if asked not in (None, own):
             raise ParameterError(
-                f"The training in {options.checkpoint} is for the distortion {own}; leave --distortion out, or name "
-                f"a new folder and begin from that one with --from {options.checkpoint}."
+                f"The training in {folder} is for the distortion {own}; leave --distortion out, or name a new folder "
+                f"and begin from that one with --from {folder}."
             )
-        return known
-    if options.start is None:
+    elif options.start is not None:
+        folder = Path(options.start)
+        known = settings_of(folder)
+        if known is None:
+            raise ParameterError(
+                f"{folder} is no folder of an open training, from which {options.checkpoint} could be begun; a model "
+                "set is trained further without --checkpoint."
+            )
+        known = tuned(known, asked) if asked else known
+    if known is None:
         return None
-    begun = settings_of(Path(options.start))
-    if begun is None:
+    kind = kind_of(known.architecture)
+    if begins and options.architecture and can_grow(kind, options.architecture):
+        known = replace(known, architecture=replace(known.architecture, nonlinear=True))
+    elif options.architecture not in (None, kind):
         raise ParameterError(
-            f"{options.start} is no folder of an open training, from which {options.checkpoint} could be begun."
+            f"The transforms of the training in {folder} are {kind}; leave --architecture out"
+            + (
+                f", or begin a new training with --from {folder}."
+                if can_grow(kind, options.architecture)
+                else "."
+            )
         )
-    return tuned(begun, asked) if asked else begun
+    if any(value is not None for value in (options.preset, options.objective, options.seed)):
+        raise ParameterError(
+            f"The training in {folder} has settings already; leave --preset, --objective and --seed out, and change "
+            "settings with --settings."
+        )
+    return known
 
 
-def kind_of(settings: TrainingSettings) -> str:
-    """What --architecture calls the transforms of a run, or a word for those that it cannot mean."""
-    if settings.architecture.profile == 1:
+def kind_of(architecture: Architecture) -> str:
+    """What --architecture calls the transforms, or a word for those that it cannot mean."""
+    if architecture.profile == 1:
         return "of entropy profile 1"
-    return "nonlinear" if settings.architecture.nonlinear else "linear"
+    return "nonlinear" if architecture.nonlinear else "linear"
+
+
+def can_grow(kind: str, wanted: str | None) -> bool:
+    """Whether networks can be added to transforms of one kind that make them of another."""
+    return (kind, wanted) == ("linear", "nonlinear")
 
 
 def _named_shares(stages: Sequence[str], usual: Mapping[str, float]) -> dict[str, float]:
@@ -188,9 +214,8 @@ def train(
         TexcodecError: with a sentence for the user, whatever went wrong with pictures, checkpoints, options or
             the training itself.
     """
-    for flag, value in (("--grow-from", options.grow), ("--piece-size", options.piece_size)):
-        if value is not None and options.checkpoint is None:
-            raise ParameterError(f"{flag} belongs to an open training; name its folder with --checkpoint.")
+    if options.piece_size is not None and options.checkpoint is None:
+        raise ParameterError("--piece-size belongs to an open training; name its folder with --checkpoint.")
     if options.threads:
         torch.set_num_threads(options.threads)
     for place in options.pictures:
@@ -201,6 +226,11 @@ def train(
         say = log if not processes.rank() else lambda sentence: None
 
         def job() -> None:
+            if options.start and options.checkpoint is None and find_checkpoint(Path(options.start)):
+                raise ParameterError(
+                    f"{options.start} is an open training; begin another one from it with --checkpoint NEW --from "
+                    f"{options.start}, or train it further with --checkpoint {options.start}."
+                )
             settings = chosen_settings(options)
             start = find_set(options.start) if options.start and not options.checkpoint else None
             if settings.architecture.profile == 1 and start is None:
@@ -215,7 +245,6 @@ def train(
                 start=start,
                 checkpoint=options.checkpoint,
                 begin=Path(options.start) if options.start and options.checkpoint else None,
-                grow=options.grow,
                 piece_bytes=(options.piece_size or 0) << 20,
                 device=device,
                 log=log,

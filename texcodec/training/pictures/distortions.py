@@ -32,7 +32,7 @@ def similarity_worth(t: Tensor) -> Tensor:
 
 
 def window_taps(side: int) -> int:
-    """Taps of the window of MS-SSIM for pictures of so many pixels per side.
+    """Taps of the window of MS-SSIM for pictures of ``side`` x ``side`` pixels.
 
     The five scales need 161 pixels with the usual window of 11. On smaller crops the window shrinks, so that all scales
     and their weights stay: 5 taps for 96 pixels, as crops of 128 have without their border.

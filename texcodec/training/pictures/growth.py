@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+
+import torch
 
 from ...errors import ParameterError
 from .architecture import Architecture
 from .codec import Codec
-from .pieces import find_checkpoint
-from .work_folder import codec_of
 
 
-def grown_codec(folder: Path, architecture: Architecture) -> Codec:
-    """A codec of ``architecture`` with the averaged weights of the open training in ``folder``.
+def grown_architecture(known: Architecture, wanted: Architecture) -> Architecture:
+    """The sizes of known networks, with those of nonlinear transforms and gains where only ``wanted`` has them.
 
     Raises:
-        ParameterError: there is no checkpoint in the folder, or its networks are no part of those asked for.
-        ValueError: the checkpoint is damaged.
+        ParameterError: the known ones are of entropy profile 1, which has no such networks.
     """
-    found = find_checkpoint(folder)
-    if found is None:
-        raise ParameterError(
-            f"There is no checkpoint in {folder} to begin with; name the folder of an open training."
+    if wanted.nonlinear and not known.nonlinear:
+        known = replace(
+            known,
+            nonlinear=True,
+            deep_widths=wanted.deep_widths,
+            deep_blocks=wanted.deep_blocks,
+            refinement=wanted.refinement,
         )
-    known = codec_of(found.read(), folder).state_dict()
-    codec = Codec(architecture)
-    own = codec.state_dict()
+    return replace(known, gains=known.gains or wanted.gains)
+
+
+def grown(codec: Codec, architecture: Architecture, *, name: str, seed: int) -> Codec:
+    """A codec of ``architecture`` that has the weights of ``codec``; the codec itself if nothing is added.
+
+    Args:
+        name: of the codec, for error messages.
+        seed: of the weights in new networks that are drawn at random, behind layers that are zero.
+    Raises:
+        ParameterError: the networks of the codec are no part of those asked for.
+    """
+    if codec.architecture == architecture:
+        return codec
+    # built anew: checkpoints of the optimiser count parameters in the order in which modules are made
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        made = Codec(architecture, specialised=codec.specialised)
+    known, own = codec.state_dict(), made.state_dict()
     lost = sorted(known.keys() - own.keys())
     changed = sorted(k for k in known.keys() & own.keys() if known[k].shape != own[k].shape)
     if lost or changed:
         what = [*(f"{k} would be lost" for k in lost), *(f"{k} has another size" for k in changed)]
         raise ParameterError(
-            f"The codec in {folder} cannot become one of these sizes ({'; '.join(what[:3])}"
+            f"The codec in {name} cannot become one of these sizes ({'; '.join(what[:3])}"
             f"{'; and more' if len(what) > 3 else ''}); change the architecture with --settings."
         )
-    codec.load_state_dict(own | known)
-    return codec
+    made.load_state_dict(own | known)
+    if architecture.gains and not codec.architecture.gains:
+        made.entropy.gains.set_planes(made.linear.analysis)
+    made.half_precision = codec.half_precision
+    return made

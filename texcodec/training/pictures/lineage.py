@@ -11,7 +11,9 @@ from ..core.stage import DISTORTIONS
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
+from .growth import grown
 from .restore import restore_codec, restore_fusion
+from .settings import TrainingSettings
 from .work_folder import WorkFolder, codec_of
 
 
@@ -20,14 +22,18 @@ class Lineage:
 
     Args:
         start: folder of the set.
+        settings: of the run, whose architecture may add networks to those of the set.
         log: called with a sentence where a stage starts from an unfinished one.
-        gains: whether a set without gains per block gets some.
     """
 
     def __init__(
-        self, work: WorkFolder, start: Path | None, log: Callable[[str], None], *, gains: bool = False
+        self,
+        work: WorkFolder,
+        start: Path | None,
+        settings: TrainingSettings,
+        log: Callable[[str], None],
     ) -> None:
-        self.work, self.start, self.log, self.gains = work, start, log, gains
+        self.work, self.start, self.settings, self.log = work, start, settings, log
 
     def before(self, stage: str) -> tuple[Codec | None, str]:
         """The codec that a stage starts from, and what to call that; None for one that is to be made."""
@@ -65,8 +71,8 @@ class Lineage:
         return codec, self.fusion(codec.architecture)
 
     def _restored(self, start: Path) -> Codec:
-        codec = restore_codec(start)
-        return codec.with_gains() if self.gains else codec
+        s = self.settings
+        return grown(restore_codec(start), s.architecture, name=str(start), seed=s.seed)
 
     def distortion(self) -> str:
         """The distortion that the last stage was trained for; without any, that of the set."""

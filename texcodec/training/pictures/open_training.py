@@ -23,11 +23,11 @@ from ...errors import ParameterError
 from ...files import write_atomically
 from ..core import processes
 from ..core.checkpoints import read_checkpoint, write_checkpoint
-from ..core.settings_json import to_json
 from ..core.stage import Budget
 from .architecture import Architecture
 from .card import device_name, processor_name
 from .codec import Codec
+from .growth import grown
 from .held_out import held_out_cost, held_out_crops
 from .pieces import FoundCheckpoint, find_checkpoint, keep_checkpoint
 from .presets import with_budget
@@ -62,7 +62,8 @@ class OpenTraining:
 
     Args:
         folder: made when a checkpoint is first written.
-        begin: folder of another one, from whose moving average this one begins.
+        begin: folder of another one, from whose moving average this one begins, with more networks where its
+            settings add some.
         piece_bytes: the most that a file of the checkpoint may have; it is then written whenever a run saves its
             state, and not at its end alone. 0 for one file.
     """
@@ -115,24 +116,24 @@ class OpenTraining:
         same_sizes(found.files[0], state["settings"], architecture)
         write_checkpoint(own, state)
 
-    def first(self, architecture: Architecture) -> Codec | None:
-        """The codec that the first run begins with: the moving average of another training, with gains per block if
-        ``architecture`` has them; None where this training has begun, or begins from nothing.
+    def first(self, settings: TrainingSettings) -> Codec | None:
+        """The codec that the first run begins with: the moving average of another training, with the networks that
+        ``settings.architecture`` adds; None where this training has begun, or begins from nothing.
 
         Raises:
-            ParameterError: there is no other training, or it is of other sizes.
+            ParameterError: there is no other training, or its networks are no part of those asked for.
             ValueError: its checkpoint is damaged.
         """
         if self.begin is None or self.found() is not None:
             return None
         found = find_checkpoint(self.begin)
         if found is None:
-            raise ParameterError(f"There is no open training in {self.begin} to begin from; correct --from.")
+            raise ParameterError(
+                f"There is no checkpoint in {self.begin} to begin from; name the folder of another open training with "
+                "--from."
+            )
         codec = codec_of(found.read(), found.files[0])
-        if architecture.gains:
-            codec = codec.with_gains()
-        same_sizes(found.files[0], {"architecture": to_json(codec.architecture)}, architecture)
-        return codec
+        return grown(codec, settings.architecture, name=str(self.begin), seed=settings.seed)
 
     def keep(self, state: Mapping[str, Any], settings: TrainingSettings) -> None:
         """Replace the checkpoint by a run's own.

@@ -112,14 +112,9 @@ class Options:
     )
     architecture: str | None = _option(
         "--architecture",
-        "Transforms of a new training: linear and lapped, or with networks that add to them; default: linear.",
+        "Transforms of a new training: linear and lapped, or with networks that add to them; default: linear, or those "
+        "of --from.",
         choices=ARCHITECTURES,
-    )
-    grow: Path | None = _option(
-        "--grow-from",
-        "Begin the open training with the weights of the one in this folder, to which the architecture adds networks.",
-        "FOLDER",
-        Path,
     )
     piece_size: int | None = _option(
         "--piece-size",
@@ -131,7 +126,8 @@ class Options:
     start: str | None = _option(
         "--from",
         "Continue from a model set (name or folder): longer training, or fine-tuning on pictures of a kind. With a new "
-        "--checkpoint: begin from the folder of another open training.",
+        "--checkpoint: begin from the folder of another open training. Networks that the architecture has more begin "
+        "without effect.",
         "MODELS",
     )
     stages: tuple[str, ...] = _option(

@@ -34,27 +34,23 @@ from ..core.checkpoints import read_checkpoint
 from ..core.fixed_point import compute_as_exported
 from ..core.loop import Loop
 from ..core.settings_json import to_json
-from ..core.stage import StageSettings
 from ..core.stopping import Stopped
-from ..core.task import Task
 from .architecture import Architecture
 from .card import run_card
-from .codec import Codec
 from .collection import Collection
 from .crops import CropTask
-from .fusion import PICTURE_SIDE, Fusion, collect_seams
-from .growth import grown_codec
+from .fusion import Fusion
+from .growth import grown_architecture
 from .half_precision import choose_precision, precision
-from .joined_entropy import JoinedCropTask, check_exportable
+from .joined_entropy import check_exportable
 from .lineage import Lineage
 from .open_training import OpenTraining
 from .options import STAGES, TORCH_STAGES
-from .resident import DevicePictures, fits_on
 from .restore import restore_architecture, restore_codec
 from .scan import scan_textures
 from .seams import SeamTask
 from .settings import TrainingSettings
-from .start import start_codec
+from .stage_tasks import StageTasks, quantises
 from .tuning import with_gains
 from .whole import PictureCodec, PictureTask
 from .work_folder import WorkFolder, remains, save_settings
@@ -69,17 +65,17 @@ class Pipeline:
     Args:
         pictures: folders, or files.
         work: folder of checkpoints and curves.
-        start: folder of a model set to continue from; its networks decide the architecture and the classes, and
-            no parent is trained.
+        start: folder of a model set to continue from; its networks decide the architecture, to which that of the
+            settings may add networks, and the classes; no parent is trained.
         checkpoint: folder of an open training, where the parent comes from; trained on if that is the stage
             to be run.
         begin: folder of another open training, whose moving average a new one in ``checkpoint`` begins from.
-        grow: folder of another open training, with whose weights that one begins if it has no checkpoint yet.
         piece_bytes: as for ``OpenTraining``.
         device: where networks are trained.
         log: called with sentences on what goes on.
     Raises:
         ModelNotFoundError, ModelDamagedError: there is no sound set in ``start``.
+        ParameterError: the settings add networks that its entropy profile does not have.
     """
 
     def __init__(
@@ -91,7 +87,6 @@ class Pipeline:
         start: Path | None = None,
         checkpoint: Path | None = None,
         begin: Path | None = None,
-        grow: Path | None = None,
         piece_bytes: int = 0,
         device: torch.device | None = None,
         log: Callable[[str], None] = print,
@@ -100,7 +95,7 @@ class Pipeline:
             known = read_manifest(start)
             settings = replace(
                 settings,
-                architecture=restore_architecture(start),
+                architecture=grown_architecture(restore_architecture(start), settings.architecture),
                 classes=replace(settings.classes, names=known.classes, thresholds=known.thresholds),
             )
             settings = with_gains(settings)
@@ -109,11 +104,11 @@ class Pipeline:
         self.open = (
             OpenTraining(checkpoint, begin, piece_bytes=piece_bytes) if checkpoint is not None else None
         )
-        self.grow = grow
         self.device = device or torch.device("cpu")
         self.log = log if not processes.rank() else lambda sentence: None
         self.pictures = Collection(pictures, settings, work, open_ended=self.open is not None, log=self.log)
-        self.lineage = Lineage(self.work, start, self.log, gains=settings.architecture.gains)
+        self.lineage = Lineage(self.work, start, settings, self.log)
+        self.tasks = StageTasks(settings, self.pictures, self.lineage, device=self.device, log=self.log)
 
     def run(
         self,
@@ -209,7 +204,7 @@ class Pipeline:
                     f"{self.work.checkpoint(stage)} and {self.work.folder / 'stages.json'}."
                 )
             return
-        task = self._task(stage, settings, codec)
+        task = self.tasks.of(stage, codec)
         if task is None:
             return
         loop = Loop(
@@ -244,8 +239,12 @@ class Pipeline:
         the checkpoint and a line of the log are written.
         """
         settings = self.settings.parent
-        first = training.first(self.settings.architecture) or self._grown(training)
-        task = self._task("parent", settings, first)
+        first = training.first(self.settings)
+        if first is not None and not self.work.checkpoint("parent").exists():
+            self.log(
+                f"The training in {training.folder} begins with the weights of that in {training.begin}."
+            )
+        task = self.tasks.of("parent", first)
         assert task is not None
         context = {k: v for k, v in self._context("parent", "").items() if k != "from"}
         loop = Loop(
@@ -278,14 +277,6 @@ class Pipeline:
                 f"Stopped after {loop.steps} steps; the same command continues from {training.folder}."
             )
 
-    def _grown(self, training: OpenTraining) -> Codec | None:
-        """What an open training begins with that another one has led to; None where it begins or goes on by itself."""
-        if self.grow is None or self.work.checkpoint("parent").exists():
-            return None
-        torch.manual_seed(self.settings.seed)
-        self.log(f"The training in {training.folder} begins with the weights of that in {self.grow}.")
-        return grown_codec(self.grow, self.settings.architecture)
-
     def _run(self, loop: Loop) -> str:
         """Train; returns what the codec's transforms were trained in, or nothing."""
         task = loop.task
@@ -309,53 +300,9 @@ class Pipeline:
             "thresholds": list(self.settings.classes.thresholds),
             "from": source,
         }
-        if self._quantises(stage):
+        if quantises(self.settings, stage):
             context["quantise"] = to_json(self.settings.quantise)
         return context
-
-    def _task(self, stage: str, settings: StageSettings, codec: Codec | None) -> Task | None:
-        """What a stage optimises; None where the pictures do not allow it."""
-        s, arrays = self.settings, self.pictures.loaded.arrays
-        if stage == "fusion":
-            assert codec is not None
-            if not any(min(a.shape[:2]) >= PICTURE_SIDE for a in arrays):
-                self.log(
-                    f"Fusion is not trained: that needs pictures of at least {PICTURE_SIDE} pixels per side."
-                )
-                return None
-            torch.manual_seed(s.seed)
-            fusion = self.lineage.first_fusion() or Fusion(s.architecture)
-            codec.half_precision = False
-            whole = PictureCodec(codec, fusion, s.classes.thresholds).to(self.device)
-            seams = collect_seams(whole, arrays, blocks=s.fusion.blocks, seed=settings.seed)
-            return SeamTask(fusion, seams, settings.batch)
-        sampler = self.pictures.sampler(settings)
-        if codec is None:
-            torch.manual_seed(s.seed)
-            codec = start_codec(sampler.batches(64), s.architecture, s.linear_start)
-        if s.architecture.gains:
-            codec.entropy.gains.set_planes(codec.linear.analysis)
-        if codec.specialised:
-            codec.share(s.classes.shared)
-        elif stage not in ("parent", "anneal"):
-            codec = codec.specialise(s.classes.shared)
-        if self._quantises(stage):
-            check_exportable(codec.entropy)
-            compute_as_exported(codec.entropy)
-        if stage == "end-to-end":
-            known = self.lineage.fusion(s.architecture, before=stage) or Fusion(s.architecture)
-            return PictureTask(PictureCodec(codec, known, s.classes.thresholds), sampler, settings)
-        resident = None
-        if fits_on(self.device, sampler.arrays):
-            resident = DevicePictures(sampler.arrays, settings.crop, self.device)
-        if stage == "entropy" and s.quantise.helpers:
-            torch.manual_seed(settings.seed)  # of what the helpers start from
-            return JoinedCropTask(codec, sampler, settings, resident=resident, quantise=s.quantise)
-        return CropTask(codec, sampler, settings, resident=resident)
-
-    def _quantises(self, stage: str) -> bool:
-        """Whether a stage trains the entropy networks as they are exported."""
-        return self.settings.quantise.entropy and stage in ("entropy", "end-to-end")
 
     def _export(self, out: Path, name: str, card: dict[str, Any]) -> None:
         from ..core.set_folder import check_out

@@ -59,7 +59,7 @@ def scan_textures(
         arrays: uint8 H x W x 3.
         thresholds: those in use, rising.
         tile: side in pixels; smaller pictures count as one tile.
-        most: of many tiles, only about so many are measured, spread evenly.
+        most: tiles that are measured, about; where there are more, they are spread evenly.
     """
     places = [
         (k, y, x)

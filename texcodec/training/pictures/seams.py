@@ -15,7 +15,7 @@ from ..core.task import Batch, Terms
 from .fusion import Fusion, SeamData
 
 HELD_OUT = 10
-"""One block in so many is not trained on."""
+"""One block in this number is not trained on."""
 EASY = 0.01
 """Squared base steps that count as nothing missing."""
 

@@ -22,7 +22,7 @@ class DataSettings:
             crops.
         spread: every reduced scale is drawn between ``scale * (1 - spread)`` and ``scale * (1 + spread)``, for
             each picture anew.
-        held_out: one file in so many is not trained on; 0 trains on all of them.
+        held_out: one file in this number is not trained on; 0 trains on all of them.
         memory_share: share of the machine's memory that decoded pictures may take; more of them go to a memory
             map in the work folder.
         drawn_share: share of the crops that show drawn pages (``drawn``): text, windows, charts and icons.
