@@ -7,7 +7,7 @@ graph without others inside, and no data but its own bytes and the weights that 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,8 @@ ENTRY: Schema = {1: Field("key", BYTES, False, True), 2: Field("value", BYTES, F
 _INT, _TENSOR, _INTS = 2, 4, 7
 """Types of attributes."""
 DATA = ("float_data", "int32_data", "string_data", "int64_data", "raw_data", "double_data", "uint64_data")
+NO_KINDS = {"tp", "type_protos", "sparse_tensor", "sparse_tensors", "ref_attr_name"}
+"""Fields of attributes that networks do not need."""
 EXTERNAL = {b"location": b"weights"}
 """What weights that are given by name say of where they are: a name that is never opened."""
 ELEMENTS_PER_BYTE = 4
@@ -224,7 +226,7 @@ class _Check:
     def _opset(self, model: Values) -> None:
         imports = [self._reader.read(data, OPSET_IMPORT, "an operator set") for data in model["opset_import"]]
         for found in imports:
-            self._domain(found, "names operators")
+            self._domain(found, None)
         if len(imports) != 1:
             raise refused(f"names {len(imports)} operator sets instead of one")
         version = imports[0]["version"][0] if imports[0]["version"] else 0
@@ -232,15 +234,17 @@ class _Check:
             raise refused(f"uses version {version} of the operators instead of {self._rules.opset}")
 
     @staticmethod
-    def _domain(message: Values, what: str) -> None:
+    def _domain(message: Values, operator: bytes | None) -> None:
+        """That a message names no domain of its own: one of a node with an operator, or of an operator set."""
         domain = bytes(message["domain"][0]) if message["domain"] else b""
         if domain not in (b"", b"ai.onnx"):
+            what = "names operators" if operator is None else f"uses the operator {text(operator)}"
             raise refused(f"{what} of the domain {text(domain)}; only those of ONNX itself are allowed")
 
     def _node(self, data: memoryview) -> Node:
         node = self._reader.read(data, NODE, "a node")
         operator = bytes(node["op_type"][0]) if node["op_type"] else b""
-        self._domain(node, f"uses the operator {text(operator)}")
+        self._domain(node, operator)
         if operator not in self._rules.operators or node["overload"]:
             raise refused(
                 f"uses the operator {text(operator)}, which is not among those that networks of {self._rules.origin} "
@@ -257,23 +261,21 @@ class _Check:
     def _attribute(self, attribute: Values, operator: bytes) -> tuple[bytes, Any]:
         """Name and value, as ``Node`` has it."""
         name = bytes(attribute["name"][0]) if attribute["name"] else b""
-        where = f"in the attribute {text(name)} of the operator {text(operator)}"
         if attribute["g"] or attribute["graphs"]:
-            raise refused(f"holds another graph {where}, which is not allowed")
-        for kind in ("tp", "type_protos", "sparse_tensor", "sparse_tensors", "ref_attr_name"):
-            if attribute[kind]:
-                raise refused(f"holds a value of the kind {kind} {where}, which is not allowed")
+            raise refused(f"holds another graph {_where(name, operator)}, which is not allowed")
+        for kind in NO_KINDS & attribute.keys():
+            raise refused(f"holds a value of the kind {kind} {_where(name, operator)}, which is not allowed")
         limit = self._rules.padding if name == b"pads" else self._rules.integer
         integers = [value - (value >> 63 << 64) for value in attribute["i"] + attribute["ints"]]
         if any(abs(value) > limit for value in integers):
-            raise refused(f"holds a number above {limit} {where}")
+            raise refused(f"holds a number above {limit} {_where(name, operator)}")
         tensors = [
             self._reader.read(data, TENSOR, "a tensor") for data in attribute["t"] + attribute["tensors"]
         ]
         for tensor in tensors:
             if _is_external(tensor):
-                raise refused(f"asks for a file {where}, which is not allowed")
-            self._constant(tensor, where)
+                raise refused(f"asks for a file {_where(name, operator)}, which is not allowed")
+            self._constant(tensor, lambda: _where(name, operator))
         # the engine reads the field that the type names
         read = attribute["type"]
         if read == [_INT] and attribute["i"]:
@@ -289,7 +291,7 @@ class _Check:
         if not self._rules.given:
             if _is_external(tensor):
                 raise refused(f"asks for a file for its weight {text(name)}, which is not allowed")
-            self._constant(tensor, f"in its weight {text(name)}")
+            self._constant(tensor, lambda: f"in its weight {text(name)}")
             return name
         if not _is_external(tensor):
             raise refused(
@@ -305,13 +307,18 @@ class _Check:
             raise refused(f"needs the weight {text(name)} in another shape than the set has it")
         return name
 
-    def _constant(self, tensor: Values, where: str) -> None:
+    def _constant(self, tensor: Values, where: Callable[[], str]) -> None:
         held = sum(len(data) for kind in DATA for data in tensor[kind])
         if held > self._rules.constant_bytes:
-            raise refused(f"holds {held} bytes {where}; {self._rules.constant_bytes} are allowed")
+            raise refused(f"holds {held} bytes {where()}; {self._rules.constant_bytes} are allowed")
         elements = math.prod(tensor["dims"]) if len(tensor["dims"]) <= 64 else math.inf
         if elements > ELEMENTS_PER_BYTE * held:
-            raise refused(f"declares more numbers {where} than it holds")
+            raise refused(f"declares more numbers {where()} than it holds")
+
+
+def _where(attribute: bytes, operator: bytes) -> str:
+    """Where something is, for errors."""
+    return f"in the attribute {text(attribute)} of the operator {text(operator)}"
 
 
 def _is_external(tensor: Values) -> bool:

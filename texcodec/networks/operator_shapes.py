@@ -144,7 +144,7 @@ def constant(node: Node) -> tuple[Shape, Shape | None]:
         Costly, Malformed: it is none of a tensor, or the tensor is unsound.
     """
     tensor = node.attributes.get(b"value")
-    if len(node.attributes) != 1 or not isinstance(tensor, dict) or node.inputs or len(node.outputs) != 1:
+    if len(node.attributes) != 1 or not isinstance(tensor, Values) or node.inputs or len(node.outputs) != 1:
         raise node_error(node, "is none of a tensor")
     shape = tuple(tensor["dims"])
     if len(shape) > RANK:

@@ -7,7 +7,7 @@ else is decoded (docs/format.md, "Networks").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Shape = tuple["int | None", ...]
 """Of an output; None stands for any number."""
 
-Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+Shapes = frozenset[tuple[str, tuple[int, ...]]]
 """Of inputs, with their names."""
 MOST_SHAPES = 1000
 """Shapes of inputs that a network remembers to have checked."""
@@ -157,7 +157,7 @@ class Network:
         self._afforded: set[Shapes] = set()
         self.usual_output: tuple[int, ...] | None = None
         if self._cost is not None:
-            self.usual_output = self._afford(lambda cost: cost.usual(budget))
+            self.usual_output = self._afford(self._cost, None)
         self._session = _session(graph, weights)
 
     def __call__(self, shape: Shape | None = None, /, **inputs: np.ndarray) -> np.ndarray:
@@ -169,24 +169,30 @@ class Network:
             ModelDamagedError: the network cannot be run on these inputs, costs too much for their size, or gives
                 another shape.
         """
-        shapes = tuple((name, x.shape) for name, x in inputs.items())
+        shapes = frozenset((name, x.shape) for name, x in inputs.items())
         if self._cost is not None and shapes not in self._afforded:
-            self._afford(lambda _: {name.encode(): have for name, have in shapes})
-            if len(self._afforded) >= MOST_SHAPES:
-                self._afforded.clear()
-            self._afforded.add(shapes)
+            self._afford(self._cost, shapes)
         return _run(self._session, inputs, shape)
 
     def ordered(self, shape: Shape | None, *inputs: np.ndarray) -> np.ndarray:
         """The same with the inputs in the order of the graph, whatever their names."""
         return self(shape, **_named(self._session, inputs))
 
-    def _afford(self, inputs: Callable[[GraphCost], dict[bytes, tuple[int, ...]]]) -> tuple[int, ...] | None:
-        assert self._cost is not None
+    def _afford(self, cost: GraphCost, shapes: Shapes | None) -> tuple[int, ...] | None:
+        """The shape of the output for inputs of these shapes, by default those of the budget, if that does."""
         try:
-            return self._cost.check(self._budget, inputs(self._cost))
+            if shapes is None:
+                given = cost.usual(self._budget)
+                shapes = frozenset((name.decode(), shape) for name, shape in given.items())
+            else:
+                given = {name.encode(): shape for name, shape in shapes}
+            output = cost.check(self._budget, given)
         except Costly as error:
             raise refused(str(error)) from None
+        if len(self._afforded) >= MOST_SHAPES:
+            self._afforded.clear()
+        self._afforded.add(shapes)
+        return output
 
 
 class FloatNetwork(Network):
