@@ -17,7 +17,7 @@ from .picture_manifest import PictureManifest
 Shape = tuple[int, ...]
 
 ANALYSIS = Cost(1 << 33, 1 << 27)
-SYNTHESIS = Cost(1 << 32, 1 << 26)
+SYNTHESIS = Cost(1 << 32, 1 << 27)
 OTHERS = Cost(1 << 28, 1 << 23)
 """The costliest so far: 1459 million multiply-accumulates and 30 million numbers for the analysis of nonlinear sets,
 580 and 17 million for their synthesis, 40 and 0.83 million for others (the last context network of ``std-3``).
