@@ -86,12 +86,6 @@ GAIN_ZERO = 32
 CHECKSUM_BITS = 24
 """Of the checksum of a tile's symbols that its stream starts from."""
 
-# Tiles
-
-LARGEST_TILE_LOG2 = 8
-LARGEST_TILE = 1 << LARGEST_TILE_LOG2
-"""Pixels along a side of the largest tile that networks code."""
-
 # Sets
 
 IDENTITY_BYTES = 16

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .operator_shapes import CONSTANT, RANK, RULES, Call, Costly, Node, Rule, Shape, constant, node_error
 
 SMALLEST_SHARE = 64
-"""Runs on small inputs may cost this part of what those on the largest inputs may."""
+"""Runs on small inputs may cost this part of what those on the usual inputs may."""
 
 
 class Cost(NamedTuple):
@@ -30,10 +30,9 @@ class Budget(NamedTuple):
     """What runs of a network may cost: in proportion to the numbers in their inputs.
 
     Attributes:
-        most: for the largest inputs.
-        inputs: shapes of the largest inputs that there are, by name or in the order of the graph; where inputs have
-            any size, shapes of usual ones. Names that a graph does not have are left out. Empty: unknown; ``most``
-            is for all runs.
+        most: for the usual inputs.
+        inputs: shapes of usual inputs, by name or in the order of the graph. Names that a graph does not have are left
+            out. Empty: unknown; ``most`` is for all runs.
     """
 
     most: Cost

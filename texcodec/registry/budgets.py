@@ -1,16 +1,17 @@
-"""What networks of sets may cost: the largest inputs that the codec gives to each, and several times the cost of the
-released ones on them (docs/reference/models.md, "Graphs").
+"""What networks of sets may cost: the inputs that the codec gives to each for a tile of 256 pixels, and several times
+the cost of the released ones on them. Larger and smaller tiles may cost more and less, in proportion
+(docs/reference/models.md, "Graphs").
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..constants import HYPER_STRIDE, LARGEST_TILE, LATENT_STRIDE, MEAN_CHANNELS
+from ..constants import HYPER_STRIDE, LATENT_STRIDE, MEAN_CHANNELS
 from ..entropy.pyramid import PASSES
 from ..fusion import MARGIN, REACH, SEGMENT
 from ..networks import Budget, Cost
-from ..tiles import ENCODER_HALO
+from ..tiles import DEFAULT_LOG2, ENCODER_HALO
 from .feature_manifest import FeatureManifest
 from .picture_manifest import PictureManifest
 
@@ -26,15 +27,16 @@ FEATURES = Cost(1 << 32, 1 << 26)
 """Of each network of a feature set, for ``FEATURE_POSITIONS`` positions a side of the finest features."""
 FEATURE_POSITIONS = 16
 
-SIDE = LARGEST_TILE // LATENT_STRIDE
-"""Latents along a side of the largest tile."""
+TILE = 1 << DEFAULT_LOG2
+SIDE = TILE // LATENT_STRIDE
+"""Pixels and latents along a side of such a tile."""
 LINEAR_PLANES, PLANES = 3, 2
 """Context features of a channel of the first slice, and of another."""
 
 
 def analysis(manifest: PictureManifest) -> Budget:
     """Of the analysis network of a class, which sees pixels around its tile."""
-    side = LARGEST_TILE + 2 * ENCODER_HALO
+    side = TILE + 2 * ENCODER_HALO
     return Budget(ANALYSIS, {"pixels": (1, 3, side, side), **_borders(side // LATENT_STRIDE - 1, manifest)})
 
 
