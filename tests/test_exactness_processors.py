@@ -89,6 +89,26 @@ def test_dependencies_are_those_of_the_package(modules: Any) -> None:
     assert {"numpy", "onnxruntime", "Pillow", "safetensors", roots.OPTIONAL} <= set(names)
 
 
+def test_results_of_earlier_runs_stay(modules: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import run
+
+    def row(name: str, release: str, hashes: int) -> dict[str, Any]:
+        return {"machine": "x86_64", "processor": name, "release": release, "hashes": hashes}
+
+    path = tmp_path / "exactness.json"
+    earlier = [row("Nehalem", "lowest", 1), row("Nehalem", "newest", 2), row("Haswell", "lowest", 3)]
+    path.write_text(json.dumps({"provenance": {"commit": "old"}, "results": earlier}), "utf-8")
+    monkeypatch.setattr(run, "RESULT", path)
+    found = run.with_earlier([row("max", "newest", 4), row("Nehalem", "newest", 5)], {"commit": "new"})
+    assert [(r["hashes"], r["provenance"]["commit"]) for r in found] == [
+        (1, "old"),
+        (5, "new"),
+        (3, "old"),
+        (4, "new"),
+    ]
+    del sys.modules["run"]
+
+
 def test_models_of_arm_have_a_list_of_features(modules: Any) -> None:
     processors, _ = modules
     arm = [p for p in processors.PROCESSORS if p.emulated and p.machine == "aarch64"]

@@ -254,8 +254,8 @@ def test_documents_list_the_operators() -> None:
 
 def test_names_of_a_graph_do_not_reach_the_terminal_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
     wrong = node(b"MatMul", [b"x", b"w"], [b"y"], field(3, b"\x1b[31mname"))
-    weight = field(5, located(b"w", [5, 5], (b"location", b"weights")))
-    network = FloatNetwork(model([wrong], inside=weight), {"w": np.zeros((5, 5), np.float32)})
+    weight = field(5, field(1, 5, 5) + field(2, 1) + field(8, b"w") + field(9, bytes(100)))
+    network = FloatNetwork(model([wrong], inside=weight), {}, TASK_RULES)
     with pytest.raises(ModelDamagedError, match="cannot be run"):
         network(x=X)
     said = capfd.readouterr()

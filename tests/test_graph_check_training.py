@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +19,10 @@ from texcodec.errors import ModelDamagedError, ParameterError  # noqa: E402
 from texcodec.networks import TASK_RULES, check_graph  # noqa: E402
 from texcodec.networks.graph_check import CODEC_RULES  # noqa: E402
 from texcodec.networks.operators import TASK  # noqa: E402
+from texcodec.registry import budgets  # noqa: E402
 from texcodec.training.features.onnx_parts import OnnxPart, export_onnx  # noqa: E402
+from texcodec.training.pictures import graphs, nonlinear_graphs  # noqa: E402
+from texcodec.training.pictures.presets import PRESETS, preset_architecture  # noqa: E402
 
 
 def value(name: str):  # type: ignore[no-untyped-def]
@@ -110,3 +114,24 @@ def test_files_with_other_operators_are_refused_before_training(tmp_path: Path) 
     path.write_bytes(conditional().SerializeToString())
     with pytest.raises(ParameterError, match="uses the operator If, which is not among those"):
         OnnxPart(path)
+
+
+@pytest.mark.parametrize("kind", ["linear", "nonlinear"])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_transforms_of_presets_need_a_fourth_of_what_is_allowed(preset: str, kind: str) -> None:
+    a = preset_architecture(preset, kind)
+    facts = SimpleNamespace(latent_channels=a.latent_channels, halo=1, entropy_profile=a.profile)
+    synthesis, analysis = nonlinear_graphs.refining_synthesis, nonlinear_graphs.deep_analysis
+    if kind == "linear":
+        synthesis, analysis = graphs.synthesis, graphs.lapped_analysis
+    bias = a.synthesis_width * (2 if a.nonlinear else 1)
+    for graph, budget in (
+        (synthesis(a), budgets.synthesis(facts, bias)),  # type: ignore[arg-type]
+        (analysis(a), budgets.analysis(facts)),  # type: ignore[arg-type]
+    ):
+        weights = {w.name: tuple(w.dims) for w in onnx.load_from_string(graph).graph.initializer}
+        told = check_graph(graph, weights)
+        assert told is not None
+        cost, output = told.of(told.usual(budget))
+        assert output is not None
+        assert all(4 * have < most for have, most in zip(cost, budget.most))

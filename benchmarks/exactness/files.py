@@ -1,4 +1,4 @@
-"""The files that every processor decodes: the golden ones, those of entropy profile 2, and ten pictures.
+"""The files that every processor decodes: the golden ones, pictures of entropy profile 2, and ten photographs.
 
 Ten crops of 150 x 140 pixels of the pictures that scikit-image ships are encoded here with tiles of 128 pixels, so four
 tiles each, for threads to share; the pictures of the golden files are encoded with the small set of profile 2 as well.
@@ -28,7 +28,7 @@ TESTS = ROOT / "tests"
 sys.path.insert(0, str(TESTS))
 
 import second_decoder  # noqa: E402
-from golden.make import page, scene, with_alpha  # noqa: E402
+from golden.make import FOLDERS, page, scene, with_alpha  # noqa: E402
 from golden.make_features import SETS as FEATURE_SETS  # noqa: E402
 
 TINY_2 = TESTS / "data" / "tiny-2"
@@ -96,8 +96,10 @@ def make(folder: Path) -> list[dict[str, str]]:
 
 
 def _golden(folder: Path) -> Iterator[dict[str, str]]:
-    for path in sorted((TESTS / "golden").glob("*.tcx")):
-        yield _picture(folder, f"golden-{path.stem}", path.read_bytes(), TINY_1)
+    for name, (models, _) in FOLDERS.items():
+        for path in sorted((TESTS / "golden" / name).glob("*.tcx")):
+            stem = "-".join(["golden", *Path(name).parts, path.stem])
+            yield _picture(folder, stem, path.read_bytes(), models)
 
 
 def _golden_features(folder: Path) -> Iterator[dict[str, str]]:

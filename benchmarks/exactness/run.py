@@ -4,7 +4,8 @@
 
 Needs Debian's packages qemu-user and mmdebstrap, and scikit-image for its pictures; see docs/trust.md. What was
 measured is kept in build/exactness and not measured again while files, code and releases are the same. Prints the
-table; ``--write`` puts it into docs/trust.md and the results into docs/results/exactness.json.
+table; ``--write`` puts it into docs/trust.md and the results into docs/results/exactness.json, where rows of other
+processors and releases stay.
 """
 
 from __future__ import annotations
@@ -78,6 +79,37 @@ def table(results: list[dict[str, Any]]) -> Iterator[str]:
         )
 
 
+def with_earlier(results: list[dict[str, Any]], now: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results with those of earlier runs that they do not replace, each with where it comes from.
+
+    Args:
+        now: provenance of ``results``.
+    """
+    found = {_cell(r): r | {"provenance": now} for r in results}
+    if RESULT.exists():
+        kept = json.loads(RESULT.read_text("utf-8"))
+        for r in kept["results"]:
+            found.setdefault(_cell(r), r if "provenance" in r else r | {"provenance": kept["provenance"]})
+    order = [(p.machine, p.name, release) for p in PROCESSORS for release in RELEASES]
+    return sorted(found.values(), key=lambda r: order.index(_cell(r)))
+
+
+def _cell(result: dict[str, Any]) -> tuple[str, str, str]:
+    return result["machine"], result["processor"], result["release"]
+
+
+def summary(results: list[dict[str, Any]]) -> str:
+    """What a table says all in all."""
+    floats = {result for r in results for result in r["floats"].values()}
+    hashes, cells = (sum(r[key] for r in results) for key in ("hashes", "cells"))
+    return (
+        f"{hashes} hashes of symbols in {cells} cells (processor, release, level of optimisation, number of threads): "
+        f"{sum(len(r['wrong']) for r in results)} differ. Largest difference of a sample of the pictures: "
+        f"{max(r['largest'] for r in results)}. Different results of one network in floating point, before rounding: "
+        f"{len(floats)}. QEMU {emulator()}."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -98,16 +130,9 @@ def main() -> None:
             }:
                 results.append(measured(processor, release))
                 print(list(table(results))[-1], flush=True)
-    floats = {result for r in results for result in r["floats"].values()}
-    differing = sum(len(r["wrong"]) for r in results)
-    hashes = sum(r["hashes"] for r in results)
-    said = (
-        f"{hashes} hashes of symbols in {sum(r['cells'] for r in results)} cells (processor, release, level of "
-        f"optimisation, number of threads): {differing} differ. Largest difference of a sample of the pictures: "
-        f"{max(r['largest'] for r in results)}. Different results of one network in floating point, before rounding: "
-        f"{len(floats)}. QEMU {emulator()}."
-    )
-    lines = [*table(results), "", said]
+    if options.write:
+        results = with_earlier(results, provenance([FILES]))
+    lines = [*table(results), "", summary(results)]
     print("\n".join(lines))
     if options.write:
         page = PAGE.read_text("utf-8")
@@ -118,7 +143,7 @@ def main() -> None:
     for r in results:
         for wrong in r["wrong"]:
             print(f"DIFFERS {r['machine']} {r['processor']} {r['release']}: {wrong}")
-    sys.exit(1 if differing else 0)
+    sys.exit(1 if any(r["wrong"] for r in results) else 0)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,13 @@ class Field(NamedTuple):
 
 
 Schema = Mapping[int, Field]
-Values = dict[str, list[Any]]
-"""By field name: int for varints, memoryview for everything else."""
+
+
+class Values(dict[str, list[Any]]):
+    """By field name: int for varints, memoryview for everything else; none for fields that are not there."""
+
+    def __missing__(self, name: str) -> list[Any]:
+        return []
 
 
 class MessageReader:
@@ -42,12 +47,12 @@ class MessageReader:
         self._budget = budget
 
     def read(self, data: memoryview, schema: Schema, what: str) -> Values:
-        """The values of all fields; empty lists for those that are not there.
+        """The values of all fields.
 
         Args:
             what: the kind of the message, for errors.
         """
-        found: Values = {field.name: [] for field in schema.values()}
+        found = Values()
         position, end = 0, len(data)
         while position < end:
             self._budget -= 1
@@ -60,6 +65,11 @@ class MessageReader:
             value: Any
             if kind == VARINT:
                 value, position = varint(data, position)
+            elif kind == BYTES and position < end and data[position] < min(0x80, end - position):
+                # nearly always: not worth a call
+                length = data[position]
+                position += 1 + length
+                value = data[position - length : position]
             else:
                 length, position = self._length(data, position, kind)
                 value = data[position : position + length]
@@ -68,12 +78,14 @@ class MessageReader:
             if field is None:
                 raise Malformed(f"{what} has the field {number}, which is not known")
             name, wanted, repeated, is_text = field
-            values = found[name]
-            if values and not repeated:
+            values = found.get(name)
+            if values is None:
+                values = found[name] = []
+            elif not repeated:
                 raise Malformed(f"{what} has its field {name} twice")
             if kind == wanted:
                 if is_text:
-                    _check_text(value, f"the field {name} of {what}")
+                    _check_text(value, name, what)
                 values.append(value)
             elif kind == BYTES and repeated:  # packed: numbers one after the other
                 values += self._packed(value, wanted)
@@ -108,12 +120,12 @@ class MessageReader:
         return values
 
 
-def _check_text(data: memoryview, where: str) -> None:
+def _check_text(data: memoryview, name: str, what: str) -> None:
     """Raise Malformed for what is not UTF-8, at which other readers of the same bytes fail in ways of their own."""
     try:
         str(data, "utf-8")
     except UnicodeDecodeError:
-        raise Malformed(f"{where} is not UTF-8") from None
+        raise Malformed(f"the field {name} of {what} is not UTF-8") from None
 
 
 def varint(data: memoryview, position: int) -> tuple[int, int]:

@@ -17,13 +17,20 @@ from ..constants import ACTIVATION_MAX
 from ..errors import ModelDamagedError
 from .address_space import check_address_space
 from .bounds import check_bound
-from .graph_check import CODEC_RULES, GraphRules, check_graph
+from .graph_check import CODEC_RULES, GraphRules, check_graph, refused
+from .graph_cost import ANY, Budget, GraphCost
+from .operator_shapes import Costly
 
 if TYPE_CHECKING:
     import onnxruntime
 
 Shape = tuple["int | None", ...]
 """Of an output; None stands for any number."""
+
+Shapes = frozenset[tuple[str, tuple[int, ...]]]
+"""Of inputs, with their names."""
+MOST_SHAPES = 1000
+"""Shapes of inputs that a network remembers to have checked."""
 
 OPTIMISATION_LEVELS = {
     "none": "ORT_DISABLE_ALL",
@@ -35,10 +42,8 @@ optimisation_level = "all"
 """Of sessions made from now on; the exactness tests change it, and symbols must not."""
 
 
-def _session(
-    graph: bytes, weights: Mapping[str, np.ndarray], rules: GraphRules = CODEC_RULES
-) -> onnxruntime.InferenceSession:
-    check_graph(graph, {name: weight.shape for name, weight in weights.items()}, rules)
+def _session(graph: bytes, weights: Mapping[str, np.ndarray]) -> onnxruntime.InferenceSession:
+    """The engine's session of a graph that was checked."""
     check_address_space()
     import onnxruntime as ort  # a fifth of a second: not paid by commands that run no network
 
@@ -130,22 +135,30 @@ def finite(out: np.ndarray) -> np.ndarray:
     return out
 
 
-class FloatNetwork:
-    """An analysis, synthesis, hyper analysis or fusion network.
+class Network:
+    """A network whose graph was checked. Safe to share between threads.
 
     Args:
         graph: serialised ONNX with external initialisers, or, by the rules for tasks, with all weights in it.
-        weights: by initialiser name, any float dtype; used as float32.
+        weights: by initialiser name; used as float32.
         rules: that the graph must keep.
+        budget: of each run; that of tasks is not bounded.
+    Attributes:
+        usual_output: shape of the output for the inputs of the budget; None if the budget has none.
     Raises:
-        ModelDamagedError: the graph breaks the rules, or cannot be built.
+        ModelDamagedError: the graph breaks the rules, costs too much, or cannot be built.
     """
 
     def __init__(
-        self, graph: bytes, weights: Mapping[str, np.ndarray], rules: GraphRules = CODEC_RULES
+        self, graph: bytes, weights: Mapping[str, np.ndarray], rules: GraphRules, budget: Budget
     ) -> None:
-        used = {k: v for k, v in weights.items() if k != "rate"}
-        self._session = _session(graph, used, rules)
+        self._budget = budget
+        self._cost = check_graph(graph, {name: weight.shape for name, weight in weights.items()}, rules)
+        self._afforded: set[Shapes] = set()
+        self.usual_output: tuple[int, ...] | None = None
+        if self._cost is not None:
+            self.usual_output = self._afford(self._cost, None)
+        self._session = _session(graph, weights)
 
     def __call__(self, shape: Shape | None = None, /, **inputs: np.ndarray) -> np.ndarray:
         """Run on float32 inputs by name; returns the only output, float32.
@@ -153,42 +166,71 @@ class FloatNetwork:
         Args:
             shape: that the output must have; by default any.
         Raises:
-            ModelDamagedError: the network cannot be run on these inputs, or gives another shape.
+            ModelDamagedError: the network cannot be run on these inputs, costs too much for their size, or gives
+                another shape.
         """
+        shapes = frozenset((name, x.shape) for name, x in inputs.items())
+        if self._cost is not None and shapes not in self._afforded:
+            self._afford(self._cost, shapes)
         return _run(self._session, inputs, shape)
 
     def ordered(self, shape: Shape | None, *inputs: np.ndarray) -> np.ndarray:
         """The same with the inputs in the order of the graph, whatever their names."""
-        return _run(self._session, _named(self._session, inputs), shape)
+        return self(shape, **_named(self._session, inputs))
+
+    def _afford(self, cost: GraphCost, shapes: Shapes | None) -> tuple[int, ...] | None:
+        """The shape of the output for inputs of these shapes, by default those of the budget, if that does."""
+        try:
+            if shapes is None:
+                given = cost.usual(self._budget)
+                shapes = frozenset((name.decode(), shape) for name, shape in given.items())
+            else:
+                given = {name.encode(): shape for name, shape in shapes}
+            output = cost.check(self._budget, given)
+        except Costly as error:
+            raise refused(str(error)) from None
+        if len(self._afforded) >= MOST_SHAPES:
+            self._afforded.clear()
+        self._afforded.add(shapes)
+        return output
 
 
-class IntegerNetwork:
-    """A network of the entropy model: integers held in float32, exact in every engine.
+class FloatNetwork(Network):
+    """An analysis, synthesis, hyper analysis or fusion network, or one of a task; see ``Network``.
+
+    Args:
+        weights: any float dtype.
+    """
+
+    def __init__(
+        self,
+        graph: bytes,
+        weights: Mapping[str, np.ndarray],
+        rules: GraphRules = CODEC_RULES,
+        budget: Budget = ANY,
+    ) -> None:
+        super().__init__(graph, {k: v for k, v in weights.items() if k != "rate"}, rules, budget)
+
+
+class IntegerNetwork(Network):
+    """A network of the entropy model: integers held in float32, exact in every engine; see ``Network``.
+
+    Inputs are integers of magnitude at most 255, outputs integers.
 
     Args:
         name: for errors.
-        graph: serialised ONNX with external initialisers.
-        weights: int16 or int32 by initialiser name.
+        weights: int16 or int32.
     Raises:
-        ModelDamagedError: a weight is not an integer, a layer breaks the 2^24 bound, or the graph the rules.
+        ModelDamagedError: a weight is not an integer, or a layer breaks the 2^24 bound.
     """
 
-    def __init__(self, name: str, graph: bytes, weights: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, name: str, graph: bytes, weights: Mapping[str, np.ndarray], budget: Budget = ANY
+    ) -> None:
         layers = sorted({k.rsplit(".", 1)[0] for k in weights})
         for layer in layers:
             weight, bias = weights.get(f"{layer}.weight"), weights.get(f"{layer}.bias")
             if weight is None or bias is None or weight.dtype != np.int16 or bias.dtype != np.int32:
                 raise ModelDamagedError(f"The integer layer {name}.{layer} has no integer weights.")
             check_bound(weight, bias, ACTIVATION_MAX, f"{name}.{layer}")
-        self._session = _session(graph, weights)
-
-    def __call__(self, shape: Shape | None = None, /, **inputs: np.ndarray) -> np.ndarray:
-        """Run on integer-valued float32 inputs of magnitude at most 255; returns integer-valued float32.
-
-        ``shape`` and errors are those of ``FloatNetwork``.
-        """
-        return _run(self._session, inputs, shape)
-
-    def ordered(self, shape: Shape | None, *inputs: np.ndarray) -> np.ndarray:
-        """The same with the inputs in the order of the graph, whatever their names."""
-        return _run(self._session, _named(self._session, inputs), shape)
+        super().__init__(graph, weights, CODEC_RULES, budget)

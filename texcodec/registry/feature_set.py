@@ -10,7 +10,8 @@ import numpy as np
 
 from ..constants import HYPER_MAX, LARGEST_SUPPORT, SCALE_LEVELS
 from ..errors import ParameterError
-from ..networks import TASK_RULES, FloatNetwork, IntegerNetwork
+from ..networks import TASK_RULES, Budget, FloatNetwork, IntegerNetwork
+from . import budgets
 from .checks import ArrayCheck
 from .feature_manifest import SHARED, FeatureManifest, TaskInfo
 from .identity import feature_identity
@@ -79,6 +80,9 @@ class FeatureSet(LoadedSet[FeatureManifest]):
 
     # Networks
 
+    def budget(self, name: str) -> Budget:
+        return budgets.feature_network(self.manifest, name)
+
     def generator(self) -> IntegerNetwork:
         """Side information and level to maps on the codebook's grid; its bound is proved when it is built."""
         return self._integer("generator")
@@ -97,7 +101,10 @@ class FeatureSet(LoadedSet[FeatureManifest]):
 
     def chain(self, task: TaskInfo) -> list[FloatNetwork]:
         """The networks that turn latents into a task's features, in the order they run."""
-        return [self._chained(task, name) for name in task.chain]
+        networks: list[FloatNetwork] = []
+        for name in task.chain:
+            networks.append(self._chained(task, name, networks[-1].usual_output if networks else None))
+        return networks
 
     def front(self, task: TaskInfo) -> FloatNetwork:
         """The layers that turn a picture into a task's features; raises ParameterError if the set lacks them."""
@@ -121,7 +128,7 @@ class FeatureSet(LoadedSet[FeatureManifest]):
     def _encoder_network(self, name: str) -> FloatNetwork:
         def make() -> FloatNetwork:
             graphs, arrays = self._encoder
-            return FloatNetwork(graphs[name], under(arrays, f"{name}."))
+            return FloatNetwork(graphs[name], under(arrays, f"{name}."), budget=self.budget(name))
 
         return self._network((name,), make)
 
@@ -131,13 +138,17 @@ class FeatureSet(LoadedSet[FeatureManifest]):
             raise self._damaged(path, task.sha256[path])
         return data
 
-    def _chained(self, task: TaskInfo, name: str) -> FloatNetwork:
+    def _chained(self, task: TaskInfo, name: str, before: tuple[int, ...] | None) -> FloatNetwork:
         def make() -> FloatNetwork:
             arrays: Arrays = {}
             for path in task.array_files:
                 arrays |= under(self._unpack(path, self._task_file(task, path)), f"{name}.")
             ArrayCheck(self.name, arrays).finite()
-            return FloatNetwork(self._task_file(task, f"graphs/{name}.onnx"), arrays)
+            return FloatNetwork(
+                self._task_file(task, f"graphs/{name}.onnx"),
+                arrays,
+                budget=budgets.chained(self.manifest, before),
+            )
 
         return self._network(("chain", name) if name == SHARED else ("chain", name, task.name), make)
 

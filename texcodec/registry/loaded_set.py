@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from ..constants import HYPER_MAX
 from ..entropy import ProbabilityTables
 from ..errors import ModelDamagedError, ModelNotFoundError
-from ..networks import IntegerNetwork
+from ..networks import Budget, IntegerNetwork
 from .manifest import ENCODER, M, read
 from .scaled import unscale
 from .stored_arrays import unpack_arrays
@@ -76,6 +76,10 @@ class LoadedSet(ABC, Generic[M]):
     @abstractmethod
     def check_encoder(self, arrays: Arrays) -> None:
         """The same for the encoder's arrays."""
+
+    @abstractmethod
+    def budget(self, name: str) -> Budget:
+        """What runs of an integer network may cost, by the name of its graph."""
 
     @abstractmethod
     def build(self) -> None:
@@ -182,7 +186,10 @@ class LoadedSet(ABC, Generic[M]):
 
     def _integer(self, name: str) -> IntegerNetwork:
         return self._network(
-            (name,), lambda: IntegerNetwork(name, self._graphs[name], under(self._arrays, f"{name}."))
+            (name,),
+            lambda: IntegerNetwork(
+                name, self._graphs[name], under(self._arrays, f"{name}."), self.budget(name)
+            ),
         )
 
 

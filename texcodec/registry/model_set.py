@@ -17,7 +17,8 @@ from ..constants import (
     STEP_FRACTION,
 )
 from ..errors import ModelDamagedError
-from ..networks import FloatNetwork, IntegerNetwork
+from ..networks import Budget, FloatNetwork, IntegerNetwork
+from . import budgets
 from .checks import ArrayCheck
 from .identity import decoder_identity
 from .loaded_set import Arrays, LoadedSet, under
@@ -128,6 +129,17 @@ class ModelSet(LoadedSet[PictureManifest]):
 
     # Networks
 
+    def budget(self, name: str) -> Budget:
+        if name == "hyper_synthesis":
+            return budgets.hyper_synthesis(self.manifest)
+        return budgets.context(self.manifest, name, self._features)
+
+    @property
+    def _features(self) -> int:
+        """Channels that hyper synthesis gives."""
+        shape = self.hyper_synthesis().usual_output or ()
+        return shape[1] if len(shape) > 1 else 0
+
     def synthesis(self, class_index: int) -> FloatNetwork:
         """The synthesis network of a class."""
         class_index = self._first_alike(self._arrays, "synthesis", class_index)
@@ -135,7 +147,9 @@ class ModelSet(LoadedSet[PictureManifest]):
         def make() -> FloatNetwork:
             weights = under(self._arrays, f"synthesis.{class_index}.")
             weights |= {"linear.weight": self._array("linear.synthesis")} | self._transform
-            return FloatNetwork(self._graphs["synthesis"], weights)
+            rates = self._array(f"synthesis.{class_index}.rate")
+            budget = budgets.synthesis(self.manifest, rates.shape[1])
+            return FloatNetwork(self._graphs["synthesis"], weights, budget=budget)
 
         return self._network(("synthesis", class_index), make)
 
@@ -146,7 +160,10 @@ class ModelSet(LoadedSet[PictureManifest]):
     def fusion(self) -> FloatNetwork:
         """The fusion network."""
         return self._network(
-            ("fusion",), lambda: FloatNetwork(self._graphs["fusion"], under(self._arrays, "fusion."))
+            ("fusion",),
+            lambda: FloatNetwork(
+                self._graphs["fusion"], under(self._arrays, "fusion."), budget=budgets.fusion()
+            ),
         )
 
     def hyper_synthesis(self) -> IntegerNetwork:
@@ -165,7 +182,7 @@ class ModelSet(LoadedSet[PictureManifest]):
         def make() -> FloatNetwork:
             weights = under(arrays, f"analysis.{class_index}.")
             weights |= {"linear.weight": arrays["linear.analysis"]} | self._transform
-            return FloatNetwork(graphs["analysis"], weights)
+            return FloatNetwork(graphs["analysis"], weights, budget=budgets.analysis(self.manifest))
 
         return self._network(("analysis", class_index), make)
 
@@ -175,7 +192,9 @@ class ModelSet(LoadedSet[PictureManifest]):
         class_index = self._first_alike(arrays, "hyper_analysis", class_index)
 
         def make() -> FloatNetwork:
-            return FloatNetwork(graphs["hyper_analysis"], under(arrays, f"hyper_analysis.{class_index}."))
+            weights = under(arrays, f"hyper_analysis.{class_index}.")
+            budget = budgets.hyper_analysis(self.manifest, weights["rate"].shape[1])
+            return FloatNetwork(graphs["hyper_analysis"], weights, budget=budget)
 
         return self._network(("hyper_analysis", class_index), make)
 

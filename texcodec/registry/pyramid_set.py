@@ -11,6 +11,7 @@ from ..constants import COMPACT_PROFILE, GAINS, LATENT_STRIDE, MEAN_CHANNELS, RA
 from ..entropy import ProbabilityTables
 from ..entropy.pyramid import PASSES, graph_name, network_names
 from ..networks import IntegerNetwork
+from . import budgets
 from .checks import ArrayCheck
 from .loaded_set import Arrays, under
 from .model_set import ModelSet
@@ -98,7 +99,8 @@ class PyramidSet(ModelSet):
         def make() -> IntegerNetwork:
             weights = under(self._arrays, f"first_{number}.")
             weights.pop("prediction", None)
-            return IntegerNetwork(name, self._graphs[name], weights)
+            budget = budgets.first_pass(self.manifest, number, self._features)
+            return IntegerNetwork(name, self._graphs[name], weights, budget)
 
         return self._network((name,), make)
 
