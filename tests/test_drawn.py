@@ -296,7 +296,7 @@ def test_set_with_a_lapped_transform_draws_whole_pictures_only(mixed: np.ndarray
 
 
 def test_drawn_tile_among_tiles_of_a_lapped_transform_is_decoded(mixed: np.ndarray) -> None:
-    reader = Reader(texcodec.encode(mixed, quality=60, models=LAPPED))
+    reader = Reader(texcodec.encode(mixed, quality=60, models=LAPPED, tile=256))
     payloads = [reader.tile_bytes(i) for i in range(8)]
     payloads[0] = pack_samples(np.ascontiguousarray(mixed[:256, :256]))
     checksum = symbols_crc(np.ascontiguousarray(mixed[:256, :256]).tobytes())
