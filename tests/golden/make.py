@@ -31,6 +31,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TINY_1, TINY_2 = ROOT / "models" / "tiny-1", ROOT / "tests" / "data" / "tiny-2"
 STD_3 = ROOT / "models" / "std-3"
+STD_3_SSIM = ROOT / "models" / "std-3-ssim"
 HEADING = (
     "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
 )
@@ -161,7 +162,18 @@ DEFAULT: dict[str, Callable[[], bytes]] = {
     "coarse": lambda: encode(scene(90, 120), models=STD_3, quality=5),
     "fine": lambda: encode(scene(60, 80), models=STD_3, quality=97),
 }
-FOLDERS = {".": (TINY_1, PICTURES), "profile-2": (TINY_2, PROFILE_2), "std-3": (STD_3, DEFAULT)}
+FOR_EYES: dict[str, Callable[[], bytes]] = {
+    # the first released set with gains, without fusion
+    "scene": lambda: encode(scene(140, 290), models=STD_3_SSIM, quality=40, tile=128),
+    "coarse": lambda: encode(scene(90, 120), models=STD_3_SSIM, quality=5),
+    "fine": lambda: encode(scene(60, 80), models=STD_3_SSIM, quality=97),
+}
+FOLDERS = {
+    ".": (TINY_1, PICTURES),
+    "profile-2": (TINY_2, PROFILE_2),
+    "std-3": (STD_3, DEFAULT),
+    "std-3-ssim": (STD_3_SSIM, FOR_EYES),
+}
 """Folders of golden files, the model set that they need, and what makes them."""
 
 

@@ -17,6 +17,7 @@ const goldens = [
   ...folder("tests/golden", {}),
   ...folder("tests/golden/profile-2", { models: tinyModels }),
   ...folder("tests/golden/std-3", {}),
+  ...folder("tests/golden/std-3-ssim", {}),
 ];
 assert.ok(goldens.length >= 31);
 
