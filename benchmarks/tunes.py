@@ -21,12 +21,12 @@ import texcodec
 ROOT = Path(__file__).resolve().parents[1]
 in_bytes = runpy.run_path(str(ROOT / "benchmarks" / "side_by_side.py"))["in_bytes"]
 AVIF = {"subsampling": "4:4:4", "speed": 4}
-SIDE = 176
+SIDE = 128
 PLACES = {
-    "kodim04": (150, 200),  # a face
-    "kodim15": (300, 110),  # a painted face
-    "kodim21": (330, 40),  # sky beside an edge
-    "kodim20": (250, 250),  # letters and sky
+    "kodim04": (174, 224),  # a face
+    "kodim15": (324, 134),  # a painted face
+    "kodim21": (354, 64),  # sky beside an edge
+    "kodim20": (274, 274),  # letters and sky
 }
 """Left and upper edge of each region."""
 

@@ -77,7 +77,7 @@ def test_entropy_profile_1_is_trained_for_whoever_asks_and_goes_on(
     found = load_set(tuned).manifest
     assert found.entropy_profile == 1 and found.fusion and found.card["fusion_steps"] == 1
     assert train(pictures, "--out", tuned, "--from", out, "--steps", 10, "--architecture", "linear") == 2
-    assert "keeps its transforms" in capsys.readouterr().err
+    assert "The transforms of mine are of entropy profile 1" in capsys.readouterr().err
 
 
 def test_finished_stages_are_not_mixed_with_another_profile(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from ...errors import ModelDamagedError, ModelNotFoundError
 from ...registry.picture_manifest import read_manifest
@@ -54,7 +53,7 @@ def restore_codec(folder: Path) -> Codec:
             "from the repository."
         )
     try:
-        kept = load_file(master)
+        kept = _arrays(master)
         stored = _arrays(folder / "decoder.safetensors") | _arrays(folder / "encoder.safetensors")
         stored = unscale(stored, folder.name)
         codec = Codec(architecture, specialised=any(k.startswith("transforms.1.") for k in kept))
