@@ -117,8 +117,8 @@ def large_picture(image: Image.Image, models: list[str], folder: Path) -> list[s
     for megapixels, (width, height) in {6: (3000, 2000), 12: (4000, 3000), 24: (6000, 4000)}.items():
         source, coded, back = folder / "large.png", folder / "large.tcx", folder / "large.ppm"
         enlarge(image, width, height).save(source, compress_level=1)
-        encoding = process(["encode", str(source), str(coded), "-f", "--quiet", *models], 1)
-        decoding = process(["decode", str(coded), str(back), "-f", "--quiet", *models], 1)
+        encoding = process(["encode", str(source), "--output", str(coded), "-f", "--quiet", *models], 1)
+        decoding = process(["decode", str(coded), "--output", str(back), "-f", "--quiet", *models], 1)
         rows.append(
             f"| {megapixels} MP | {encoding['wall']:.1f} s | {encoding['wall'] / megapixels:.2f} s "
             f"| {encoding['peak']:.0f} MiB | {decoding['wall']:.1f} s | {decoding['wall'] / megapixels:.2f} s "
@@ -145,8 +145,8 @@ def main() -> None:
         source, coded, back = folder / "a.png", folder / "a.tcx", folder / "b.png"
         image.save(source)
         commands = {
-            "`texcodec encode`": ["encode", str(source), str(coded), "-f", *models],
-            "`texcodec decode`": ["decode", str(coded), str(back), "-f", *models],
+            "`texcodec encode`": ["encode", str(source), "--output", str(coded), "-f", *models],
+            "`texcodec decode`": ["decode", str(coded), "--output", str(back), "-f", *models],
             "`texcodec info`": ["info", str(coded)],
         }
         cold = {name: process(arguments, options.runs) for name, arguments in commands.items()}
