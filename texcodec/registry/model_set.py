@@ -18,6 +18,7 @@ from ..constants import (
 )
 from ..errors import ModelDamagedError
 from ..networks import Budget, FloatNetwork, IntegerNetwork
+from ..tiles import DEFAULT_LOG2, LARGE_LOG2
 from . import budgets
 from .checks import ArrayCheck
 from .identity import decoder_identity
@@ -234,7 +235,8 @@ class ModelSet(LoadedSet[PictureManifest]):
             tile: tile side in pixels; default: that of most pictures, 512 for sets of entropy profile 2, else 256.
         """
         m = self.manifest.macs
-        tile = tile or (512 if self.manifest.entropy_profile == COMPACT_PROFILE else 256)
+        large = self.manifest.entropy_profile == COMPACT_PROFILE
+        tile = tile or 1 << (LARGE_LOG2 if large else DEFAULT_LOG2)
         halo = (1 + 2 * self.manifest.halo * LATENT_STRIDE / tile) ** 2
         band = 1 - (1 - 32 / tile) ** 2
         parts = {
