@@ -28,6 +28,7 @@ from texcodec.registry import (
 )
 from texcodec.registry.feature_manifest import read_feature_manifest
 from texcodec.registry.picture_manifest import read_manifest
+from texcodec.registry.stored_arrays import pack_arrays, unpack_arrays
 
 
 def test_a_sound_set_is_verified() -> None:
@@ -40,6 +41,22 @@ def test_every_file_of_the_folder_counts_for_its_size(tmp_path: Path) -> None:
     (folder / "tasks" / "notes.txt").write_bytes(bytes(1000))
     assert before > (SET / "decoder.safetensors").stat().st_size
     assert load_feature_set(folder).file_bytes == before + 1000
+
+
+def test_arrays_that_are_alike_are_stored_once(tmp_path: Path) -> None:
+    folder = shutil.copytree(SET, tmp_path / "set")
+    for file in folder.rglob("*.safetensors"):
+        file.write_bytes(pack_arrays(unpack_arrays(file.read_bytes())))
+    assert (folder / "encoder.safetensors").stat().st_size < (SET / "encoder.safetensors").stat().st_size
+    models = load_feature_set(folder)
+    models.verify()
+    assert encode_picture(picture(), models) == encode_picture(picture(), tiny())
+
+
+def test_files_of_the_released_set_are_written_alike() -> None:
+    for file in find_set("shapes-1", FEATURES).rglob("*.safetensors"):
+        data = file.read_bytes()
+        assert data == pack_arrays(unpack_arrays(data))
 
 
 def first_task(**changes: Any) -> Callable[[dict[str, Any]], object]:

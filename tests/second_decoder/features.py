@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from .container import File
 from .entropy import Stream, clamped, layer, step_symbols
 from .fields import Fields, require
-from .model_set import check_bound, feature_identity, shift_of, starts_of, symbol_starts_of
+from .model_set import check_bound, feature_identity, read_arrays, shift_of, starts_of, symbol_starts_of
 
 INTEGER_LAYERS = {
     "generator": ("enter", "middle", "leave", "codebook"),
@@ -38,7 +37,7 @@ class FeatureSet:
         self.factors = {
             zlib.crc32(t["name"].encode()) & 0xFFFF: t["factor"] for t in manifest["tasks"] if t["stream"]
         }
-        self.arrays: dict[str, np.ndarray] = load_file(folder / "decoder.safetensors")
+        self.arrays = read_arrays(folder / "decoder.safetensors")
         graphs = {name: (folder / "graphs" / f"{name}.onnx").read_bytes() for name in INTEGER_LAYERS}
         self.identity = feature_identity(graphs, self.arrays)
         self.shifts: dict[str, int] = {}

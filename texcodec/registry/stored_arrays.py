@@ -1,4 +1,4 @@
-"""The arrays of a set in a file: safetensors in which an array that equals another one is stored once.
+"""The arrays of a set, for pictures or features, in a file: safetensors in which equal arrays are stored once.
 
 Classes that share networks would otherwise repeat them. Which arrays are not stored is in the file's metadata
 (docs/format.md, "Files of arrays"); identities are computed over all arrays, so they do not depend on it.

@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import save
-
 from ...errors import ModelError, ParameterError
 from ...files import write_atomically
 from ...registry.manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
@@ -71,8 +68,3 @@ def add_to_card(folder: Path, entries: Mapping[str, Any]) -> None:
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     manifest["card"] |= entries
     write_manifest(folder, manifest)
-
-
-def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as a safetensors file, the same bytes for the same arrays."""
-    return save({k: np.ascontiguousarray(v) for k, v in sorted(arrays.items())})

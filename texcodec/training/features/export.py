@@ -24,8 +24,9 @@ from ...files import write_atomically
 from ...registry.feature_manifest import SHARED, read_feature_manifest
 from ...registry.identity import feature_identity
 from ...registry.manifest import FEATURES, MANIFEST_VERSION, read_json
+from ...registry.stored_arrays import pack_arrays
 from ..core.integer_export import integer_arrays
-from ..core.set_folder import check_out, packed, write_manifest, write_set
+from ..core.set_folder import check_out, write_manifest, write_set
 from ..core.tables import MOST_SUPPORT, hyper_probabilities, symbol_tables
 from . import graphs
 from .codec import FeatureCodec
@@ -127,26 +128,26 @@ def export_feature_set(
         encoder[f"transform.whitening.{k}.inverse"] = _exact(1 / whitening.deviation[:, None, None])
     encoder_graphs = {"transform": graphs.transform(s, shapes), "hyper_extractor": graphs.hyper_extractor(s)}
     contents: dict[str, bytes] = {
-        "decoder.safetensors": packed(decoder),
-        "encoder.safetensors": packed(encoder),
+        "decoder.safetensors": pack_arrays(decoder),
+        "encoder.safetensors": pack_arrays(encoder),
     }
     contents |= {f"graphs/{key}.onnx": graph for key, graph in (files | encoder_graphs).items()}
     entries = []
     if len(tasks) > 1:
         contents[f"graphs/{SHARED}.onnx"] = graphs.trunk(s)
-        contents["tasks/shared.safetensors"] = packed(_floats(codec.trunk, SHARED))
+        contents["tasks/shared.safetensors"] = pack_arrays(_floats(codec.trunk, SHARED))
     for task, separation, whitening in zip(tasks, codec.separations, codec.whitening):
         assert isinstance(separation, Separation) and isinstance(whitening, Whitening)
         if len(tasks) > 1:
             chain = [SHARED, f"separation_{task.shape.name}"]
             own = _floats(separation, chain[1]) | _statistics(whitening, chain[1])
             contents[f"graphs/{chain[1]}.onnx"] = graphs.separation(s, task.shape)
-            contents[f"tasks/{task.shape.name}.safetensors"] = packed(own)
+            contents[f"tasks/{task.shape.name}.safetensors"] = pack_arrays(own)
         else:
             chain = [SHARED]
             own = _floats(codec.trunk, f"{SHARED}.trunk") | _floats(separation, f"{SHARED}.separation")
             contents[f"graphs/{SHARED}.onnx"] = graphs.reconstruction(s, task.shape)
-            contents["tasks/shared.safetensors"] = packed(own | _statistics(whitening, SHARED))
+            contents["tasks/shared.safetensors"] = pack_arrays(own | _statistics(whitening, SHARED))
         entries.append(_entry(task, chain, contents, stream=True))
     manifest = {
         "manifest_version": MANIFEST_VERSION,
@@ -192,7 +193,7 @@ def export_task(
     arrays = _floats(reconstruction, chain[0]) | _statistics(whitening, chain[0])
     contents = {
         f"graphs/{chain[0]}.onnx": graphs.reconstruction(settings, task.shape),
-        f"tasks/{task.shape.name}.safetensors": packed(arrays),
+        f"tasks/{task.shape.name}.safetensors": pack_arrays(arrays),
     }
     manifest = read_json(folder)
     manifest["tasks"].append(_entry(task, chain, contents, stream=False))
