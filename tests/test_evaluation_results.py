@@ -51,6 +51,7 @@ QUANTISATION = {
 
 def write(folder: Path, monkeypatch: pytest.MonkeyPatch, **pieces: object) -> str:
     """The text that the script writes from these pieces."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     spec = importlib.util.spec_from_file_location("results_script", SCRIPT)
     assert spec and spec.loader
     script = importlib.util.module_from_spec(spec)
