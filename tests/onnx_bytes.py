@@ -30,8 +30,24 @@ def attribute(name: bytes, kind: int, *more: bytes) -> bytes:
     return field(5, field(1, name) + b"".join(more) + field(20, kind))
 
 
+def integer(name: bytes, given: int) -> bytes:
+    """An attribute of one integer."""
+    return attribute(name, 2, field(3, given))
+
+
+def integers(name: bytes, *given: int) -> bytes:
+    """An attribute of several integers."""
+    return attribute(name, 7, field(8, *given))
+
+
 def constant(name: bytes, *tensor: bytes) -> bytes:
     return node(b"Constant", [], [name], attribute(b"value", 4, field(5, b"".join(tensor))))
+
+
+def vector(name: bytes, *given: int) -> bytes:
+    """A node that gives an int64 vector, as shapes and axes are."""
+    raw = b"".join(each.to_bytes(8, "little", signed=True) for each in given)
+    return constant(name, field(1, len(given)) + field(2, 7) + field(9, raw))
 
 
 def floats(count: int) -> bytes:
@@ -43,6 +59,11 @@ def located(name: bytes, shape: list[int], *entries: tuple[bytes, bytes]) -> byt
     """A float32 tensor whose data are elsewhere."""
     external = b"".join(field(13, field(1, key) + field(2, value)) for key, value in entries)
     return field(1, *shape) + field(2, 1) + field(8, name) + external + field(14, 1)
+
+
+def weight(name: bytes, *shape: int) -> bytes:
+    """The field of a graph for a float32 weight whose data are elsewhere."""
+    return field(5, located(name, list(shape), (b"location", b"weights")))
 
 
 def value(name: bytes) -> bytes:

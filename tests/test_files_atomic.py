@@ -1,9 +1,8 @@
-"""Outputs that are complete or not there, pipes, and names."""
+"""Outputs that are complete or not there: atomic writing, full disks, killed processes."""
 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import signal
 import stat
@@ -15,30 +14,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from cli_runs import names
 
-from texcodec.errors import LimitError, OutputExistsError, ParameterError, StreamError
+from texcodec.errors import OutputExistsError, StreamError
 from texcodec.files import (
     TEMPORARY_SUFFIX,
-    check_output,
-    decoded_name,
-    encoded_name,
-    full_decoded_name,
-    full_encoded_name,
-    read_input,
     write_atomically,
-    write_output,
 )
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def run(code: str, *args: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
-    return subprocess.run(command, capture_output=True, timeout=60, **options)
 
 
 class TestAtomicWriting:
@@ -223,19 +207,18 @@ class TestFullDisk:
 
     @posix
     def test_a_real_write_error_leaves_nothing(self, tmp_path: Path) -> None:
-        done = run(
-            """
-            import resource, sys
-            from texcodec.errors import StreamError
-            from texcodec.files import write_atomically
-            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-            try:
-                write_atomically(sys.argv[1], bytes(1_000_000))
-            except StreamError as error:
-                sys.exit(0 if "too large" in str(error) else 5)
-            """,
-            tmp_path / "a",
-        )
+        code = """
+        import resource, sys
+        from texcodec.errors import StreamError
+        from texcodec.files import write_atomically
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        try:
+            write_atomically(sys.argv[1], bytes(1_000_000))
+        except StreamError as error:
+            sys.exit(0 if "too large" in str(error) else 5)
+        """
+        command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "a")]
+        done = subprocess.run(command, capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr
         assert names(tmp_path) == []
 
@@ -284,113 +267,7 @@ class TestKilled:
         assert signal.getsignal(signal.SIGTERM) is before
 
 
-class TestStreams:
-    def test_standard_input_is_read_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\x89\r\n\x00")))
-        assert read_input("-") == b"\x89\r\n\x00"
-
-    def test_standard_output_gets_the_bytes(self) -> None:
-        code = """
-        from texcodec.files import write_output
-        write_output("-", b"\\x89\\r\\n")
-        write_output("-", lambda file: file.write(b"more"))
-        """
-        done = run(code)
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"\x89\r\nmore", b"")
-
-    def test_a_terminal_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        class Terminal(io.BytesIO):
-            def isatty(self) -> bool:
-                return True
-
-        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(Terminal()))
-        with pytest.raises(ParameterError, match="terminal"):
-            write_output("-", b"content")
-
-    @posix
-    def test_a_reader_that_is_gone_is_one_clean_error(self) -> None:
-        code = """
-        import sys
-        from texcodec.errors import StreamError
-        from texcodec.files import write_output
-        sys.stdin.readline()
-        try:
-            write_output("-", bytes(1_000_000))
-        except StreamError as error:
-            sys.exit(7)
-        """
-        with subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
-            assert process.stdin and process.stdout and process.stderr
-            process.stdout.close()
-            process.stdin.write(b"\n")
-            process.stdin.close()
-            assert process.stderr.read() == b""
-            assert process.wait(timeout=30) == 7
-
-    def test_closed_streams_are_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sys, "stdin", None)
-        monkeypatch.setattr(sys, "stdout", None)
-        with pytest.raises(StreamError):
-            read_input("-")
-        with pytest.raises(StreamError):
-            write_output("-", b"")
-
-    def test_files_are_read_up_to_the_limit(self, tmp_path: Path) -> None:
-        (tmp_path / "a").write_bytes(b"12345")
-        assert read_input(tmp_path / "a") == read_input(tmp_path / "a", 5) == b"12345"
-        with pytest.raises(LimitError, match="4 bytes"):
-            read_input(tmp_path / "a", 4)
-
-    def test_unreadable_inputs(self, tmp_path: Path) -> None:
-        with pytest.raises(StreamError, match="missing"):
-            read_input(tmp_path / "missing")
-        with pytest.raises(StreamError, match="directory"):
-            read_input(tmp_path)
-
-
-class TestNames:
-    @pytest.mark.parametrize(
-        ("source", "target"),
-        [("a.png", "a.tcx"), ("b.c.jpg", "b.c.tcx"), ("plain", "plain.tcx"), (".png", ".png.tcx")],
-    )
-    def test_encoding(self, source: str, target: str) -> None:
-        assert encoded_name(source) == target
-
-    @pytest.mark.parametrize(
-        ("source", "suffix", "target"),
-        [
-            ("a.tcx", ".png", "a.png"),
-            ("a.TCX", ".webp", "a.webp"),
-            ("a.b.tcx", ".png", "a.b.png"),
-            ("a.old", ".png", "a.old.png"),
-        ],
-    )
-    def test_decoding(self, source: str, suffix: str, target: str) -> None:
-        assert decoded_name(source, suffix) == target
-
-    @pytest.mark.parametrize("name", ["a.png", "a.b.png"])
-    def test_full_names_lead_back_to_the_picture(self, name: str) -> None:
-        assert full_decoded_name(full_encoded_name(name), ".png") == name
-
-    def test_full_names_keep_two_formats_apart(self) -> None:
-        assert full_encoded_name("a.jpg") != full_encoded_name("a.png")
-        assert full_decoded_name("a.jpg.tcx", ".png") == "a.jpg.png"
-
-    def test_check_output_tells_early(self, tmp_path: Path) -> None:
-        (tmp_path / "a").write_bytes(b"")
-        check_output("-")
-        check_output(tmp_path / "new")
-        check_output(tmp_path / "a", force=True)
-        with pytest.raises(StreamError, match="exists"):
-            check_output(tmp_path / "a")
-
-
-class TestNamesOfThePipesOfAShell:
+class TestPipesOfAShell:
     @pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="needs /dev/fd")
     def test_a_pipe_without_a_name_is_written_directly(self) -> None:
         reader, writer = os.pipe()
