@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaged_files import rebuilt
 from hypothesis import given
 from hypothesis import strategies as st
 from pictures import photograph
-from test_damage import rebuilt
 
 import texcodec
 from texcodec.codec import coders

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import second_decoder
 from container_samples import flipped
+from damaged_files import rebuilt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import photograph
@@ -50,14 +51,6 @@ def whole(file: bytes) -> np.ndarray:
 def payloads_of(data: bytes) -> list[bytes]:
     reader = Reader(data)
     return [reader.tile_bytes(i) for i in range(len(reader.tiles))]
-
-
-def rebuilt(data: bytes, payloads: dict[int, bytes]) -> bytes:
-    """The file with other payloads, and head and checksums to match."""
-    reader = Reader(data)
-    parts = [payloads.get(i, payload) for i, payload in enumerate(payloads_of(data))]
-    entries = [dataclasses.replace(e, length=len(p)) for e, p in zip(reader.tiles, parts, strict=True)]
-    return write(reader.header, parts, entries)
 
 
 def decoded(data: bytes, **options: object) -> np.ndarray:
