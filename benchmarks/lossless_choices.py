@@ -31,7 +31,7 @@ from texcodec.codec.workers import Workers
 from texcodec.images import from_array, read_picture
 from texcodec.lossless import PHOTO_EFFORT, Effort, pack_samples
 from texcodec.registry import ModelSet, load_set
-from texcodec.texture import evenness
+from texcodec.texture import colour_numbers, evenness
 from texcodec.tiles import Box
 
 BORDER = 8
@@ -107,7 +107,9 @@ def sides(folder: Path, every: int) -> None:
 
 
 def texture(folder: Path, every: int) -> None:
-    shares = [evenness(tile) for _, pixels in pictures(folder, every) for tile in cells(pixels, 256)]
+    shares = [
+        evenness(colour_numbers(tile)) for _, pixels in pictures(folder, every) for tile in cells(pixels, 256)
+    ]
     marks = np.percentile(shares, [5, 50, 95, 100])
     print(
         folder.name, f"{len(shares)} tiles:", {f"{p} %": f"{m:.2f}" for p, m in zip((5, 50, 95, 100), marks)}

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from texcodec.errors import ParameterError
-from texcodec.features.metrics import MEASURES, Meter, accuracy, angular_errors, confusion, mean_iou
+from texcodec.features.metrics import MEASURES, Meter, angular_errors, confusion, mean_iou
 
 
 def test_accuracy():
-    assert accuracy(np.array([[0.1, 0.9], [3.0, -1.0], [0.0, 1.0]]), np.array([1, 1, 1])) == pytest.approx(
-        2 / 3
-    )
+    meter = Meter("classification")
+    meter.add(np.array([[0.1, 0.9], [3.0, -1.0], [0.0, 1.0]]), np.array([1, 1, 1]))
+    assert meter.value() == pytest.approx(2 / 3)
 
 
 def test_mean_iou_leaves_out_void_and_classes_that_do_not_occur():

@@ -26,7 +26,7 @@ from texcodec.training.pictures.architecture import Architecture  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.half_precision import choose_precision  # noqa: E402
 from texcodec.training.pictures.held_out import held_out_cost, held_out_crops  # noqa: E402
-from texcodec.training.pictures.portable import portable_steps, read_portable, write_portable  # noqa: E402
+from texcodec.training.pictures.portable import portable_bytes, portable_steps, read_portable  # noqa: E402
 from texcodec.training.pictures.sampler import BIN_EDGES  # noqa: E402
 
 CONTEXT = {"architecture": to_json(SMALLEST), "thresholds": [8.0, 18.0]}
@@ -43,7 +43,7 @@ def trained(folder: Path, steps: int) -> Loop:
 def test_portable_checkpoint_keeps_the_average_exactly_and_the_rest_closely(tmp_path: Path) -> None:
     loop = trained(tmp_path, 12)
     state = read_checkpoint(loop.checkpoint)
-    write_portable(tmp_path / "p.safetensors", state)
+    (tmp_path / "p.safetensors").write_bytes(portable_bytes(state, tmp_path))
     again = read_portable(tmp_path / "p.safetensors")
     assert portable_steps(tmp_path / "p.safetensors") == 12
     for key in ("steps", "pixels", "skipped", "elapsed", "settings"):
@@ -66,7 +66,7 @@ def test_portable_checkpoint_keeps_the_average_exactly_and_the_rest_closely(tmp_
 
 def test_training_goes_on_from_a_portable_checkpoint_as_from_its_own(tmp_path: Path) -> None:
     state = read_checkpoint(trained(tmp_path / "a", 40).checkpoint)
-    write_portable(tmp_path / "p.safetensors", state)
+    (tmp_path / "p.safetensors").write_bytes(portable_bytes(state, tmp_path))
     (tmp_path / "b").mkdir()
     write_checkpoint(tmp_path / "b" / "t.pt", read_portable(tmp_path / "p.safetensors"))
     losses = []
@@ -95,7 +95,7 @@ def test_checkpoint_of_generation_3_has_at_most_24_megabytes(tmp_path: Path) -> 
         **{"steps": 1, "pixels": 1, "elapsed": 1.0, "skipped": 0},
         "settings": {"stage": to_json(settings), "architecture": to_json(architecture)},
     }
-    write_portable(tmp_path / "p.safetensors", state)
+    (tmp_path / "p.safetensors").write_bytes(portable_bytes(state, tmp_path))
     parameters = sum(p.numel() for p in codec.parameters())
     assert 9 * parameters < (tmp_path / "p.safetensors").stat().st_size < min(24e6, 9.3 * parameters)
 

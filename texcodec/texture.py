@@ -47,13 +47,27 @@ FEW_COLOURS = 32
 _SAMPLED = 4
 
 
-def evenness(pixels: np.ndarray) -> float:
-    """Share of the neighbours, to the right and below, that equal a pixel in all channels; 1 for a single pixel.
+def colour_numbers(pixels: np.ndarray) -> np.ndarray:
+    """A number for each colour, H x W.
 
     Args:
         pixels: uint8 H x W x C, C = 1 or 3.
     """
-    return _evenness(_packed(pixels))
+    if pixels.shape[2] == 1:
+        return pixels[:, :, 0]
+    r, g, b = (pixels[:, :, c].astype(np.uint32) for c in range(3))
+    return r << 16 | g << 8 | b
+
+
+def evenness(colours: np.ndarray) -> float:
+    """Share of the neighbours, to the right and below, that equal a pixel; 1 for a single pixel.
+
+    Args:
+        colours: H x W, as ``colour_numbers`` gives them.
+    """
+    pairs = (colours[:, 1:], colours[:, :-1]), (colours[1:], colours[:-1])
+    shares = [np.count_nonzero(a == b) / a.size for a, b in pairs if a.size]
+    return sum(shares) / len(shares) if shares else 1.0
 
 
 def is_drawn(pixels: np.ndarray) -> bool:
@@ -64,27 +78,12 @@ def is_drawn(pixels: np.ndarray) -> bool:
     Args:
         pixels: uint8 H x W x C, C = 1 or 3.
     """
-    packed = _packed(pixels)
-    if _evenness(packed) >= EVEN:
+    colours = colour_numbers(pixels)
+    if evenness(colours) >= EVEN:
         return True
-    few = (
-        len(np.unique(packed[::_SAMPLED, ::_SAMPLED])) <= FEW_COLOURS
-    )  # settles it for nearly all photographs
-    return few and len(np.unique(packed)) <= FEW_COLOURS
-
-
-def _packed(pixels: np.ndarray) -> np.ndarray:
-    """A number for each colour; H x W."""
-    if pixels.shape[2] == 1:
-        return pixels[:, :, 0]
-    r, g, b = (pixels[:, :, c].astype(np.uint32) for c in range(3))
-    return r << 16 | g << 8 | b
-
-
-def _evenness(packed: np.ndarray) -> float:
-    pairs = (packed[:, 1:], packed[:, :-1]), (packed[1:], packed[:-1])
-    shares = [np.count_nonzero(a == b) / a.size for a, b in pairs if a.size]
-    return sum(shares) / len(shares) if shares else 1.0
+    # a sample settles it for nearly all photographs
+    few = len(np.unique(colours[::_SAMPLED, ::_SAMPLED])) <= FEW_COLOURS
+    return few and len(np.unique(colours)) <= FEW_COLOURS
 
 
 def classify(measure: float, thresholds: Sequence[float]) -> int:

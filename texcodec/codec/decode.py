@@ -137,9 +137,9 @@ class Decoder:
                 raise
             warn(str(error))
 
-    def name_damage(self, threads: int | None = None) -> None:
+    def name_damage(self) -> None:
         """Decode the symbols of all tiles; raises FormatError naming a damaged one."""
-        with Workers(threads) as workers:
+        with Workers(None) as workers:
             for _ in workers.map(self._tile_if_present, range(len(self._grid))):
                 pass
 

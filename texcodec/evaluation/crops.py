@@ -46,13 +46,13 @@ class Crop:
     pixels: np.ndarray
 
 
-def choose_regions(pixels: np.ndarray, side: int = SIDE) -> dict[str, Region]:
+def choose_regions(pixels: np.ndarray) -> dict[str, Region]:
     """A flat and a detailed square of a picture, by its texture; only the latter where the picture is small.
 
     The flat one is not the flattest, which may be a single colour, but at a tenth of the way to the busiest.
     """
     height, width = pixels.shape[:2]
-    w, h = min(side, width), min(side, height)
+    w, h = min(SIDE, width), min(SIDE, height)
     places = [
         (x, y, w, h)
         for y in range(0, height - h + 1, max(1, h // 2))

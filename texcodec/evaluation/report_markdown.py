@@ -11,13 +11,7 @@ from .tables import CROPS_NOTE, Table, sections, summary, view_caption
 def markdown(report: Report) -> str:
     """The text of ``report.md``, which refers to the files beside it."""
     parts = ["# Evaluation", *summary(report), "![Quality over rate](rd.png)"]
-    for table in sections(report):
-        parts += [
-            f"## {escape(table.title)}",
-            *table.before,
-            table_text(table.header, table.rows),
-            *table.after,
-        ]
+    parts += map(section_text, sections(report))
     if report["crops"]:
         parts += ["## Crops", CROPS_NOTE]
     for region in report["crops"]:

@@ -36,16 +36,6 @@ MEASURES = {
 """The measure of each kind of task."""
 
 
-def accuracy(answers: np.ndarray, labels: np.ndarray) -> float:
-    """Fraction of right answers.
-
-    Args:
-        answers: B x K numbers, the largest one the answer.
-        labels: int, B.
-    """
-    return float(np.mean(np.argmax(answers, 1) == labels))
-
-
 def confusion(answers: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """int64 classes x classes: pixels of each label (row) that got each answer (column).
 

@@ -76,9 +76,7 @@ def read_picture(
     return _read(file, limits, name, strict)
 
 
-def from_image(
-    image: Image.Image, limits: Limits | None = None, *, name: str = "The picture", strict: bool = False
-) -> Picture:
+def from_image(image: Image.Image, limits: Limits | None = None, *, strict: bool = False) -> Picture:
     """The picture in a Pillow image, its ICC profile, EXIF and XMP included; the image is not changed.
 
     Raises:
@@ -86,6 +84,7 @@ def from_image(
             `strict`, it would be changed, or something of it left out, with a notice.
         LimitError: more pixels than `limits` allow.
     """
+    name = "The picture"
     return _strictly(_from_image(image, limits or Limits(), name), name, strict)
 
 

@@ -15,8 +15,6 @@ from PIL import Image, features
 
 from ..errors import CorruptError, LibraryError, LimitError
 
-LARGEST_SIDE = 1 << 14
-"""Pixels; width and height less one have 14 bits."""
 _SIGNATURE = 0x2F
 _WRAPPING = 25
 

@@ -10,12 +10,13 @@ RUNTIME_NEEDS = 300 << 20
 """Bytes of address space that onnxruntime and the networks of a small picture take, with room to spare."""
 
 
-def check_address_space(needed: int = RUNTIME_NEEDS) -> None:
-    """Raise LimitError where ``ulimit -v`` leaves less address space than ``needed`` bytes."""
+def check_address_space() -> None:
+    """Raise LimitError where ``ulimit -v`` leaves less address space than the runtime needs."""
     room = _room()
-    if room is not None and room < needed:
+    if room is not None and room < RUNTIME_NEEDS:
         raise LimitError(
-            f"Networks need {needed >> 20} MB of address space, and {max(0, room) >> 20} MB are left to this process.",
+            f"Networks need {RUNTIME_NEEDS >> 20} MB of address space, and {max(0, room) >> 20} MB are left to this "
+            "process.",
             advice="Raise the limit, as with ulimit -v unlimited.",
         )
 

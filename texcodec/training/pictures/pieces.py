@@ -78,7 +78,7 @@ def keep_checkpoint(folder: Path, state: Mapping[str, Any], piece_bytes: int = 0
     """Replace the checkpoint in a folder.
 
     Args:
-        state: as ``portable.write_portable`` takes it.
+        state: as ``portable.portable_bytes`` takes it.
         piece_bytes: the most that a piece may have; 0 for one file of any size.
     Raises:
         ValueError: the state does not fit the architecture in its settings.

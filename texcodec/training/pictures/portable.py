@@ -19,7 +19,6 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...errors import ParameterError
-from ...files import write_atomically
 from ..core.checkpoints import damaged
 from ..core.descent import adam
 from ..core.settings_json import from_json
@@ -34,21 +33,11 @@ _TOP, _LEAST = 2.0**15, 2.0**-16
 _COUNTS = ("steps", "pixels", "skipped")
 
 
-def write_portable(file: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint of the stage parent (as ``checkpoints.read_checkpoint`` gives it), complete or not
-    at all.
-
-    Raises:
-        ValueError: the state does not fit the architecture in its settings.
-        StreamError: the file cannot be written; the one before stays.
-    """
-    write_atomically(file, portable_bytes(state, file), force=True)
-
-
 def portable_bytes(state: Mapping[str, Any], file: Path) -> bytes:
-    """The bytes of the file that ``write_portable`` writes.
+    """The file of a checkpoint of the stage parent.
 
     Args:
+        state: as ``checkpoints.read_checkpoint`` gives it.
         file: what to call it if something is wrong.
     Raises:
         ValueError: the state does not fit the architecture in its settings.
@@ -79,7 +68,7 @@ def portable_bytes(state: Mapping[str, Any], file: Path) -> bytes:
 
 
 def read_portable(file: Path) -> dict[str, Any]:
-    """The state that ``write_portable`` wrote, for ``checkpoints.write_checkpoint``.
+    """The state in such a file, for ``checkpoints.write_checkpoint``.
 
     Raises:
         ValueError: the file is damaged, or no such checkpoint.
