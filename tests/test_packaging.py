@@ -21,6 +21,7 @@ ORDER = {
     "constants": 0,
     "errors": 0,
     "exif_entries": 0,
+    "lazy": 0,
     "limits": 1,
     "notices": 1,
     "files": 2,

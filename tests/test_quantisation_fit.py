@@ -175,4 +175,7 @@ def test_needs_torch_and_numpy_only() -> None:
         "print(sorted({n[0] for n in names}), {n[1] for n in names if n[0] == 'training' and n[1:]})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "['constants', 'errors', 'networks', 'quantisation', 'training'] {'core'}"
+    assert (
+        done.stdout.strip()
+        == "['constants', 'errors', 'lazy', 'networks', 'quantisation', 'training'] {'core'}"
+    )

@@ -10,8 +10,7 @@ Pillow open and save the files, which docs/format.md describes.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import (
     ChecksumError,
@@ -35,6 +34,7 @@ from .errors import (
     TruncatedError,
     UnsupportedError,
 )
+from .lazy import imported_when_used
 
 if TYPE_CHECKING:
     from .codec import TcxFile, decode, encode, imread, imwrite, open
@@ -86,24 +86,19 @@ __all__ = [
     "open",
 ]
 
-_LAZY = {
-    **{name: (".codec", name) for name in ("TcxFile", "decode", "encode", "imread", "imwrite", "open")},
-    **{name: (".container", name) for name in ("Crop", "Header", "TileEntry")},
-    "Limits": (".limits", "Limits"),
-    "Picture": (".images", "Picture"),
-    **{name: (".registry", name) for name in ("ModelSet", "SetInfo")},
-    "list_models": (".registry", "list_sets"),
-    "load_models": (".registry", "load_set"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    # the codec is imported when first used: errors and the version should cost nothing
-    if name in _LAZY:
-        module, attribute = _LAZY[name]
-        return getattr(importlib.import_module(module, __name__), attribute)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# the codec is imported when first used: errors and the version should cost nothing
+__getattr__, __dir__ = imported_when_used(
+    __name__,
+    {
+        ".codec": ("TcxFile", "decode", "encode", "imread", "imwrite", "open"),
+        ".container": ("Crop", "Header", "TileEntry"),
+        ".limits": ("Limits",),
+        ".images": ("Picture",),
+        ".registry": {
+            "ModelSet": "ModelSet",
+            "SetInfo": "SetInfo",
+            "list_models": "list_sets",
+            "load_models": "load_set",
+        },
+    },
+)

@@ -7,8 +7,9 @@
 This package knows bytes only: what a tile's payload means is the business of the codec.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import imported_when_used
 
 if TYPE_CHECKING:
     from .chunks import (
@@ -100,51 +101,42 @@ __all__ = [
     "write",
 ]
 
-_MODULES = {
-    "chunks": (
-        "ALPH",
-        "CROP",
-        "EXIF",
-        "FEAT",
-        "FEAT_ANCILLARY",
-        "ICCP",
-        "MAGIC",
-        "PREV",
-        "PSUM",
-        "SIGNATURE",
-        "TEXT",
-        "XMPD",
-        "is_critical",
-    ),
-    "crop": ("COARSE", "DROP", "Crop", "pack_crop", "unpack_crop"),
-    "feature_files": ("attach", "feature_header"),
-    "feature_stream": ("FeatureStream", "StreamTask", "pack_stream", "task_identifier", "unpack_stream"),
-    "header": ("DRAWN_MINOR", "MAJOR", "MINOR", "NO_ENTROPY", "SRGB", "Header"),
-    "index": (
-        "ABSENT",
-        "ABSENT_ENTRY",
-        "DRAWN",
-        "EXACT",
-        "REDUCED",
-        "TileEntry",
-        "symbols_crc",
-        "tile_crc",
-        "tile_entry",
-    ),
-    "pixel_sum": ("pack_pixel_sum", "pixels_crc", "unpack_pixel_sum"),
-    "reader": ("Reader", "read_header"),
-    "writer": ("write",),
-}
-_LAZY = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    # modules are imported when first used: Pillow's plugin opens files with two of them
-    if name in _LAZY:
-        found = globals()[name] = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# modules are imported when first used: Pillow's plugin opens files with two of them
+__getattr__, __dir__ = imported_when_used(
+    __name__,
+    {
+        ".chunks": (
+            "ALPH",
+            "CROP",
+            "EXIF",
+            "FEAT",
+            "FEAT_ANCILLARY",
+            "ICCP",
+            "MAGIC",
+            "PREV",
+            "PSUM",
+            "SIGNATURE",
+            "TEXT",
+            "XMPD",
+            "is_critical",
+        ),
+        ".crop": ("COARSE", "DROP", "Crop", "pack_crop", "unpack_crop"),
+        ".feature_files": ("attach", "feature_header"),
+        ".feature_stream": ("FeatureStream", "StreamTask", "pack_stream", "task_identifier", "unpack_stream"),
+        ".header": ("DRAWN_MINOR", "MAJOR", "MINOR", "NO_ENTROPY", "SRGB", "Header"),
+        ".index": (
+            "ABSENT",
+            "ABSENT_ENTRY",
+            "DRAWN",
+            "EXACT",
+            "REDUCED",
+            "TileEntry",
+            "symbols_crc",
+            "tile_crc",
+            "tile_entry",
+        ),
+        ".pixel_sum": ("pack_pixel_sum", "pixels_crc", "unpack_pixel_sum"),
+        ".reader": ("Reader", "read_header"),
+        ".writer": ("write",),
+    },
+)

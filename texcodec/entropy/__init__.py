@@ -2,8 +2,9 @@
 passes and the lifting lie needs numpy alone, and so does training where there is torch alone.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import imported_when_used
 
 if TYPE_CHECKING:
     from .rans import SymbolReader, SymbolWriter
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProbabilityTables", "SymbolReader", "SymbolWriter", "quantise_probabilities"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("." + ("rans" if name.startswith("Symbol") else "tables"), __name__), name)
+__getattr__, __dir__ = imported_when_used(
+    __name__,
+    {".rans": ("SymbolReader", "SymbolWriter"), ".tables": ("ProbabilityTables", "quantise_probabilities")},
+)

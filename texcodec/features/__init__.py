@@ -9,9 +9,9 @@ docs/guides/features.md is the guide, docs/format.md, "Feature streams", the ref
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy import imported_when_used
 from ..registry import load_feature_set
 
 if TYPE_CHECKING:
@@ -21,17 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureSet", "decode_tensors", "encode_picture", "encode_tensors", "infer", "load_feature_set"]
 
-_LAZY = {
-    "decode_tensors": ".decode",
-    "encode_picture": ".encode",
-    "encode_tensors": ".encode",
-    "infer": ".decode",
-    "FeatureSet": "..registry",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # metrics are used without the codec, whose imports take a while
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# metrics are used without the codec, whose imports take a while
+__getattr__, __dir__ = imported_when_used(
+    __name__,
+    {
+        ".decode": ("decode_tensors", "infer"),
+        ".encode": ("encode_picture", "encode_tensors"),
+        "..registry": ("FeatureSet",),
+    },
+)

@@ -13,8 +13,6 @@ from PIL import Image
 from ..errors import ParameterError
 from ..registry.feature_manifest import TaskInfo
 
-FORMATS = (".png", ".npy", ".json")
-
 _SPATIAL = ("segmentation", "normals", "depth")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy import imported_when_used
 from .discover import (
     DEFAULT_FEATURE_SET,
     DEFAULT_SET,
@@ -49,18 +49,14 @@ __all__ = [
     "set_for",
 ]
 
-_LAZY = {
-    "FeatureSet": ".feature_set",
-    "ModelSet": ".model_set",
-    "PyramidSet": ".pyramid_set",
-    "decoder_identity": ".identity",
-    "feature_identity": ".identity",
-    "read_model_set": ".read_set",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # finding sets reads manifests only; numpy and onnxruntime are imported when a set is loaded
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name], __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# finding sets reads manifests only; numpy and onnxruntime are imported when a set is loaded
+__getattr__, __dir__ = imported_when_used(
+    __name__,
+    {
+        ".feature_set": ("FeatureSet",),
+        ".identity": ("decoder_identity", "feature_identity"),
+        ".model_set": ("ModelSet",),
+        ".pyramid_set": ("PyramidSet",),
+        ".read_set": ("read_model_set",),
+    },
+)
