@@ -59,7 +59,7 @@ def evaluate(
     """Measure bytes and task quality of a feature set at each rate level, and with features that were not coded.
 
     DATA is a folder with images/ and labels/ (PNG maps for segmentation, .npy arrays for other maps), a folder with one
-    folder of pictures a class, or "shapes": drawn pictures. Bytes are those of whole files, a picture.
+    folder of pictures per class, or "shapes": drawn pictures. Bytes are those of whole files, per picture.
     """
     from texcodec.features import evaluation
 

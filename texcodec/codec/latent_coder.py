@@ -54,9 +54,8 @@ class TileSymbols(CodedSymbols):
 Positions = np.ndarray | slice
 """Numbers of row * w + column; a slice for all of them, which costs no gathering."""
 Choose = Callable[[slice, Positions, np.ndarray, np.ndarray], np.ndarray]
-"""The symbols of one context step: its channels, its positions, and c x n means
-and scale indices there; encoders choose them, decoders read them.
-"""
+"""Gives the symbols of one context step for its channels, its positions, and c x n means and scale indices there;
+encoders choose them, decoders read them."""
 
 
 @dataclass

@@ -1,8 +1,7 @@
 """Integer probability tables (docs/format.md, "Probability tables").
 
-A table is a row of frequencies f >= 1 that sum to 2^24. They are stored with the model set; nothing is
-computed from a
-formula while coding, so every machine uses the same numbers.
+A table is a row of frequencies f >= 1 that sum to 2^24. They are stored with the model set; nothing is computed
+from a formula while coding, so every machine uses the same numbers.
 """
 
 from __future__ import annotations

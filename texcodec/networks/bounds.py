@@ -1,8 +1,7 @@
 """The proof that an integer network is exact in float32 (docs/format.md, "Integer arithmetic").
 
-If sum |w| * max |x| + |b| stays below 2^24 for every output channel, every partial sum is an integer that
-float32 holds
-exactly, in whatever order an engine adds.
+If sum |w| * max |x| + |b| stays below 2^24 for every output channel, every partial sum is an integer that float32
+holds exactly, in whatever order an engine adds.
 """
 
 from __future__ import annotations

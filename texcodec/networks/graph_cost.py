@@ -1,4 +1,4 @@
-"""What one run of a codec's network costs, told from its graph and the shapes that it is given before any number is
+"""What one run of a codec's network costs, derived from its graph and the shapes of its inputs before anything is
 computed (docs/reference/models.md, "Graphs").
 """
 

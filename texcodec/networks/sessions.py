@@ -1,8 +1,7 @@
 """onnxruntime sessions over graphs with external weights.
 
-Every session runs on one thread: threads share out tiles, so results depend on neither the number of threads
-nor on what
-else is decoded (docs/format.md, "Networks").
+Every session runs on one thread: threads share out tiles, so results depend on neither the number of threads nor
+on what else is decoded (docs/format.md, "Networks").
 """
 
 from __future__ import annotations

@@ -222,8 +222,8 @@ def train(
         if not place.exists():
             raise ParameterError(f"The folder {place} does not exist; check its name.")
     with processes.group(processes.find_device(options.device or "auto")) as device:
-        # of several processes, one speaks
-        say = log if not processes.rank() else lambda sentence: None
+        # of several processes, one logs
+        log_once = log if not processes.rank() else lambda sentence: None
 
         def job() -> None:
             if options.start and options.checkpoint is None and find_checkpoint(Path(options.start)):
@@ -234,7 +234,7 @@ def train(
             settings = chosen_settings(options)
             start = find_set(options.start) if options.start and not options.checkpoint else None
             if settings.architecture.profile == 1 and start is None:
-                say(
+                log_once(
                     "This training is of entropy profile 1, as it has begun or as its settings ask; without that it "
                     "would be of profile 2."
                 )
@@ -255,4 +255,4 @@ def train(
                 stages = tuple(s for s in own if s == "scan" or settings.stage(s).budgeted)
             run.run(stages or None, out=options.out, name=name, card=card)
 
-        return exit_code(job, say)
+        return exit_code(job, log_once)

@@ -119,7 +119,7 @@ class EntropyModel(nn.Module):
             worth: B x C, bits that a squared symbol of distortion is worth.
             rounding: one of ``rounding.ROUNDINGS``.
         Returns:
-            decoded latents in symbols, bits a latent, residual symbols, scale indices; all B x C x h x w.
+            decoded latents in symbols, bits of each latent, residual symbols, scale indices; all B x C x h x w.
         """
         h = self.hyper(z, planes)[:, :, : v.shape[2], : v.shape[3]]
         slices = self.architecture.slices
