@@ -34,8 +34,8 @@ def attack(room: Room) -> None:
                 image.size == (20, 30) and image.convert("RGB").getpixel((0, 0)) == (90, 90, 90),
                 "another picture",
             )
-        told: list[str] = []
-        check(texcodec.open(data).preview(warn=told.append).size == (2, 2) and bool(told), "another size")
+        warned: list[str] = []
+        check(texcodec.open(data).preview(warn=warned.append).size == (2, 2) and bool(warned), "another size")
 
 
 def _bomb() -> bytes:

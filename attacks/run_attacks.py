@@ -81,15 +81,15 @@ def main() -> int:
     if arguments.table:
         print("| attack | tries | is stopped by | costs |\n| --- | --- | --- | --- |")
     for name in arguments.names or names():
-        stopped, told = _alone(name)
+        stopped, outcome = _alone(name)
         failed += not stopped
         if arguments.table:
-            cost = told.removeprefix("stopped: ")
+            cost = outcome.removeprefix("stopped: ")
             print(
                 "| " + " | ".join([f"`{name}`", *sentences(name), cost if stopped else "**succeeds**"]) + " |"
             )
         else:
-            print(f"{name}: {told if stopped else 'SUCCEEDED: ' + told}", flush=True)
+            print(f"{name}: {outcome if stopped else 'SUCCEEDED: ' + outcome}", flush=True)
     if not arguments.table:
         print(f"{len(arguments.names or names()) - failed} attacks stopped, {failed} succeeded")
     return 1 if failed else 0

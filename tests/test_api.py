@@ -173,9 +173,9 @@ def test_salvage_is_a_warning_for_every_way_of_decoding() -> None:
 
 
 def test_callback_gets_the_sentences_in_place_of_warnings() -> None:
-    said: list[str] = []
-    texcodec.encode(PIXELS, psnr=90, nearest=True, models=SET, warn=said.append)
-    assert len(said) == 1
+    warned: list[str] = []
+    texcodec.encode(PIXELS, psnr=90, nearest=True, models=SET, warn=warned.append)
+    assert len(warned) == 1
 
 
 def test_reprs_say_what_things_are(coded: bytes, tmp_path: Path) -> None:

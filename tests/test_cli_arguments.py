@@ -100,8 +100,8 @@ class TestOutputs:
         (folder / "sub").mkdir()
         save_photograph(folder / "sub" / "a.png")
         assert texcodec("encode", "a.png", "sub/a.png", "b.png", "--out-dir", "out") == 1
-        told = capsys.readouterr().err
-        assert told.startswith("texcodec: sub/a.png: Its output out/a.tcx is that of a.png too")
+        printed = capsys.readouterr().err
+        assert printed.startswith("texcodec: sub/a.png: Its output out/a.tcx is that of a.png too")
         assert names(folder / "out") == ["a.tcx", "b.tcx"]
 
     def test_an_existing_output_is_kept_without_force_and_nothing_is_coded_for_it(

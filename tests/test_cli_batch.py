@@ -1,4 +1,4 @@
-"""``encode`` and ``decode`` of many files: folders, processes, what is done already, and what is told of it."""
+"""``encode`` and ``decode`` of many files: folders, processes, what is done already, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -259,9 +259,9 @@ class TestReports:
     def test_a_line_of_json_per_file(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (folder / "in" / "broken.png").write_bytes(b"no picture")
         assert texcodec("encode", "in", "--out-dir", "out", "--json") == 1
-        told = capsys.readouterr()
-        lines = {Path(line["source"]).name: line for line in map(json.loads, told.out.splitlines())}
-        assert not told.err and len(lines) == 5
+        printed = capsys.readouterr()
+        lines = {Path(line["source"]).name: line for line in map(json.loads, printed.out.splitlines())}
+        assert not printed.err and len(lines) == 5
         good, bad = lines["a.png"], lines["broken.png"]
         assert good["status"] == "done" and good["width"] > 0
         assert good["bytes_out"] == os.path.getsize(good["target"])

@@ -85,9 +85,9 @@ def test_targets_are_met_by_pictures_of_one_tile_or_a_notice_is_given(side: int,
     pixels = photograph(side, side)
     low, high = (len(texcodec.encode(pixels, quality=q, models=SET)) for q in (1, 100))
     target = round(low * (high / low) ** share)
-    said: list[str] = []
-    near = len(texcodec.encode(pixels, bpp=8 * target / side**2, models=SET, warn=said.append))
-    assert (abs(near - target) > 0.02 * target) == bool(said)
+    warned: list[str] = []
+    near = len(texcodec.encode(pixels, bpp=8 * target / side**2, models=SET, warn=warned.append))
+    assert (abs(near - target) > 0.02 * target) == bool(warned)
     assert abs(near - target) <= 0.04 * target
     below = len(texcodec.encode(pixels, size=target, models=SET))
     assert 0.95 * target <= below <= target
@@ -144,12 +144,12 @@ def test_psnr_is_met_within_a_tenth_of_a_decibel(target: float) -> None:
 
 
 def test_targets_out_of_reach_use_the_nearest_end_and_say_so() -> None:
-    said: list[str] = []
+    warned: list[str] = []
     pixels = photograph(64, 64)
-    smallest = texcodec.encode(pixels, size=10, nearest=True, models=SET, warn=said.append)
-    best = texcodec.encode(pixels, psnr=99.0, nearest=True, models=SET, warn=said.append)
-    assert len(said) == 2 and all("out of reach" in s for s in said)
-    assert f"{len(smallest)} bytes" in said[0]
+    smallest = texcodec.encode(pixels, size=10, nearest=True, models=SET, warn=warned.append)
+    best = texcodec.encode(pixels, psnr=99.0, nearest=True, models=SET, warn=warned.append)
+    assert len(warned) == 2 and all("out of reach" in s for s in warned)
+    assert f"{len(smallest)} bytes" in warned[0]
     assert len(smallest) < len(best)
 
 
@@ -160,23 +160,23 @@ def test_targets_out_of_reach_are_errors_that_name_the_nearest(target: dict[str,
 
 
 def test_size_that_no_quality_needs_is_no_fault() -> None:
-    said: list[str] = []
-    assert len(texcodec.encode(photograph(64, 64), size=10**6, models=SET, warn=said.append)) <= 10**6
-    assert not said
+    warned: list[str] = []
+    assert len(texcodec.encode(photograph(64, 64), size=10**6, models=SET, warn=warned.append)) <= 10**6
+    assert not warned
 
 
 def test_endless_rate_takes_the_finest_steps_with_a_notice() -> None:
-    said: list[str] = []
-    data = texcodec.encode(photograph(20, 20), bpp=1e308, models=SET, warn=said.append)
-    assert len(said) == 1 and Reader(data).header.rate_index == 255
+    warned: list[str] = []
+    data = texcodec.encode(photograph(20, 20), bpp=1e308, models=SET, warn=warned.append)
+    assert len(warned) == 1 and Reader(data).header.rate_index == 255
 
 
 def test_flat_picture_that_is_coded_without_loss_has_a_psnr_search_that_ends() -> None:
-    said: list[str] = []
+    warned: list[str] = []
     flat = np.full((40, 40), 128, np.uint8)
-    data = texcodec.encode(flat, psnr=40, models=SET, warn=said.append)
+    data = texcodec.encode(flat, psnr=40, models=SET, warn=warned.append)
     np.testing.assert_array_equal(texcodec.decode(data), flat)
-    assert not said
+    assert not warned
 
 
 def test_metadata_that_a_reader_would_refuse_is_not_written() -> None:

@@ -191,11 +191,11 @@ def test_alpha_is_transparent_where_the_picture_was_left_out(picture: np.ndarray
 
 @pytest.mark.parametrize("target", [{"psnr": 30.0}, {"size": 900}, {"bpp": 0.08}])
 def test_targets_are_those_of_region_and_file(target: dict[str, float], picture: np.ndarray) -> None:
-    said: list[str] = []
-    data = texcodec.encode(picture, models=SET, tile=128, crop=REGION, warn=said.append, **target)  # type: ignore[arg-type]
+    warned: list[str] = []
+    data = texcodec.encode(picture, models=SET, tile=128, crop=REGION, warn=warned.append, **target)  # type: ignore[arg-type]
     part = np.asarray(texcodec.decode(data, models=SET, crop_only=True)).astype(float)
     psnr = 10 * np.log10(255**2 / np.square(part - picture[INSIDE]).mean())
-    assert not said
+    assert not warned
     assert "psnr" not in target or abs(psnr - target["psnr"]) <= 0.1
     assert "size" not in target or len(data) <= target["size"]
     assert "bpp" not in target or len(data) * 8 / (420 * 330) == pytest.approx(0.08, rel=0.02)
@@ -269,10 +269,10 @@ def test_damaged_tile_of_a_region_is_salvaged_like_any_other(picture: np.ndarray
     reader = Reader(bytes(data))
     present = [i for i, entry in enumerate(reader.tiles) if not entry.absent]
     data[reader.tile_offset(present[0]) + 3] ^= 1
-    said: list[str] = []
+    warned: list[str] = []
     with texcodec.open(bytes(data), salvage=True) as file:
-        pixels = np.asarray(file.decode(models=SET, warn=said.append))
-        assert file.damaged == present[:1] and len(said) == 1
+        pixels = np.asarray(file.decode(models=SET, warn=warned.append))
+        assert file.damaged == present[:1] and len(warned) == 1
     assert (pixels[77:177, 101:200] == 128).all()
     assert (pixels[77:177, 260:300] != 128).any()
 

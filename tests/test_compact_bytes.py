@@ -231,8 +231,8 @@ def test_sound_file_of_another_form_is_unsupported(form: int) -> None:
 
 
 def test_text_mode_damage_of_the_first_bytes_is_named() -> None:
-    for damaged, said in ((bytes(b & 127 for b in BARE), "eighth bit"), (b"\xc2" + BARE, "UTF-8")):
-        with pytest.raises(NotTcxError, match=said):
+    for damaged, message in ((bytes(b & 127 for b in BARE), "eighth bit"), (b"\xc2" + BARE, "UTF-8")):
+        with pytest.raises(NotTcxError, match=message):
             Reader(damaged)
 
 

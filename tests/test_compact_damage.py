@@ -152,9 +152,9 @@ def test_data_that_pass_all_tiles_and_not_the_checksum_are_refused(
     monkeypatch.setattr(SymbolReader, "finish", lambda self, start=0: None)
     with pytest.raises(texcodec.ChecksumError, match="The tiles are damaged"):
         decoded(damaged)
-    said: list[str] = []
-    decoded(damaged, salvage=True, warn=said.append)
-    assert said == ["The tiles are damaged: their bytes do not match the file's checksum."]
+    warned: list[str] = []
+    decoded(damaged, salvage=True, warn=warned.append)
+    assert warned == ["The tiles are damaged: their bytes do not match the file's checksum."]
 
 
 @pytest.mark.parametrize("tile", range(6))
@@ -162,9 +162,9 @@ def test_salvage_decodes_the_sound_tiles_and_names_the_other(
     file: bytes, whole: np.ndarray, tile: int
 ) -> None:
     damaged = flipped(file, 8 * (Reader(file).tile_offset(tile) + 2) + 1)
-    said: list[str] = []
-    salvaged = decoded(damaged, salvage=True, warn=said.append)
-    assert len(said) == 1 and said[0].startswith(f"Tile {tile} is left grey")
+    warned: list[str] = []
+    salvaged = decoded(damaged, salvage=True, warn=warned.append)
+    assert len(warned) == 1 and warned[0].startswith(f"Tile {tile} is left grey")
     box = Reader(file).header.grid.box(tile)
     inner = salvaged[box.top + 16 : box.bottom - 16, box.left + 16 : box.right - 16]
     assert not inner.size or (inner == 128).all()
@@ -182,10 +182,12 @@ def test_salvage_of_a_truncated_file_keeps_the_first_tiles(
     cut = data[: Reader(data).tile_offset(3) + 3]
     with pytest.raises(texcodec.TruncatedError):
         decoded(cut)
-    said: list[str] = []
-    salvaged = decoded(cut, salvage=True, warn=said.append)
+    warned: list[str] = []
+    salvaged = decoded(cut, salvage=True, warn=warned.append)
     np.testing.assert_array_equal(salvaged[:100], whole[:100])
-    assert [sentence.split(":")[0] for sentence in said[:3]] == [f"Tile {i} is left grey" for i in (3, 4, 5)]
+    assert [sentence.split(":")[0] for sentence in warned[:3]] == [
+        f"Tile {i} is left grey" for i in (3, 4, 5)
+    ]
 
 
 def test_preview_of_a_damaged_file(file: bytes) -> None:
@@ -193,10 +195,10 @@ def test_preview_of_a_damaged_file(file: bytes) -> None:
     damaged = flipped(file, 8 * (Reader(file).tile_offset(4) + 2))
     with pytest.raises(texcodec.CorruptError, match="Tile 4 is damaged"):
         texcodec.open(damaged).preview(models=SET)
-    said: list[str] = []
+    warned: list[str] = []
     with texcodec.open(damaged, salvage=True) as opened:
-        seen = np.asarray(opened.preview(models=SET, warn=said.append))
-        assert opened.damaged == [4] and len(said) == 1
+        seen = np.asarray(opened.preview(models=SET, warn=warned.append))
+        assert opened.damaged == [4] and len(warned) == 1
     np.testing.assert_array_equal(seen[:8], sound[:8])
     assert (seen[8:, 8:16] == 128).all()
 

@@ -145,7 +145,7 @@ def test_wrong_magic(start: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda d: d.replace(b"\r\n", b"\n"), "CR LF was converted to LF"),
         (lambda d: d.replace(b"\n", b"\r\n"), "LF was converted to CR LF"),
@@ -158,8 +158,8 @@ def test_wrong_magic(start: bytes) -> None:
         (lambda d: d.decode("ascii", "replace").encode("ascii", "replace"), "question marks"),
     ],
 )
-def test_text_mode_damage_is_named(damage, said: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(NotTcxError, match=said):
+def test_text_mode_damage_is_named(damage, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NotTcxError, match=message):
         Reader(damage(FILES["full"]))
 
 

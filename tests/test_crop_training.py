@@ -287,8 +287,8 @@ def test_labels_are_read_as_they_were_saved(folder: Path) -> None:
 
 
 def test_provenance_tells_how_to_learn_it_again(learned: Path) -> None:
-    told = json.loads((learned / "profile.json").read_text())["provenance"]
-    assert told["settings"]["budget"] == 0.3
-    assert told["pictures"] == 400
-    assert told["held_out"] == 60
-    assert told["labels"] == "labels.csv"
+    provenance = json.loads((learned / "profile.json").read_text())["provenance"]
+    assert provenance["settings"]["budget"] == 0.3
+    assert provenance["pictures"] == 400
+    assert provenance["held_out"] == 60
+    assert provenance["labels"] == "labels.csv"

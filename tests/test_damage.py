@@ -108,9 +108,9 @@ def test_salvage_decodes_the_sound_tiles_and_names_the_others(file: bytes) -> No
     reader = Reader(file)
     damaged = bytearray(file)
     damaged[reader.tile_offset(3) + 2] ^= 1
-    said: list[str] = []
-    salvaged = np.asarray(texcodec.decode(bytes(damaged), salvage=True, warn=said.append))
-    assert len(said) == 1 and "3" in said[0]
+    warned: list[str] = []
+    salvaged = np.asarray(texcodec.decode(bytes(damaged), salvage=True, warn=warned.append))
+    assert len(warned) == 1 and "3" in warned[0]
     np.testing.assert_array_equal(salvaged[:200, :200], whole[:200, :200])
     assert (salvaged[256:, 256:] == 128).all()
 
@@ -118,10 +118,10 @@ def test_salvage_decodes_the_sound_tiles_and_names_the_others(file: bytes) -> No
 def test_salvage_of_a_truncated_file_keeps_the_first_tiles(file: bytes) -> None:
     whole = np.asarray(texcodec.decode(file))
     cut = file[: Reader(file).tile_offset(1) + 3]
-    said: list[str] = []
-    salvaged = np.asarray(texcodec.decode(cut, salvage=True, warn=said.append))
+    warned: list[str] = []
+    salvaged = np.asarray(texcodec.decode(cut, salvage=True, warn=warned.append))
     np.testing.assert_array_equal(salvaged[:200, :200], whole[:200, :200])
-    assert len(said) >= 3
+    assert len(warned) >= 3
 
 
 def test_model_set_with_one_weight_changed_is_refused(tmp_path: Path) -> None:

@@ -84,9 +84,9 @@ def test_salvage_keeps_the_sound_tiles() -> None:
     data[Reader(bytes(data)).tile_offset(1) + 100] ^= 4
     with pytest.raises(texcodec.ChecksumError, match="[Tt]ile 1"):
         texcodec.decode(bytes(data))
-    said: list[str] = []
-    shown = pixels_of(bytes(data), salvage=True, warn=said.append)
-    assert len(said) == 1 and "1" in said[0]
+    warned: list[str] = []
+    shown = pixels_of(bytes(data), salvage=True, warn=warned.append)
+    assert len(warned) == 1 and "1" in warned[0]
     np.testing.assert_array_equal(shown[:512, :512], picture[:512, :512])
     assert (shown[:512, 512:1024] == 128).all()
     np.testing.assert_array_equal(shown[:, 1024:], picture[:, 1024:])
@@ -97,8 +97,8 @@ def test_pixels_that_do_not_match_their_checksum_are_refused() -> None:
     wrong = write(reader.header, [reader.tile_bytes(0)], reader.tiles, [(PSUM, b"\1\0\0\0\0")], reader.alpha)
     with pytest.raises(texcodec.ChecksumError, match="pixels"):
         texcodec.decode(wrong)
-    said: list[str] = []
-    assert pixels_of(wrong, salvage=True, warn=said.append).shape == (50, 60, 3) and said
+    warned: list[str] = []
+    assert pixels_of(wrong, salvage=True, warn=warned.append).shape == (50, 60, 3) and warned
 
 
 @pytest.mark.parametrize("offset", [2, -1, 127])

@@ -59,9 +59,9 @@ def test_one_that_cannot_run_is_left_out_with_the_way_to_install_it(monkeypatch:
         raise ImportError
 
     monkeypatch.setitem(adapters.CODECS, "jxl", replace(CODECS["jxl"], find=missing))
-    told: list[str] = []
-    assert [codec.key for codec in find_codecs(["jxl", "jpeg"], told.append)] == ["jpeg"]
-    assert told == [
+    warned: list[str] = []
+    assert [codec.key for codec in find_codecs(["jxl", "jpeg"], warned.append)] == ["jpeg"]
+    assert warned == [
         "JPEG XL cannot be written here and is left out; to have it: pip install pillow-jxl-plugin"
     ]
 
@@ -101,10 +101,10 @@ class TestPictures:
         from PIL import Image
 
         Image.fromarray(PICTURE).convert("LA").save(tmp_path / "a.png")
-        told: list[str] = []
-        pixels = read_rgb(tmp_path / "a.png", told.append)
+        warned: list[str] = []
+        pixels = read_rgb(tmp_path / "a.png", warned.append)
         assert pixels.shape == PICTURE.shape
-        assert len(told) == 2 and "alpha" in told[0] and "grey" in told[1]
+        assert len(warned) == 2 and "alpha" in warned[0] and "grey" in warned[1]
 
     def test_digests_are_of_the_samples_and_names_are_unique(self, tmp_path: Path) -> None:
         (tmp_path / "sub").mkdir()
@@ -174,18 +174,20 @@ class TestBench:
             raise OSError("encoder error -2")
 
         sources = self.sources(tmp_path)
-        told: list[tuple[str, str, str]] = []
-        bench = Bench(Journal(), [PSNR], jobs, lambda c, s, sentence: told.append((c.name, s.name, sentence)))
+        failures: list[tuple[str, str, str]] = []
+        bench = Bench(
+            Journal(), [PSNR], jobs, lambda c, s, sentence: failures.append((c.name, s.name, sentence))
+        )
         steps: list[int] = []
         codecs = [self.codec("bad", encode=broken), self.codec("good")]
         bench.run(codecs, sources, lambda done, total: steps.append(done))
-        assert told == [("bad", "0.png", "encoder error -2")]
+        assert failures == [("bad", "0.png", "encoder error -2")]
         assert bench.journal.get(sources[0].digest, "good", 20, []) is not None
         assert steps[-1] == 4
 
     def test_a_picture_of_another_size_is_a_failure(self, tmp_path: Path) -> None:
-        told: list[str] = []
-        bench = Bench(Journal(), [PSNR], 1, lambda c, s, sentence: told.append(sentence))
+        failures: list[str] = []
+        bench = Bench(Journal(), [PSNR], 1, lambda c, s, sentence: failures.append(sentence))
         small = self.codec(decode=lambda data: np.zeros((2, 3, 3), np.uint8))
         bench.run([small], self.sources(tmp_path))
-        assert told == ["it decodes to 3 x 2 pixels"]
+        assert failures == ["it decodes to 3 x 2 pixels"]

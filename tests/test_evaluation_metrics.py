@@ -74,10 +74,10 @@ def test_metrics_are_found_by_name_and_psnr_is_always_there() -> None:
 
 def test_a_metric_without_its_library_is_left_out_with_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ssimulacra2", None)
-    told: list[str] = []
+    warned: list[str] = []
     monkeypatch.setenv("PATH", "")
-    assert find_metrics(["ssimulacra2", "butteraugli"], told.append) == [PSNR]
-    assert "pip install ssimulacra2" in told[0] and "libjxl-devtools" in told[1]
+    assert find_metrics(["ssimulacra2", "butteraugli"], warned.append) == [PSNR]
+    assert "pip install ssimulacra2" in warned[0] and "libjxl-devtools" in warned[1]
 
 
 def test_smaller_distances_are_nearer() -> None:

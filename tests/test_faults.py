@@ -304,8 +304,8 @@ def test_files_of_killed_processes_are_done_by_others(tmp_path: Path) -> None:
         for pid in spawned:
             os.kill(int(pid), signal.SIGKILL)
         assert child.stderr is not None
-        told = child.stderr.read()
-    assert child.returncode == 0 and told == b""
+        printed = child.stderr.read()
+    assert child.returncode == 0 and printed == b""
     done = [name for name in names(tmp_path / "out") if not name.endswith(TEMPORARY_SUFFIX)]
     assert sorted(done) == sorted(f"{i}.tcx" for i in range(12))
     assert texcodec("verify", *(tmp_path / "out").glob("*.tcx"), "--quiet") == 0

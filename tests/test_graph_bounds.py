@@ -1,4 +1,4 @@
-"""Graphs whose runs would cost much, or whose cost cannot be told, are refused before any number is computed."""
+"""Graphs whose runs would cost much, or whose cost cannot be derived, are refused before any number is computed."""
 
 from __future__ import annotations
 

@@ -258,8 +258,8 @@ def test_names_of_a_graph_do_not_reach_the_terminal_when_it_fails(capfd: pytest.
     network = FloatNetwork(model([wrong], inside=weight), {}, TASK_RULES)
     with pytest.raises(ModelDamagedError, match="cannot be run"):
         network(x=X)
-    said = capfd.readouterr()
-    assert said.out == said.err == ""
+    printed = capfd.readouterr()
+    assert printed.out == printed.err == ""
 
 
 def test_names_that_are_no_text_are_refused_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

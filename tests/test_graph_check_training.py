@@ -130,8 +130,8 @@ def test_transforms_of_presets_need_a_fourth_of_what_is_allowed(preset: str, kin
         (analysis(a), budgets.analysis(facts)),  # type: ignore[arg-type]
     ):
         weights = {w.name: tuple(w.dims) for w in onnx.load_from_string(graph).graph.initializer}
-        told = check_graph(graph, weights)
-        assert told is not None
-        cost, output = told.of(told.usual(budget))
+        cost_of_run = check_graph(graph, weights)
+        assert cost_of_run is not None
+        cost, output = cost_of_run.of(cost_of_run.usual(budget))
         assert output is not None
         assert all(4 * have < most for have, most in zip(cost, budget.most))

@@ -1,4 +1,4 @@
-"""What runs of the codec's networks cost, and the shapes they give, are told as onnxruntime computes them."""
+"""What runs of the codec's networks cost, and the shapes they give, are derived as onnxruntime computes them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from texcodec.registry import PICTURES, kind_of_set, load_feature_set, load_set
 ROOT = Path(__file__).parents[1]
 
 
-def told(graph: bytes, shapes: dict[str, tuple[int, ...]], **inputs: np.ndarray) -> Any:
-    """The shape of the output, and the cost, as they are told."""
+def derived(graph: bytes, shapes: dict[str, tuple[int, ...]], **inputs: np.ndarray) -> Any:
+    """The shape of the output, and the cost, as they are derived from the graph."""
     cost = check_graph(graph, shapes)
     assert cost is not None
     found, output = cost.of({name.encode(): x.shape for name, x in inputs.items()})
@@ -44,14 +44,14 @@ def test_costs() -> None:
         ),
         node(b"Relu", [b"a"], [b"y"]),
     ]
-    output, cost = told(
+    output, cost = derived(
         one_input(nodes, inside=inside), {"w": (6, 1, 3, 3)}, x=np.zeros((1, 2, 8, 5), np.float32)
     )
     assert output == (1, 6, 4, 5)
     assert cost == Cost(multiplications=6 * 4 * 5 * 9, numbers=2 * 6 * 4 * 5)
     a, b = weight(b"a", 4, 3), weight(b"b", 3, 5)
     product = [node(b"MatMul", [b"a", b"b"], [b"c"]), node(b"Abs", [b"x"], [b"y"])]
-    output, cost = told(one_input(product, inside=a + b), {"a": (4, 3), "b": (3, 5)})
+    output, cost = derived(one_input(product, inside=a + b), {"a": (4, 3), "b": (3, 5)})
     assert output is None and cost == Cost(4 * 5 * 3, 4 * 5)  # what depends on the input is left out
 
 
@@ -121,7 +121,7 @@ def single(draw: st.DrawFn) -> tuple[list[bytes], dict[str, tuple[int, ...]], tu
 
 @settings(max_examples=200, deadline=None)
 @given(single())
-def test_the_engine_gives_the_shapes_that_are_told(
+def test_the_engine_gives_the_shapes_that_are_derived(
     case: tuple[list[bytes], dict[str, tuple[int, ...]], tuple[int, ...]],
 ) -> None:
     nodes, shapes, shape = case
@@ -131,7 +131,7 @@ def test_the_engine_gives_the_shapes_that_are_told(
     data = field(1, 8) + field(7, graph) + field(8, field(1, b"") + field(2, 17))
     x = np.ones(shape, np.float32)
     try:
-        output, _ = told(data, shapes, x=x)
+        output, _ = derived(data, shapes, x=x)
     except (Costly, ModelDamagedError):
         return  # what is refused never runs
     values = {name: np.ones(of, np.float32) for name, of in shapes.items()}
@@ -160,7 +160,7 @@ FOLDERS = [
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
-def test_networks_of_sets_give_the_shapes_that_are_told(folder: Path) -> None:
+def test_networks_of_sets_give_the_shapes_that_are_derived(folder: Path) -> None:
     models: Any = (load_set if kind_of_set(folder) == PICTURES else load_feature_set)(folder)
     models.build()
     networks = checked(models)

@@ -174,7 +174,7 @@ def check_same(data: bytes) -> None:
     assert rate == reader.header.rate_index
     if tree.is_chunked:
         header = reader.header
-        told = (
+        parsed = (
             ours.major,
             ours.minor,
             ours.halo,
@@ -184,7 +184,7 @@ def check_same(data: bytes) -> None:
             ours.is_lean,
         )
         expected = header.major, header.minor, header.halo, 1 << header.latent_log2, header.entropy_profile
-        assert told == (*expected, header.has_pixels, header.lean)
+        assert parsed == (*expected, header.has_pixels, header.lean)
     found = list(tiles(tree))
     assert [each[:5] for each in found] == [
         (e.class_index, e.length, e.offset, e.crc, e.symbols_crc) for e in reader.tiles

@@ -1,4 +1,4 @@
-"""What comes out far below what its quality usually gives is told, and nothing else is."""
+"""What comes out far below what its quality usually gives is warned of, and nothing else is."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def noise(height: int = 150, width: int = 200) -> np.ndarray:
     return np.random.default_rng(4).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def told_of(pixels: np.ndarray, models: ModelSet, **options: object) -> list[str]:
-    told: list[str] = []
-    texcodec.encode(pixels, models=models, threads=1, warn=told.append, **options)  # type: ignore[arg-type]
-    return told
+def warnings_of(pixels: np.ndarray, models: ModelSet, **options: object) -> list[str]:
+    warned: list[str] = []
+    texcodec.encode(pixels, models=models, threads=1, warn=warned.append, **options)  # type: ignore[arg-type]
+    return warned
 
 
 def psnr_of(pixels: np.ndarray, models: ModelSet, **options: object) -> float:
@@ -52,11 +52,11 @@ def psnr_of(pixels: np.ndarray, models: ModelSet, **options: object) -> float:
 @pytest.mark.parametrize("name", SETS, ids=["profile 1", "profile 2"])
 def test_noise_is_told_with_its_psnr_and_a_photograph_is_not(name: str) -> None:
     models = with_usual(name)
-    (sentence,) = told_of(noise(), models, quality=50)
-    said = float(sentence.split("about ")[1].split(" dB")[0])
-    assert abs(said - psnr_of(noise(), models, quality=50)) < 1
+    (sentence,) = warnings_of(noise(), models, quality=50)
+    stated = float(sentence.split("about ")[1].split(" dB")[0])
+    assert abs(stated - psnr_of(noise(), models, quality=50)) < 1
     assert "photographs have 33 at this quality" in sentence and "--lossless" in sentence
-    assert told_of(photograph(200, 150), models, quality=50) == []
+    assert warnings_of(photograph(200, 150), models, quality=50) == []
 
 
 @pytest.mark.parametrize("name", SETS, ids=["profile 1", "profile 2"])
@@ -65,31 +65,31 @@ def test_the_estimate_is_near_the_truth(name: str, shape: tuple[int, int]) -> No
     models = with_usual(name)
     pixels = photograph(shape[1], shape[0]).astype(int) + np.random.default_rng(1).normal(0, 20, (*shape, 3))
     pixels = np.clip(pixels, 0, 255).astype(np.uint8)
-    (sentence,) = told_of(pixels, models, quality=90)
-    said = float(sentence.split("about ")[1].split(" dB")[0])
-    assert abs(said - psnr_of(pixels, models, quality=90)) < 2
+    (sentence,) = warnings_of(pixels, models, quality=90)
+    stated = float(sentence.split("about ")[1].split(" dB")[0])
+    assert abs(stated - psnr_of(pixels, models, quality=90)) < 2
 
 
 def test_a_set_that_does_not_say_what_is_usual_tells_nothing() -> None:
-    assert told_of(noise(), load_set("tiny-1"), quality=80) == []
+    assert warnings_of(noise(), load_set("tiny-1"), quality=80) == []
 
 
 def test_targets_of_psnr_and_lossless_pictures_are_not_told() -> None:
     models = with_usual("tiny-1")
-    told = told_of(noise(60, 60), models, psnr=15, nearest=True)
-    assert not any("far from the picture" in sentence for sentence in told)
-    assert told_of(noise(60, 60), models, lossless=True) == []
+    warned = warnings_of(noise(60, 60), models, psnr=15, nearest=True)
+    assert not any("far from the picture" in sentence for sentence in warned)
+    assert warnings_of(noise(60, 60), models, lossless=True) == []
 
 
 def test_a_size_that_makes_a_bad_picture_is_judged_by_the_quality_that_it_gets() -> None:
     models = with_usual("tiny-1")
-    assert told_of(photograph(200, 150), models, size=700) == []
-    assert len(told_of(noise(), models, size=12_000)) == 1
+    assert warnings_of(photograph(200, 150), models, size=700) == []
+    assert len(warnings_of(noise(), models, size=12_000)) == 1
 
 
 def test_drawn_pictures_without_loss_are_not_told() -> None:
     checks = (np.indices((150, 200)).sum(0) % 2 * 255).astype(np.uint8)
-    assert told_of(checks, with_usual("tiny-1"), quality=80) == []
+    assert warnings_of(checks, with_usual("tiny-1"), quality=80) == []
 
 
 def test_what_a_crop_leaves_out_does_not_count() -> None:
@@ -97,8 +97,8 @@ def test_what_a_crop_leaves_out_does_not_count() -> None:
     pixels = noise(256, 512)
     pixels[:, :200] = photograph(200, 256)
     for outside in ("drop", "coarse"):
-        assert told_of(pixels, models, quality=50, crop=(0, 0, 200, 256), outside=outside) == []
-    assert len(told_of(pixels, models, quality=50, crop=(200, 0, 200, 256), outside="coarse")) == 1
+        assert warnings_of(pixels, models, quality=50, crop=(0, 0, 200, 256), outside=outside) == []
+    assert len(warnings_of(pixels, models, quality=50, crop=(200, 0, 200, 256), outside="coarse")) == 1
 
 
 def test_few_windows_stand_for_a_picture() -> None:

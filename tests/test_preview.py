@@ -114,10 +114,10 @@ def test_absent_and_damaged_tiles_stay_grey() -> None:
     damaged = data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :]
     with pytest.raises(texcodec.FormatError, match="(?i)tile 1"):
         preview(damaged, PROFILE_2)
-    said: list[str] = []
+    warned: list[str] = []
     with texcodec.open(damaged, salvage=True) as file:
-        np.testing.assert_array_equal(np.asarray(file.preview(models=PROFILE_2, warn=said.append)), small)
-        assert file.damaged == [1] and len(said) == 1
+        np.testing.assert_array_equal(np.asarray(file.preview(models=PROFILE_2, warn=warned.append)), small)
+        assert file.damaged == [1] and len(warned) == 1
 
 
 def test_command_writes_a_preview_and_refuses_regions(tmp_path: Path) -> None:

@@ -131,8 +131,8 @@ def test_entropy_model_predicts_what_the_exported_networks_predict() -> None:
         size = step.squeeze.in_channels if k else 0
         network = IntegerNetwork("c", graphs.slice_context(a, size, step.outputs, shifts), weights)
         context = random.integers(-255, 256, (1, size, 12, 8)).astype(np.float32)
-        told = {"context": context} if k else {}
-        out = network(features=theirs, **told)
+        given = {"context": context} if k else {}
+        out = network(features=theirs, **given)
         mean, scale = step(mine, torch.from_numpy(context) / 32 if k else None)
         assert np.array_equal(mean.detach().numpy() * 16, out[:, : step.outputs])
         assert np.array_equal(scale.detach().numpy(), np.clip(out[:, step.outputs :], 0, 63))
@@ -164,7 +164,7 @@ def test_helpers_and_the_entropy_networks_learn_and_only_these(tmp_path: Path, n
     codec = rough(started(specialised=True))
     task = helped(codec, n)
     before = {k: v.clone() for k, v in codec.state_dict().items()}
-    Loop(task, task.settings, tmp_path, "entropy", clock=StepClock(), context=told(codec)).run()
+    Loop(task, task.settings, tmp_path, "entropy", clock=StepClock(), context=context_of(codec)).run()
     after = codec.state_dict()
     moved = {k.split(".")[0] for k, v in after.items() if not torch.equal(v, before[k])}
     assert moved == {"entropy", STRUCTURES}
@@ -176,7 +176,7 @@ def test_helpers_and_the_entropy_networks_learn_and_only_these(tmp_path: Path, n
     assert set(kept.state_dict()) == {k for k in after if not k.startswith(STRUCTURES)}
 
 
-def told(codec: Codec) -> dict[str, Any]:
+def context_of(codec: Codec) -> dict[str, Any]:
     from texcodec.training.core.settings_json import to_json
 
     return {"architecture": to_json(codec.architecture)}

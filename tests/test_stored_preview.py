@@ -127,9 +127,9 @@ def test_files_of_profile_2_take_one(scene: np.ndarray) -> None:
 
 
 def test_a_file_too_small_for_one_says_so() -> None:
-    told: list[str] = []
-    data = texcodec.encode(photograph(200, 100), models=SET, quality=20, preview=True, warn=told.append)
-    assert PREV not in Reader(data).chunks and told == [
+    warned: list[str] = []
+    data = texcodec.encode(photograph(200, 100), models=SET, quality=20, preview=True, warn=warned.append)
+    assert PREV not in Reader(data).chunks and warned == [
         "No preview was stored: even the smallest would have more than 2 % of the file."
     ]
 
@@ -267,11 +267,11 @@ def test_a_preview_that_cannot_be_used_is_a_notice_and_the_picture_is_taken(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(texcodec.decode(data, output="numpy"), sound)
-    told: list[str] = []
+    warned: list[str] = []
     with texcodec.open(data) as file:
         file.verify()
-        assert file.preview(warn=told.append).size == (40, 30)
-    assert len(told) == 1 and told[0].startswith("The preview ")
+        assert file.preview(warn=warned.append).size == (40, 30)
+    assert len(warned) == 1 and warned[0].startswith("The preview ")
     with Image.open(io.BytesIO(data)) as image:
         image.thumbnail((16, 16))
         assert image.size == (16, 12)
@@ -323,10 +323,10 @@ def test_damage_to_it_never_harms_the_picture(coded: bytes, data: st.DataObject)
 
 def test_decoding_says_that_it_is_damaged(coded: bytes) -> None:
     damaged = flipped(coded, 8 * coded.index(preview_of(coded)))
-    told: list[str] = []
-    pixels = texcodec.decode(damaged, output="numpy", warn=told.append)
+    warned: list[str] = []
+    pixels = texcodec.decode(damaged, output="numpy", warn=warned.append)
     np.testing.assert_array_equal(pixels, texcodec.decode(coded, output="numpy"))
-    assert len(told) == 1 and "Chunk prev" in told[0]
+    assert len(warned) == 1 and "Chunk prev" in warned[0]
 
 
 @steady

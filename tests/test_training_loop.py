@@ -188,7 +188,7 @@ def test_full_disk_keeps_the_checkpoint_before_and_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parabola_loop(tmp_path, 5).run()
-    before, names, said = (tmp_path / "t.pt").read_bytes(), sorted(os.listdir(tmp_path)), []
+    before, names, logged = (tmp_path / "t.pt").read_bytes(), sorted(os.listdir(tmp_path)), []
     fsync = os.fsync
 
     def full(descriptor: int) -> None:
@@ -200,13 +200,13 @@ def test_full_disk_keeps_the_checkpoint_before_and_training_goes_on(
         tmp_path,
         "t",
         clock=StepClock(),
-        log=said.append,
+        log=logged.append,
     )
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StreamError, match="t.pt: No space left on device; free some space"):
         loop.run()
     assert loop.steps == 12
-    assert said and all("goes on" in s and "free some space" in s for s in said)
+    assert logged and all("goes on" in s and "free some space" in s for s in logged)
     assert (tmp_path / "t.pt").read_bytes() == before and sorted(os.listdir(tmp_path)) == names
     monkeypatch.setattr(os, "fsync", fsync)
     assert parabola_loop(tmp_path, 12).steps == 5
@@ -316,15 +316,15 @@ def test_bar_tells_rate_quality_loss_and_time_left(tmp_path: Path, monkeypatch: 
 
 def test_curves_that_cannot_be_written_do_not_end_the_training(tmp_path: Path) -> None:
     (tmp_path / "t.csv").mkdir()
-    said: list[str] = []
-    loop = parabola_loop(tmp_path, 3, log=said.append)
+    logged: list[str] = []
+    loop = parabola_loop(tmp_path, 3, log=logged.append)
     loop.run()
-    assert loop.steps == 3 and len(said) == 1 and "t.csv cannot be written" in said[0]
+    assert loop.steps == 3 and len(logged) == 1 and "t.csv cannot be written" in logged[0]
 
 
 def test_step_that_is_no_cuda_graph_runs_plainly_with_a_notice(tmp_path: Path) -> None:
-    said: list[str] = []
-    loop = crop_loop(tmp_path / "a", stage(3), log=said.append)
+    logged: list[str] = []
+    loop = crop_loop(tmp_path / "a", stage(3), log=logged.append)
 
     def refuse(batch: object) -> None:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
@@ -332,7 +332,7 @@ def test_step_that_is_no_cuda_graph_runs_plainly_with_a_notice(tmp_path: Path) -
     loop.graphs = refuse  # type: ignore[assignment]
     plain = crop_loop(tmp_path / "b", stage(3))
     loop.run(), plain.run()
-    assert len(said) == 1 and "cannot run as a CUDA graph (operation not permitted" in said[0]
+    assert len(logged) == 1 and "cannot run as a CUDA graph (operation not permitted" in logged[0]
     assert all(torch.equal(a, b) for a, b in zip(weights(loop), weights(plain), strict=True))
 
 

@@ -198,9 +198,9 @@ def test_training_goes_on_across_machines(
         cost = line["held_out"]
         assert cost["log_cost"] == pytest.approx(sum(cost["by_draw"]) / 3)
         assert len(cost["by_texture"]) == len(BIN_EDGES) + 1 and len(cost["by_rate"]) == 3
-    said = capsys.readouterr().err
-    assert "goes on after 10 steps" in said and "12 steps" not in said
-    assert said.count("has gained") == 3 and said.count("Transforms are trained in") == 3
+    printed = capsys.readouterr().err
+    assert "goes on after 10 steps" in printed and "12 steps" not in printed
+    assert printed.count("has gained") == 3 and printed.count("Transforms are trained in") == 3
     # its settings hold, and other sizes are another training
     assert train(*common, "--preset", "small", "--steps", 2) == 2
     assert "has settings already" in capsys.readouterr().err
@@ -264,8 +264,8 @@ def test_interrupted_open_run_writes_what_it_has(
 
     monkeypatch.setattr(Loop, "step", and_interrupt)
     assert train(pictures, "--checkpoint", folder, "--preset", "tiny") == 130
-    said = capsys.readouterr().err
-    assert "Stopped after 3 steps; the same command continues" in said and "no held-out" not in said
+    printed = capsys.readouterr().err
+    assert "Stopped after 3 steps; the same command continues" in printed and "no held-out" not in printed
     assert log(folder)[0]["steps"] == 3 and log(folder)[0]["held_out"] is None
     assert portable_steps(folder / "checkpoint.safetensors") == 3
 
@@ -393,8 +393,8 @@ def test_precision_is_what_was_measured_to_be_faster(
         ticks += [ticks[-1] + 100, ticks[-1] + 100 + seconds]
     clock = iter(ticks[1:])
     codec = loop.task.modules
-    said = choose_precision(loop.task, codec, CPU, clock=lambda: next(clock))
-    assert codec.half_precision is half and f"trained in {'bfloat16' if half else 'float32'}" in said
+    sentence = choose_precision(loop.task, codec, CPU, clock=lambda: next(clock))
+    assert codec.half_precision is half and f"trained in {'bfloat16' if half else 'float32'}" in sentence
     assert next(clock, None) is None
     assert all(torch.equal(v, before[k]) for k, v in codec.state_dict().items())
     assert all(p.grad is None for p in codec.parameters())

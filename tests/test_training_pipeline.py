@@ -57,9 +57,9 @@ def test_train_command_makes_a_set_that_the_codec_uses(
     assert card["parent_gigapixels"] == 35 * 8 * 128**2 / 1e9
     assert card["self_check"]["pictures"] == 1
     assert card["self_check"]["over_tables"] == pytest.approx(0, abs=0.01)
-    said = capsys.readouterr().err
-    assert said.count("Transforms are trained in") == 3
-    assert "Texture of" in said and "usion" not in said and "Self-check on 1" in said
+    printed = capsys.readouterr().err
+    assert printed.count("Transforms are trained in") == 3
+    assert "Texture of" in printed and "usion" not in printed and "Self-check on 1" in printed
     work = tmp_path / "mine.work"
     assert {"scan", "parent", "specialists", "entropy"} == set(WorkFolder(work).records())
     assert json.loads((work / "settings.json").read_text())["architecture"]["synthesis_width"] == 24
@@ -176,8 +176,8 @@ def test_checkpoint_of_other_sizes_is_refused_with_what_differs(
     assert train(*common, "--preset", "tiny", "--steps", 2) == 0
     kept = (work / "parent.pt").read_bytes()
     assert train(*common, "--preset", "small", "--time", "1h") == 2
-    said = capsys.readouterr().err
-    assert "codec of other sizes" in said and "hyper_channels: 12 before, 48 now" in said
+    printed = capsys.readouterr().err
+    assert "codec of other sizes" in printed and "hyper_channels: 12 before, 48 now" in printed
     assert (work / "parent.pt").read_bytes() == kept
 
 
@@ -188,9 +188,9 @@ def test_train_without_pictures_says_so(tmp_path: Path, capsys: pytest.CaptureFi
     for name in ("a.png", "b.jpg"):
         (tmp_path / name).write_bytes(b"no picture")
     assert train(tmp_path, *common) == 1
-    said = capsys.readouterr().err
-    assert "b.jpg is left out, as it cannot be read: cannot identify image file" in said
-    assert "(2 files were looked at)" in said and not (tmp_path / "mine").exists()
+    printed = capsys.readouterr().err
+    assert "b.jpg is left out, as it cannot be read: cannot identify image file" in printed
+    assert "(2 files were looked at)" in printed and not (tmp_path / "mine").exists()
     assert train(tmp_path / "missing", *common) == 2
     assert "does not exist" in capsys.readouterr().err
 
@@ -201,8 +201,8 @@ def test_one_picture_smaller_than_a_crop_is_enough(
     pictures, out = photos(tmp_path / "photos", 1, 40, 30), tmp_path / "mine"
     assert train(pictures, "--out", out, "--preset", "tiny", "--steps", 6) == 0
     load_set(out).verify()
-    said = capsys.readouterr().err
-    assert "no held-out pictures" in said
+    printed = capsys.readouterr().err
+    assert "no held-out pictures" in printed
     command = [pictures, "--out", tmp_path / "tuned", "--from", "tiny-1", "--steps", 3]
     assert train(*command, "--stage", "fusion", "--stage", "export") == 0
     assert "Fusion is not trained" in capsys.readouterr().err
@@ -274,8 +274,8 @@ def test_device_that_is_not_there_is_refused(
         if name == "cuda:99"
         else (f"'{name}' is no device",)
     )
-    said = capsys.readouterr().err
-    assert any(sentence in said for sentence in wanted)
+    printed = capsys.readouterr().err
+    assert any(sentence in printed for sentence in wanted)
 
 
 WITHOUT = """

@@ -79,10 +79,10 @@ def worker(number: int, world: int, port: int, folder: str) -> None:
     stopped.step = and_tell_one  # type: ignore[method-assign]
     try:
         stopped.run()
-        told = False
+        interrupted = False
     except Stopped:
-        told = True
-    seen = {"gradients": found, "steps": whole.steps, "stopped": told, "stopped_steps": stopped.steps}
+        interrupted = True
+    seen = {"gradients": found, "steps": whole.steps, "stopped": interrupted, "stopped_steps": stopped.steps}
     torch.save(seen, Path(folder) / f"{number}.seen")
     distributed.destroy_process_group()
 

@@ -49,8 +49,8 @@ def test_entropy_profile_1_is_trained_for_whoever_asks_and_goes_on(
     file.write_text(json.dumps(PROFILE_1))
     command = [pictures, "--out", out, "--preset", "tiny"]
     assert train(*command, "--steps", 10, "--settings", file) == 0
-    said = capsys.readouterr().err
-    assert "is of entropy profile 1" in said and "Fusion: held-out" in said
+    printed = capsys.readouterr().err
+    assert "is of entropy profile 1" in printed and "Fusion: held-out" in printed
     models = load_set(out)
     models.verify()
     card = models.manifest.card
@@ -65,8 +65,8 @@ def test_entropy_profile_1_is_trained_for_whoever_asks_and_goes_on(
     assert (state["steps"], state["settings"]["architecture"]["profile"]) == (14, 1)
     # and is not mixed with the other profile
     assert train(*command, "--steps", 14, "--architecture", "linear") == 2
-    said = capsys.readouterr().err
-    assert "codec of other sizes" in said and "profile: 1 before, 2 now" in said
+    printed = capsys.readouterr().err
+    assert "codec of other sizes" in printed and "profile: 1 before, 2 now" in printed
     assert train(*command, "--steps", 14, "--architecture", "linear", "--settings", file) == 2
     assert "leave one of them out" in capsys.readouterr().err
     kept = json.loads((tmp_path / "mine.work" / "settings.json").read_text())
@@ -90,8 +90,8 @@ def test_finished_stages_are_not_mixed_with_another_profile(
     kept = {p.name: p.read_bytes() for p in work.iterdir() if p.is_file()}
     capsys.readouterr()
     assert train(*common, "--stage", "parent", "--stage", "specialists", "--settings", file) == 2
-    said = capsys.readouterr().err
-    assert "parent.pt is of a codec of other sizes (profile: 2 before, 1 now" in said
+    printed = capsys.readouterr().err
+    assert "parent.pt is of a codec of other sizes (profile: 2 before, 1 now" in printed
     assert {p.name: p.read_bytes() for p in work.iterdir() if p.is_file()} == kept
 
 

@@ -23,7 +23,7 @@ from texcodec.features import decode as feature_decode
 from texcodec.registry import FeatureSet
 
 from .repair import COMPACT
-from .rules import LIMITS, RuleBroken, said
+from .rules import LIMITS, RuleBroken, check_sentence
 from .streams import ROOT, TINY_1, TINY_2, model_set
 
 FEATURES = ROOT / "tests" / "data" / "tiny-features"
@@ -45,7 +45,7 @@ def container(data: bytes) -> None:
             reader.verify()
         except (FormatError, LimitError) as error:
             errors.append(error)
-            said(error)
+            check_sentence(error)
     if errors:
         raise errors[0]
 
@@ -66,7 +66,7 @@ def index(data: bytes) -> None:
                 raise RuleBroken("an index of another number of tiles")
         except CorruptError as error:
             errors.append(error)
-            said(error)
+            check_sentence(error)
     if errors:
         raise errors[0]
 
@@ -117,7 +117,7 @@ def pictures(data: bytes) -> None:
         try:
             shown(salvage=bool(zlib.crc32(data) & 1))
         except TexcodecError as error:
-            said(error)
+            check_sentence(error)
     if first is not None:
         raise first
 
@@ -142,7 +142,7 @@ def features(data: bytes) -> None:
         try:
             feature_decode.decode(data, chosen, limits=LIMITS).answers()
         except TexcodecError as error:
-            said(error)
+            check_sentence(error)
     if first is not None:
         raise first
 
@@ -175,11 +175,11 @@ def command(data: bytes) -> None:
 
 def _run(arguments: list[str]) -> int:
     """The exit code of a command whose output is looked at only for what must never be in it."""
-    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
-    with mock.patch.object(sys, "stdout", said), mock.patch.object(sys, "stderr", said):
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
+    with mock.patch.object(sys, "stdout", screen), mock.patch.object(sys, "stderr", screen):
         code = run(arguments)
-        said.flush()
-    text = said.buffer.getvalue().decode()
+        screen.flush()
+    text = screen.buffer.getvalue().decode()
     if "Internal error" in text or "Traceback" in text:
         raise RuleBroken(text)
     if code not in (0, 1, 2, 3, 4):

@@ -68,11 +68,11 @@ def _zeros(argument: Any) -> np.ndarray:
 def graphs(data: bytes) -> None:
     """A graph in the place of one of the known ones, which the first byte names; nothing may be printed about it."""
     network = known()[data[0] % len(known())] if data else known()[0]
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with redirect_stdout(said), redirect_stderr(said):
+        with redirect_stdout(output), redirect_stderr(output):
             made = FloatNetwork(data[1:], network.weights, network.rules, network.budget)
             made.ordered(None, *network.inputs)
     finally:
-        if said.getvalue():
-            raise RuleBroken(f"printed: {said.getvalue()!r}")
+        if output.getvalue():
+            raise RuleBroken(f"printed: {output.getvalue()!r}")

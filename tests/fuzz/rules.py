@@ -53,7 +53,7 @@ def check(target: Target, data: bytes) -> None:
         try:
             target.run(data)
         except target.errors as error:
-            said(error)
+            check_sentence(error)
     seconds, grown = time.process_time() - start, peak() - before
     if seconds > SECONDS:
         raise RuleBroken(f"{seconds:.1f} s for an input of {len(data)} bytes")
@@ -61,7 +61,7 @@ def check(target: Target, data: bytes) -> None:
         raise RuleBroken(f"{grown >> 20} MiB more for an input of {len(data)} bytes")
 
 
-def said(error: BaseException) -> None:
+def check_sentence(error: BaseException) -> None:
     """That an error says something, in one line that a terminal can show."""
     text = str(error)
     if not text.strip():

@@ -12,7 +12,7 @@ from texcodec.registry.feature_manifest import read_feature_manifest
 from texcodec.registry.manifest import MANIFEST
 from texcodec.registry.picture_manifest import read_manifest
 
-from .rules import RuleBroken, said
+from .rules import RuleBroken, check_sentence
 
 
 def profiles(data: bytes) -> None:
@@ -22,7 +22,7 @@ def profiles(data: bytes) -> None:
         try:
             box = profile.box(width, height)
         except ParameterError as error:
-            said(error)
+            check_sentence(error)
             continue
         if not (0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height):
             raise RuleBroken(f"{box} of {width} x {height}")
@@ -34,7 +34,7 @@ def _check_written(profile: Profile) -> None:
         again = profile_from_json(profile_to_json(profile))
     except ParameterError as error:
         # a region that rounding to nine digits leaves empty, or keep probabilities at the edge of a rule
-        said(error)
+        check_sentence(error)
         return
     if (again.size, again.form, again.targets) != (profile.size, profile.form, profile.targets):
         raise RuleBroken("a profile that was written is read as another one")
@@ -61,6 +61,6 @@ def manifests(data: bytes) -> None:
     except ModelError as error:
         errors.append(error)
     for error in errors:
-        said(error)
+        check_sentence(error)
     if len(errors) == 2:
         raise errors[0]
