@@ -1,6 +1,6 @@
 """Tries a preview chunk that is a PNG of 60,000 x 60,000 pixels, and one that is the file itself.
 
-Stopped by never opening it: previews are made from the tiles, and `info` tells the size of the chunk alone.
+Stopped by never opening it: previews are made from the tiles, and `info` prints the size of the chunk alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a quality usually gives, and whether the encoder tells what comes out far below it.
+"""What a quality usually gives, and whether the encoder warns of what comes out far below it.
 
     python benchmarks/outcome.py usual PHOTOS... [--models SET ...]     medians for the manifests of sets
     python benchmarks/outcome.py check PHOTOS... --screens FOLDER --shipped FOLDERS --out docs/results/outcome.json
@@ -117,7 +117,7 @@ def usual(photos: list[Picture], models: ModelSet) -> dict[str, Any]:
 
 
 def _coded(picture: Picture, quality: int, models: ModelSet) -> tuple[float, bool, float]:
-    """PSNR in dB, whether a notice told of it, and the seconds of encoding."""
+    """PSNR in dB, whether a warning named it, and the seconds of encoding."""
     told: list[str] = []
     start = time.thread_time()
     data = texcodec.encode(picture, quality=quality, models=models, threads=1, warn=told.append)

@@ -26,7 +26,7 @@ def holds_another_picture(source: str, name: str) -> bool:
     command means to replace it.
 
     Files of one name but for its end are taken for one picture if their sizes are equal; others are compared by small
-    pictures too. Where a picture cannot be told, the answer is no.
+    pictures too. Where a picture cannot be read, the answer is no.
 
     Args:
         source: the input, a picture or .tcx file.
@@ -64,7 +64,7 @@ def _is_tcx(path: str) -> bool:
 
 
 def _size(path: str) -> tuple[int, int] | None:
-    """Width and height as its header says; None where that cannot be told."""
+    """Width and height as its header says; None where it cannot be read."""
     import texcodec
     from texcodec.images import picture_size
 
@@ -79,7 +79,7 @@ def _size(path: str) -> tuple[int, int] | None:
 
 
 def _alike(source: str, name: str) -> bool:
-    """Whether two pictures of one size look the same when they are small, as far as that can be told."""
+    """Whether two pictures of one size look the same when they are small, as far as they can be read."""
     import numpy as np
 
     try:

@@ -51,7 +51,7 @@ class _Sets(_Words):
 
 
 def value_type(parameter: click.Parameter) -> click.ParamType | None:
-    """What completes the values of an option or argument, which its metavar tells; None for what it says itself."""
+    """What completes the values of an option or argument, by its metavar; None for what click completes."""
     if isinstance(parameter.type, click.Choice) or getattr(parameter, "is_flag", False):
         return None
     words = (parameter.metavar or "").replace("[", " ").replace("]", " ").replace("...", " ").split()

@@ -1,4 +1,4 @@
-"""What tells a desktop and file(1) of the media type: texts of other programs' formats."""
+"""What makes the media type known to a desktop and file(1): texts of other programs' formats."""
 
 from __future__ import annotations
 

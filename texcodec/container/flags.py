@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..constants import COMPACT_PROFILE
 
 FORM = COMPACT_PROFILE
-"""The byte behind the magic of a compact file; it tells what the head holds."""
+"""The byte behind the magic of a compact file; it states what the head holds."""
 
 
 class ThdrFlag:

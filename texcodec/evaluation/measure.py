@@ -144,6 +144,6 @@ class _Count:
 
 def _warm_up(codec: Codec, source: Source) -> None:
     """Loads libraries and builds networks, which should not count as the first picture's time."""
-    with suppress(Exception):  # a failure shows again, and is told, when the point is measured
+    with suppress(Exception):  # a failure shows again, and is reported, when the point is measured
         corner = np.ascontiguousarray(read_rgb(source.path)[:WARM_UP_SIDE, :WARM_UP_SIDE])
         codec.decode(codec.encode(corner, codec.qualities[len(codec.qualities) // 2]))

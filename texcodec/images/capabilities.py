@@ -90,7 +90,7 @@ def keeps_colour(image_format: str) -> bool:
 def keeps_profile(image_format: str, mode: str, space: str | None) -> bool:
     """Whether pictures of a mode keep a profile for `RGB` or `GRAY` that is right for what is stored.
 
-    Profiles of other colour spaces (None where that cannot be told) are judged by that for RGB.
+    Profiles of other colour spaces (None where that is not known) are judged by that for RGB.
     """
     grey = space == "GRAY"
     if grey and mode not in _WITH_COLOUR:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MOST_DISTINCT = 1 << 15
-"""Colours that are told apart; pictures with more lose low bits for the choice of their palette."""
+"""Colours that are distinguished; pictures with more lose low bits for the choice of their palette."""
 ROUNDS = 2
 _CHUNK = 4096
 

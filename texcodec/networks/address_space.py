@@ -22,7 +22,7 @@ def check_address_space() -> None:
 
 
 def _room() -> int | None:
-    """Bytes that are left; None where there is no limit, or none that can be told."""
+    """Bytes that are left; None where there is no limit, or none that is known."""
     try:
         import resource
     except ImportError:  # not on Windows

@@ -54,7 +54,7 @@ class GraphCost:
     Attributes:
         inputs: names of those that are no weights.
     Raises:
-        Costly: it is not as graphs of the codec are, so that costs could not be told.
+        Costly: it is not as graphs of the codec are, so its costs cannot be derived.
         Malformed: a constant is none.
     """
 

@@ -37,7 +37,7 @@ class Node(NamedTuple):
 
 
 class Costly(ValueError):
-    """A graph whose cost is too high, or cannot be told; says why, of "A network of the model set"."""
+    """A graph whose cost is too high, or cannot be derived; says why, of "A network of the model set"."""
 
 
 def node_error(node: Node, why: str) -> Costly:

@@ -1,7 +1,8 @@
 """The identity of a decoder, of pictures or of features: a hash over everything that decides what a file decodes to
 (docs/format.md, "Identity").
 
-Encoder networks, the card and texture thresholds are not part of it, so better encoders need no new set.
+Encoder networks, the card and texture thresholds are not part of it, so better encoders need no new set. Arrays that
+are stored once are hashed under each of their names, so that the identity does not depend on how a file stores them.
 """
 
 from __future__ import annotations

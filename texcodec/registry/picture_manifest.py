@@ -33,7 +33,7 @@ class PictureManifest(SetManifest):
         macs: thousand multiply-accumulates per pixel, by network and without halo (see ``ModelSet.macs``).
         gains: whether its latents have gains that the hyper latents imply; entropy profile 2 only.
         usual_psnr: qualities, ascending, and the median PSNR of photographs at each in dB (benchmarks/outcome.py), by
-            which the encoder tells what has come out badly; empty where that was not measured; encoder only.
+            which the encoder finds what has come out badly; empty where that was not measured; encoder only.
         distortion: that it was trained for: "mse" (as sets that do not say), or a name of another one; for choosing
             a set only.
     """

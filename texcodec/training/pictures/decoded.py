@@ -19,7 +19,7 @@ from .settings import DataSettings
 
 
 def physical_memory() -> int | None:
-    """Bytes of memory of this machine, where the system tells."""
+    """Bytes of memory of this machine, where the system states them."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):

@@ -63,7 +63,7 @@ def restore_codec(folder: Path) -> Codec:
             state[key] = torch.from_numpy(source).float().reshape(value.shape)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise ModelDamagedError(
-            f"The arrays of the model set in {folder} are not those that its manifest tells of ({error})."
+            f"The arrays of the model set in {folder} are not those that its manifest names ({error})."
         ) from error
     codec.load_state_dict(state)
     return codec

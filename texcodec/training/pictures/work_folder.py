@@ -162,7 +162,7 @@ def codec_of(state: Mapping[str, Any], file: Path) -> Codec:
     out).
 
     Raises:
-        ValueError: its weights do not fit the architecture that it tells of.
+        ValueError: its weights do not fit the architecture that it states.
     """
     weights = {
         k.removeprefix("codec."): v
