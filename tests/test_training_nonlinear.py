@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 from torch import nn  # noqa: E402
-from training_samples import SMALLEST, crop_loop, sampler, stage  # noqa: E402
+from training_samples import SMALLEST, crop_loop, exported, sampler, stage, stirred  # noqa: E402
 
 import texcodec  # noqa: E402
 from texcodec.cli.app import run  # noqa: E402
@@ -26,19 +26,17 @@ from texcodec.codec.workers import Workers  # noqa: E402
 from texcodec.constants import MEAN_CHANNELS  # noqa: E402
 from texcodec.errors import ParameterError  # noqa: E402
 from texcodec.images import Picture  # noqa: E402
-from texcodec.registry import ModelSet, read_model_set  # noqa: E402
+from texcodec.registry import ModelSet  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint  # noqa: E402
 from texcodec.training.core.settings_json import to_json  # noqa: E402
 from texcodec.training.core.task import Batch  # noqa: E402
 from texcodec.training.pictures.architecture import Architecture  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
-from texcodec.training.pictures.export import export_set  # noqa: E402
 from texcodec.training.pictures.fusion import Fusion  # noqa: E402
 from texcodec.training.pictures.growth import grown  # noqa: E402
 from texcodec.training.pictures.presets import preset_architecture  # noqa: E402
 from texcodec.training.pictures.start import start_codec, start_rows  # noqa: E402
-from texcodec.training.pictures.statistics import Statistics  # noqa: E402
 from texcodec.training.pictures.work_folder import codec_of  # noqa: E402
 
 LINEAR = replace(SMALLEST, profile=2)
@@ -52,33 +50,6 @@ LAPPING = 3 * 2 * 16 / 1000
 def started(architecture: Architecture, linear_start: str = "dct") -> Codec:
     torch.manual_seed(0)
     return start_codec(sampler().batches(4), architecture, linear_start)
-
-
-def stirred(codec: Codec) -> Codec:
-    """With every layer of the transforms at work, as after some training."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for key, value in codec.transforms.named_parameters():
-            value += 0.05 * torch.randn(value.shape, generator=generator)
-            if key.endswith("gain.rate.2.weight"):
-                value.mul_(0.1)
-    return codec
-
-
-def exported(codec: Codec, folder: Path, *, fusion: nn.Module | None = None) -> ModelSet:
-    export_set(
-        codec,
-        Statistics(codec.architecture),
-        folder,
-        name="nonlinear",
-        class_names=("smooth", "medium", "busy"),
-        thresholds=(8.0, 18.0),
-        fusion=fusion,
-        card={},
-    )
-    found = read_model_set(folder)
-    found.verify()
-    return found
 
 
 def train(*arguments: object) -> int:

@@ -101,7 +101,7 @@ def test_checkpoints_of_versions_with_profile_1_alone_go_on(tmp_path: Path) -> N
     common = [pictures, "--work", work, "--stage", "parent", "--preset", "tiny"]
     assert train(*common, "--steps", 1, "--settings", file) == 0
     state, settings = read_checkpoint(work / "parent.pt"), json.loads((work / "settings.json").read_text())
-    later = ("profile", "gains", "nonlinear", "deep_widths", "deep_blocks", "refinement")
+    later = ("profile", "gains", "nonlinear", "deep_widths", "deep_blocks", "refinement", "post_filter")
     for architecture in (state["settings"]["architecture"], settings["architecture"]):
         for name in later:
             del architecture[name]

@@ -10,13 +10,16 @@ import torch
 from pictures import photograph
 from torch import Tensor, nn
 
+from texcodec.registry import ModelSet, read_model_set
 from texcodec.training.core.loop import Loop
 from texcodec.training.core.stage import StageSettings
 from texcodec.training.core.task import Terms
 from texcodec.training.pictures.architecture import Architecture
 from texcodec.training.pictures.codec import Codec
 from texcodec.training.pictures.crops import CropTask
+from texcodec.training.pictures.export import export_set
 from texcodec.training.pictures.sampler import CropSampler
+from texcodec.training.pictures.statistics import Statistics
 from texcodec.training.pictures.transforms import start_coefficients
 
 SMALLEST = Architecture(
@@ -66,6 +69,33 @@ def started(architecture: Architecture = SMALLEST, *, specialised: bool = False)
     codec = Codec(architecture)
     codec.linear.start_from(start_coefficients(sampler().batches(4), architecture.latent_channels))
     return codec.specialise() if specialised else codec
+
+
+def stirred(codec: Codec) -> Codec:
+    """With every layer of the transforms at work, as after some training."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for key, value in codec.transforms.named_parameters():
+            value += 0.05 * torch.randn(value.shape, generator=generator)
+            if key.endswith("gain.rate.2.weight"):
+                value.mul_(0.1)
+    return codec
+
+
+def exported(codec: Codec, folder: Path, *, fusion: nn.Module | None = None) -> ModelSet:
+    export_set(
+        codec,
+        Statistics(codec.architecture),
+        folder,
+        name="tried",
+        class_names=("smooth", "medium", "busy"),
+        thresholds=(8.0, 18.0),
+        fusion=fusion,
+        card={},
+    )
+    found = read_model_set(folder)
+    found.verify()
+    return found
 
 
 def crop_loop(folder: Path, settings: StageSettings, *, codec: Codec | None = None, **options: Any) -> Loop:

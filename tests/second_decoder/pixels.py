@@ -198,18 +198,53 @@ def _synthesise(
         )
     t = depth_to_space(conv("enter", _companded(v)), 2)
     values = models.arrays[prefix + "rate"][rate].astype(np.float32)[:, None, None]
+    width = len(t)
+    t = t + values[:width]
     if prefix + "view.weight" in models.arrays:
-        bias, gain = np.split(values, 2)
-        t = t + bias + _companded(gain * _patches(models, prefix + "view", linear / 64))
-    else:
-        t = t + values
+        t = t + _companded(values[-width:] * _patches(models, prefix + "view", linear / 64))
     blocks = sorted(
         {int(name.split(".")[3]) for name in models.arrays if name.startswith(prefix + "blocks.")}
     )
     for block in blocks:
         a, b = np.split(spatial(f"blocks.{block}.spatial", conv(f"blocks.{block}.expand", t)), 2)
         t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
-    return 128 + linear + models.arrays["tables.base_steps"][rate] * depth_to_space(conv("leave", t), 8)
+    base = models.arrays["tables.base_steps"][rate]
+    pixels = linear + base * depth_to_space(conv("leave", t), 8)
+    if prefix + "post_filter.view.weight" in models.arrays:
+        pixels = pixels + base * _post_filter(
+            models, prefix + "post_filter.", pixels / base, t, values[width:]
+        )
+    return 128 + pixels
+
+
+def _post_filter(
+    models: ModelSet, prefix: str, pixels: np.ndarray, features: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """What the filter adds to pixels; both in base steps. `values` begins with those of the filter."""
+    seen = _window(models, prefix + "view", pixels, size=6, stride=2)
+    merge = _conv1(models.arrays[prefix + "merge.weight"], features, models.arrays[prefix + "merge.bias"])
+    h = np.concatenate([_companded(seen), depth_to_space(merge, 4)])
+    h = h + values[: len(h)]
+    number = 0
+    while f"{prefix}layers.{number}.weight" in models.arrays:
+        h = h + np.maximum(_window(models, f"{prefix}layers.{number}", h, size=3, stride=1), 0)
+        number += 1
+    leave = _conv1(models.arrays[prefix + "leave.weight"], h, models.arrays[prefix + "leave.bias"])
+    return depth_to_space(leave, 2)
+
+
+def _window(models: ModelSet, name: str, x: np.ndarray, *, size: int, stride: int) -> np.ndarray:
+    """A convolution over windows of size x size, with zeros around the planes."""
+    weight, pad = models.arrays[f"{name}.weight"].astype(np.float32), (size - stride + 1) // 2
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
+    rows, columns = x.shape[1] // stride, x.shape[2] // stride
+    parts = [
+        padded[:, i : i + stride * rows : stride, j : j + stride * columns : stride]
+        for i in range(size)
+        for j in range(size)
+    ]
+    taps = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1, 1, 1)
+    return _conv1(taps, np.concatenate(parts), models.arrays[f"{name}.bias"])
 
 
 def _companded(x: np.ndarray) -> np.ndarray:

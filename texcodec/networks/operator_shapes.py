@@ -282,7 +282,7 @@ def _transpose(call: Call) -> Made:
 
 RULES: Mapping[bytes, Rule] = {
     **dict.fromkeys((b"Abs", b"Floor", b"Identity", b"Log", b"Relu", b"Sign"), _same),
-    **dict.fromkeys((b"Add", b"Mul", b"Sub"), _join),
+    **dict.fromkeys((b"Add", b"Div", b"Mul", b"Sub"), _join),
     b"Clip": _clip,
     b"Concat": _concat,
     b"Conv": _conv,

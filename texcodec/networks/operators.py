@@ -9,15 +9,15 @@ OPSET = 17
 """Of the codec's own networks."""
 
 CODEC = frozenset(
-    b"Abs Add Clip Concat Constant Conv DepthToSpace Floor GlobalAveragePool Identity Log MatMul Mul Relu Reshape "
-    b"Shape Sign Slice Split Sub Transpose".split()
+    b"Abs Add Clip Concat Constant Conv DepthToSpace Div Floor GlobalAveragePool Identity Log MatMul Mul Relu "
+    b"Reshape Shape Sign Slice Split Sub Transpose".split()
 )
 """What training exports use: networks of pictures, and of feature sets between features and stream."""
 
 TASK = CODEC | frozenset(
     b"Acos Acosh And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization Cast "
     b"CastLike Ceil Celu CenterCropPad Compress ConstantOfShape ConvInteger ConvTranspose Cos Cosh CumSum "
-    b"DeformConv DequantizeLinear Div Dropout DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike "
+    b"DeformConv DequantizeLinear Dropout DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike "
     b"Flatten GRU Gather GatherElements GatherND Gelu Gemm GlobalLpPool GlobalMaxPool Greater GreaterOrEqual "
     b"GridSample GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization IsInf IsNaN LRN LSTM "
     b"LayerNormalization LeakyRelu Less LessOrEqual LogSoftmax LpNormalization LpPool MatMulInteger Max "

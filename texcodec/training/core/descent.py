@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ def adam(modules: nn.Module, settings: StageSettings) -> tuple[torch.optim.Adam,
     are switched off.
     """
     for key, p in modules.named_parameters():
-        p.requires_grad_(not key.startswith(settings.freeze) if settings.freeze else True)
+        p.requires_grad_(not any(fnmatchcase(key, f"{prefix}*") for prefix in settings.freeze))
     named = [(k, p) for k, p in modules.named_parameters() if p.requires_grad]
     slow = [(k, p) for k, p in named if k.startswith("linear.") or ".linear." in k]
     fast = [pair for pair in named if not any(pair[1] is p for _, p in slow)]

@@ -141,7 +141,7 @@ class StageSettings:
         decay: of the moving average of the weights, which is what is kept.
         rounding: how gradients pass through rounding: "relaxed", or additive "noise" in the rate.
         objective: what is minimised.
-        freeze: prefixes of the parameters that stay as they are.
+        freeze: prefixes of the parameters that stay as they are; an asterisk stands for any characters.
         checkpoint_seconds: between two checkpoints.
         cuda_graphs: whether a step on a GPU runs as a CUDA graph.
         seed: of everything drawn.

@@ -45,6 +45,9 @@ class Architecture:
     linear picture (``nonlinear``). ``deep_widths`` and ``deep_blocks`` are the channels and gated blocks of the
     analysis network at 1/4, 1/8 and 1/16 of the resolution, ``refinement`` the inner channels of the block that
     synthesis has more.
+
+    ``post_filter``, with profile 2: channels of the filter at half the resolution that is the last part of synthesis
+    (``post_filter``), 0 for none; ``post_filter_layers``: its convolutions between the first and the last.
     """
 
     profile: int = 1
@@ -65,12 +68,23 @@ class Architecture:
     deep_widths: tuple[int, ...] = (64, 192, 256)
     deep_blocks: tuple[int, ...] = (2, 4, 2)
     refinement: int = 56
+    post_filter: int = 0
+    post_filter_layers: int = 2
 
     def __post_init__(self) -> None:
         check(self.profile in (1, 2), "architecture.profile must be 1 or 2.")
         check(
             not self.nonlinear or self.profile > 1,
             "Nonlinear transforms (architecture.nonlinear) belong to entropy profile 2; set architecture.profile to 2.",
+        )
+        check(
+            (self.post_filter == 0 or self.post_filter >= 4) and self.post_filter_layers >= 0,
+            "architecture.post_filter must be 0, or 4 or more, and architecture.post_filter_layers not negative.",
+        )
+        check(
+            not self.post_filter or self.profile > 1,
+            "The filter after synthesis (architecture.post_filter) belongs to entropy profile 2; set "
+            "architecture.profile to 2.",
         )
         check(
             len(self.deep_widths) == len(self.deep_blocks) == 3,

@@ -77,6 +77,11 @@ class Latents:
     hyper: Tensor
 
 
+def _has(module: nn.Module, name: str) -> bool:
+    """Whether a module has a part of that name, such as "synthesis.blocks"."""
+    return any(found == name for found, _ in module.named_modules())
+
+
 class Codec(nn.Module):
     """Linear transform, quantisation steps and entropy model, with one set of transforms (parent) or one a
     class.
@@ -123,7 +128,7 @@ class Codec(nn.Module):
         """
         first, *others = self.transforms
         for name in names:
-            if not hasattr(first, name.partition(".")[0]):  # entropy profile 2 has no analysis network
+            if not _has(first, name):  # entropy profile 2 has no analysis network, and few sets have a filter
                 continue
             wanted = first.get_submodule(name).state_dict()
             found = [t.get_submodule(name).state_dict() for t in others]

@@ -61,7 +61,7 @@ class Collection:
             ValueError: there is none that can be read.
         """
         s = self.settings
-        trained = (s.parent, s.anneal, s.specialists, s.entropy, s.end_to_end)
+        trained = (s.parent, s.anneal, s.specialists, s.entropy, s.synthesis, s.end_to_end)
         used = [stage.crop for stage in trained if stage.budgeted or (self.open_ended and stage is s.parent)]
         loaded = Pictures(
             self.files[0],

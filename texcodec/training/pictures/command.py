@@ -42,7 +42,7 @@ def chosen_settings(options: Options) -> TrainingSettings:
         ModelNotFoundError, ModelDamagedError: there is no sound set to continue from.
         ValueError: the settings in the work folder are damaged.
     """
-    given = (options.preset, options.architecture, options.objective, options.seed)
+    given = (options.preset, options.architecture, options.post_filter, options.objective, options.seed)
     known = _of_open_training(options)
     saved = saved_settings(options.work)
     if known is not None:
@@ -100,8 +100,8 @@ def _preset(options: Options, profile: int, shares: Mapping[str, float]) -> Trai
     """Those of the preset, with what the options say."""
     stages = options.stages
     if not stages and not options.exports:
-        # fusion and what trains with it are for sets with a fusion network
-        left_out = {"fusion", "end-to-end"} if not shares["fusion"] else set()
+        # fusion and what trains with it are for sets with a fusion network, and the decoder alone is trained when asked
+        left_out = {"synthesis"} | ({"fusion", "end-to-end"} if not shares["fusion"] else set())
         stages = tuple(s for s in TORCH_STAGES if s not in left_out and not (options.start and s == "parent"))
     base = preset_settings(
         options.preset or DEFAULT_PRESET,
@@ -113,6 +113,7 @@ def _preset(options: Options, profile: int, shares: Mapping[str, float]) -> Trai
         architecture=options.architecture or "linear",
         profile=profile,
     )
+    base = _filtered(base, options)
     if options.checkpoint:
         base = with_budget(open_settings(base), options.budget, _open_shares(options, shares))
     return tuned(base, options.distortion) if options.distortion else base
@@ -159,12 +160,26 @@ def _of_open_training(options: Options) -> TrainingSettings | None:
                 else "."
             )
         )
+    if options.post_filter not in (None, known.architecture.post_filter):
+        if not begins:
+            raise ParameterError(
+                f"The filter has {known.architecture.post_filter} channels in the training in {folder}; "
+                f"leave --post-filter out, or begin a new training with --from {folder}."
+            )
+        known = _filtered(known, options)
     if any(value is not None for value in (options.preset, options.objective, options.seed)):
         raise ParameterError(
             f"The training in {folder} has settings already; leave --preset, --objective and --seed out, and change "
             "settings with --settings."
         )
     return known
+
+
+def _filtered(settings: TrainingSettings, options: Options) -> TrainingSettings:
+    """The settings with the filter after synthesis that --post-filter asks for."""
+    if options.post_filter is None:
+        return settings
+    return replace(settings, architecture=replace(settings.architecture, post_filter=options.post_filter))
 
 
 def kind_of(architecture: Architecture) -> str:
@@ -183,7 +198,7 @@ def _named_shares(stages: Sequence[str], usual: Mapping[str, float]) -> dict[str
     """All of the budget for the stages that are named, in the usual proportions, also for those that have no budget
     unless they are named.
     """
-    usual = {**usual, "anneal": 0.15, "fusion": FUSION_SHARES["fusion"], "end_to_end": 0.3}
+    usual = {**usual, "anneal": 0.15, "synthesis": 0.15, "fusion": FUSION_SHARES["fusion"], "end_to_end": 0.3}
     whole = sum(v for k, v in usual.items() if k.replace("_", "-") in stages) or 1.0
     return {k: v / whole if k.replace("_", "-") in stages else 0.0 for k, v in usual.items()}
 

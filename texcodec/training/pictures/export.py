@@ -28,6 +28,7 @@ from .entropy_model import SliceContext
 from .export_pyramid import first_slice_files, gain_files, pass_macs, slice_tables
 from .nonlinear import analysis_areas
 from .nonlinear_graphs import deep_analysis, refining_synthesis
+from .post_filter import filter_areas
 from .rates import high_rate_step
 from .statistics import Statistics, hyper_tables
 
@@ -110,8 +111,7 @@ def export_set(
     encoder["linear.analysis"] = _half(codec.linear.analysis.reshape(-1, 3, 16, 16))
     for k in range(a.classes):
         part = codec.transforms[k if codec.specialised else 0]
-        if a.nonlinear:
-            part.synthesis.settle()
+        part.synthesis.settle()
         decoder |= _float_arrays(part.synthesis, f"synthesis.{k}", {})
         if a.profile == 1:
             encoder |= _float_arrays(part.analysis, f"analysis.{k}", {"enter": 8, "leave": 2})
@@ -198,7 +198,10 @@ def _analysis(a: Architecture) -> bytes:
 
 def _macs(files: dict[str, bytes], contexts: float, architecture: Architecture) -> dict[str, float]:
     """Thousand multiply-accumulates per pixel of each network, without halo."""
-    area = {"synthesis": {"enter": 256, "linear": 256}, "analysis": {"linear": 256, "leave": 256}}
+    area = {
+        "synthesis": {"enter": 256, "linear": 256} | filter_areas(architecture),
+        "analysis": {"linear": 256, "leave": 256},
+    }
     if architecture.nonlinear:
         area["analysis"] = analysis_areas(architecture)
     area["hyper_analysis"] = {"enter": 256, "down": 1024, "leave": 4096}

@@ -7,6 +7,7 @@ import onnx
 
 from ..core.graph_builder import GraphBuilder, compand
 from .architecture import Architecture
+from .post_filter import FEATURE_SHARE, FEATURE_STRIDE, KERNEL, STRIDE
 from .transforms import RESIDUAL_SCALE
 
 
@@ -109,15 +110,43 @@ def synthesis(a: Architecture) -> bytes:
     v = g.input("latents", ["n", c, "h", "w"])
     steps = g.input("steps", [1, c, 1, 1])
     base = g.input("base", [1, 1, 1, 1])
-    bias = g.input("rate_bias", [1, w, 1, 1])
-    h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), bias)
+    bias = g.input("rate_bias", [1, w + a.post_filter, 1, 1])
+    own = g.channels(bias, 0, w) if a.post_filter else bias
+    h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), own)
     for i in range(a.synthesis_blocks):
         h = gated_block(g, h, f"blocks.{i}", w)
     net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
     linear = g.shuffle(g.conv(g.add("Mul", v, steps), "linear", c, 768, bias=False), 16)
     if a.profile > 1:
         linear = lapped(g, linear, transposed=True)
-    return g.build(g.add("Add", g.add("Add", net, linear), g.constant(128.0)), ["n", 3, "H", "W"])
+    pixels = g.add("Add", net, linear)
+    if a.post_filter:
+        pixels = post_filtered(g, a, pixels, h, base, g.channels(bias, w, w + a.post_filter))
+    return g.build(g.add("Add", pixels, g.constant(128.0)), ["n", 3, "H", "W"])
+
+
+def post_filtered(g: GraphBuilder, a: Architecture, pixels: str, features: str, base: str, bias: str) -> str:
+    """Pixels minus 128 after the filter (``post_filter``).
+
+    Args:
+        features: of the last gated block.
+        bias: of the rate.
+    """
+    w, name, pad = a.post_filter, "post_filter", (KERNEL - STRIDE) // 2
+    merged = w // FEATURE_SHARE
+    weights = [
+        g.weight(f"{name}.view.weight", (w - merged, 3, KERNEL, KERNEL)),
+        g.weight(f"{name}.view.bias", (w - merged,)),
+    ]
+    x = g.add("Mul", pixels, g.add("Div", g.constant(1.0), base))
+    seen = g.add("Conv", x, *weights, kernel_shape=[KERNEL] * 2, strides=[STRIDE] * 2, pads=[pad] * 4)
+    fine = FEATURE_STRIDE // STRIDE
+    second = g.shuffle(g.conv(features, f"{name}.merge", a.synthesis_width, merged * fine**2), fine)
+    h = g.add("Add", g.add("Concat", compand(g, seen), second, axis=1), bias)
+    for i in range(a.post_filter_layers):
+        h = g.add("Add", h, g.add("Relu", g.conv(h, f"{name}.layers.{i}", w, w, 3)))
+    change = g.shuffle(g.conv(h, f"{name}.leave", w, 3 * STRIDE**2), STRIDE)
+    return g.add("Add", pixels, g.add("Mul", change, base))
 
 
 def hyper_analysis(a: Architecture) -> bytes:

@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .architecture import Architecture
+from .companding import compand, companded
+from .rate_features import rate_features
 from .rates import high_rate_step
-from .transforms import GatedBlock, Synthesis, compand, rate_features
+from .transforms import GatedBlock, Synthesis
 
 ENTER_STRIDE = 4
 """Pixels per position of the analysis network's first level; each further level has half as many positions."""
@@ -68,14 +70,12 @@ class RefiningSynthesis(Synthesis):
         self.blocks.append(last)
         self.gain = RateGain(w)
 
-    def forward(self, v: Tensor, t: Tensor, low: Tensor | None = None) -> Tensor:
-        """v, t: as for ``Synthesis``; low: B x 3 x 16h x 16w, the linear picture in grey levels minus 128."""
-        assert low is not None
+    def forward(self, v: Tensor, t: Tensor, low: Tensor) -> Tensor:
+        """As ``Synthesis``."""
         h = F.pixel_shuffle(self.enter(compand(v)), 2)
-        h = h + super().rate_bias(t)[:, :, None, None]
+        h = h + self.own_bias(t)[:, :, None, None]
         seen = F.conv2d(low / VIEW_SCALE, self._view_weight(), self.view.bias, stride=VIEW_STRIDE)
-        h = h + _companded(self.gain(t)[:, :, None, None] * seen)
-        return F.pixel_shuffle(self.leave(self.blocks(h)), 8)
+        return self._pixels(h + companded(self.gain(t)[:, :, None, None] * seen), t, low)
 
     def _view_weight(self) -> Tensor:
         """Without the mean over a square: how bright it is says nothing of how it was quantised."""
@@ -83,17 +83,12 @@ class RefiningSynthesis(Synthesis):
 
     @torch.no_grad()
     def settle(self) -> None:
-        """Replace weights by those that are computed with, as exports need it; the function stays."""
+        super().settle()
         self.view.weight.copy_(self._view_weight())
 
     def rate_bias(self, t: Tensor) -> Tensor:
-        """B x 2W: the bias that tells the network the rate, and behind it what ``view`` is multiplied with."""
+        """As of ``Synthesis``, and behind it, W more, what ``view`` is multiplied with."""
         return torch.cat([super().rate_bias(t), self.gain(t)], 1)
-
-
-def _companded(x: Tensor) -> Tensor:
-    """``compand`` with its slope of one at zero, where the product with a sign would pass no gradient."""
-    return torch.where(x == 0, x, compand(x))
 
 
 class RateGain(nn.Module):

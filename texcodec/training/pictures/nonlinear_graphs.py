@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.graph_builder import GraphBuilder, compand
 from .architecture import Architecture
-from .graphs import gated_block, lapped
+from .graphs import gated_block, lapped, post_filtered
 from .nonlinear import DEEP_SCALE, ENTER_STRIDE, VIEW_SCALE, VIEW_STRIDE
 
 
@@ -38,16 +38,27 @@ def refining_synthesis(a: Architecture) -> bytes:
     v = g.input("latents", ["n", c, "h", "w"])
     steps = g.input("steps", [1, c, 1, 1])
     base = g.input("base", [1, 1, 1, 1])
-    bias = g.add("Split", g.input("rate_bias", [1, 2 * w, 1, 1]), outputs=2, axis=1)
+    rates = [w, a.post_filter, w] if a.post_filter else [w, w]
+    bias = g.input("rate_bias", [1, sum(rates), 1, 1])
+    if a.post_filter:
+        own, filters, gain = (
+            g.channels(bias, sum(rates[:i]), sum(rates[: i + 1])) for i in range(len(rates))
+        )
+    else:
+        own = g.add("Split", bias, outputs=2, axis=1)
+        filters, gain = "", f"{own}/1"
     linear = g.shuffle(g.conv(g.add("Mul", v, steps), "linear", c, 768, bias=False), 16)
     linear = lapped(g, linear, transposed=True)
     view = g.conv(
         g.add("Mul", linear, g.constant(1 / VIEW_SCALE)), "view", 3, w, VIEW_STRIDE, stride=VIEW_STRIDE
     )
-    h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), bias)
-    h = g.add("Add", h, compand(g, g.add("Mul", view, f"{bias}/1")))
+    h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), own)
+    h = g.add("Add", h, compand(g, g.add("Mul", view, gain)))
     for i in range(a.synthesis_blocks):
         h = gated_block(g, h, f"blocks.{i}", w)
     h = gated_block(g, h, f"blocks.{a.synthesis_blocks}", w, a.refinement)
     net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
-    return g.build(g.add("Add", g.add("Add", net, linear), g.constant(128.0)), ["n", 3, "H", "W"])
+    pixels = g.add("Add", net, linear)
+    if a.post_filter:
+        pixels = post_filtered(g, a, pixels, h, base, filters)
+    return g.build(g.add("Add", pixels, g.constant(128.0)), ["n", 3, "H", "W"])

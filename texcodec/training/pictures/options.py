@@ -15,9 +15,9 @@ from typing import Any
 from ..core.stage import DISTORTIONS, OBJECTIVES, Budget
 from ..core.times import minutes
 from .presets import PRESETS
-from .settings import MOST_HELPERS
+from .settings import LEAST_FILTER_CHANNELS, MOST_FILTER_CHANNELS, MOST_HELPERS
 
-TORCH_STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "fusion", "end-to-end")
+TORCH_STAGES = ("scan", "parent", "anneal", "specialists", "entropy", "synthesis", "fusion", "end-to-end")
 """Stages that need torch alone."""
 STAGES = (*TORCH_STAGES, "export", "self-check")
 """In their order."""
@@ -115,6 +115,13 @@ class Options:
         "Transforms of a new training: linear and lapped, or with networks that add to them; default: linear, or those "
         "of --from.",
         choices=ARCHITECTURES,
+    )
+    post_filter: int | None = _option(
+        "--post-filter",
+        "Add a filter of N channels to the end of synthesis, which begins without effect; default: none, or that of "
+        "--from.",
+        "N",
+        _whole(LEAST_FILTER_CHANNELS, MOST_FILTER_CHANNELS),
     )
     piece_size: int | None = _option(
         "--piece-size",

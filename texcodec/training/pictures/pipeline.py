@@ -5,6 +5,7 @@
     anneal       the same, its learning rate falling to zero          -> anneal.pt
     specialists  each class's own copy of its transforms              -> specialists.pt
     entropy      the entropy networks alone, transforms fixed         -> entropy.pt
+    synthesis    the decoder's float networks alone                   -> synthesis.pt
     fusion       the fusion network, on the seams the codec leaves    -> fusion.pt
     end-to-end   codec and fusion together, on whole pictures         -> end-to-end.pt
     export       the model set                                        -> OUT

@@ -58,6 +58,7 @@ SHARES = {
     "anneal": 0.0,
     "specialists": 0.3,
     "entropy": 0.07,
+    "synthesis": 0.0,
     "fusion": 0.0,
     "end_to_end": 0.0,
 }
@@ -120,6 +121,7 @@ def preset_settings(
         "anneal": {"learning_rate": peak, "seed": seed + 4, **sizes, **one},
         "specialists": {"learning_rate": 0.3 * peak, "seed": seed + 1, **sizes, **three},
         "entropy": {"learning_rate": 0.1 * peak, "seed": seed + 2, **sizes, **three},
+        "synthesis": {"learning_rate": peak, "seed": seed + 5, **({"crop": 128} if preset == "tiny" else {})},
         "end_to_end": {"learning_rate": 0.1 * peak, "seed": seed + 3},
     }
     parts = {

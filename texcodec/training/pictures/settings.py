@@ -67,6 +67,7 @@ class ClassSettings:
         "hyper_analysis.enter",
         "hyper_analysis.down",
         "synthesis.blocks",
+        "synthesis.post_filter",
     )
 
     def __post_init__(self) -> None:
@@ -81,9 +82,19 @@ class ClassSettings:
 
 
 MOST_HELPERS = 8
+LEAST_FILTER_CHANNELS, MOST_FILTER_CHANNELS = 4, 64
 LINEAR_STARTS = ("dct", "means")
 ENTROPY_ONLY = ("linear.", "transforms.", "log_steps")
 """Frozen where the entropy networks alone are trained."""
+SYNTHESIS_ONLY = (
+    "entropy.",
+    "log_steps",
+    "linear.analysis",
+    "transforms.*.analysis.",
+    "transforms.*.hyper_analysis.",
+)
+"""Frozen where the decoder's float networks alone are trained: files stay what they are but for the pictures that they
+decode to."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +182,7 @@ class TrainingSettings:
     entropy: StageSettings = StageSettings(
         learning_rate=2e-4, batch=9, balance="classes", freeze=ENTROPY_ONLY
     )
+    synthesis: StageSettings = StageSettings(batch=4, crop=256, freeze=SYNTHESIS_ONLY)
     fusion: FusionSettings = FusionSettings(minutes=4)
     end_to_end: StageSettings = StageSettings(learning_rate=1e-4, crop=512, batch=1)
     quantise: QuantiseSettings = QuantiseSettings()

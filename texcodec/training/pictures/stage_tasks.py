@@ -85,7 +85,7 @@ class StageTasks:
             codec.entropy.gains.set_planes(codec.linear.analysis)
         if codec.specialised:
             codec.share(s.classes.shared)
-        elif stage not in ("parent", "anneal"):
+        elif stage not in ("parent", "anneal", "synthesis"):
             codec = codec.specialise(s.classes.shared)
         if quantises(s, stage):
             check_exportable(codec.entropy)

@@ -8,7 +8,6 @@ start at zero, so training begins from a working codec.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import islice
 
@@ -18,7 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .architecture import HYPER_STRIDE, LATENT_STRIDE, Architecture
+from .companding import compand
 from .lapping import lap, lapping_matrix
+from .post_filter import PostFilter
+from .rate_features import rate_features
+from .rates import high_rate_step
 
 RESIDUAL_SCALE = 32.0
 """Grey levels that one unit of the analysis network's output stands for."""
@@ -55,11 +58,6 @@ def start_coefficients(batches: Iterator[np.ndarray], count: int) -> np.ndarray:
         blocks = blocks.reshape(len(x), rows, n, rows, n, 3).transpose(0, 1, 3, 5, 2, 4).reshape(-1, 768)
         energy += np.square(blocks @ basis.T).mean(0)
     return np.argsort(-energy, kind="stable")[:count].copy()
-
-
-def compand(x: Tensor) -> Tensor:
-    """sign(x) * ln(1 + |x|): keeps small values and squeezes large ones."""
-    return torch.sign(x) * torch.log1p(torch.abs(x))
 
 
 class GatedBlock(nn.Module):
@@ -113,24 +111,43 @@ class Synthesis(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
         self.rate = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, w))
+        self.post_filter = PostFilter(architecture) if architecture.post_filter else None
 
-    def forward(self, v: Tensor, t: Tensor, low: Tensor | None = None) -> Tensor:
-        """v: B x C x h x w latents in symbols, t: B rates in [0, 1]; returns B x 3 x 16h x 16w.
+    def forward(self, v: Tensor, t: Tensor, low: Tensor) -> Tensor:
+        """What to add to the linear picture.
 
-        ``low``, the linear picture, is for the networks that look at it (``nonlinear``).
+        Args:
+            v: B x C x h x w latents in symbols.
+            t: B rates in [0, 1].
+            low: B x 3 x 16h x 16w, the linear picture in grey levels minus 128.
+        Returns:
+            B x 3 x 16h x 16w.
         """
         h = F.pixel_shuffle(self.enter(compand(v)), 2)
-        h = h + self.rate_bias(t)[:, :, None, None]
-        return F.pixel_shuffle(self.leave(self.blocks(h)), 8)
+        return self._pixels(h + self.own_bias(t)[:, :, None, None], t, low)
 
-    def rate_bias(self, t: Tensor) -> Tensor:
-        """The bias that tells the network the rate; tabulated for every rate index when exported."""
+    def _pixels(self, h: Tensor, t: Tensor, low: Tensor) -> Tensor:
+        """From what enters the gated blocks to the result."""
+        h = self.blocks(h)
+        net = F.pixel_shuffle(self.leave(h), 8)
+        if self.post_filter is None:
+            return net
+        return net + self.post_filter(low / high_rate_step(t)[:, None, None, None] + net, h, t)
+
+    def own_bias(self, t: Tensor) -> Tensor:
+        """B x W: the bias that tells the gated blocks the rate."""
         return self.rate(rate_features(t))
 
+    def rate_bias(self, t: Tensor) -> Tensor:
+        """All that depends on the rate, tabulated for every rate index when exported: that bias, and the filter's."""
+        if self.post_filter is None:
+            return self.own_bias(t)
+        return torch.cat([self.own_bias(t), self.post_filter.rate_bias(t)], 1)
 
-def rate_features(t: Tensor) -> Tensor:
-    """B rates in [0, 1] to B x 3 smooth features."""
-    return torch.stack([2 * t - 1, torch.cos(math.pi * t), torch.cos(2 * math.pi * t)], 1)
+    def settle(self) -> None:
+        """Replace weights by those that are computed with, as exports need it; the function stays."""
+        if self.post_filter is not None:
+            self.post_filter.settle()
 
 
 class HyperAnalysis(nn.Module):

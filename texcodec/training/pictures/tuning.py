@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .settings import TrainingSettings
 
-STAGES = ("parent", "anneal", "specialists", "entropy", "end_to_end")
+STAGES = ("parent", "anneal", "specialists", "entropy", "synthesis", "end_to_end")
 
 
 def tuned(settings: TrainingSettings, distortion: str) -> TrainingSettings:

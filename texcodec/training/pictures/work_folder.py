@@ -17,7 +17,7 @@ from .codec import Codec
 from .fusion import Fusion
 from .settings import TrainingSettings
 
-CHECKPOINTS = ("parent", "anneal", "specialists", "entropy", "fusion", "end-to-end")
+CHECKPOINTS = ("parent", "anneal", "specialists", "entropy", "synthesis", "fusion", "end-to-end")
 """Stages that leave a checkpoint, in their order; that of fusion holds no codec."""
 
 
