@@ -7,19 +7,13 @@ import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
-from texcodec.errors import LimitError, ParameterError, StreamError
-from texcodec.files import read_input, write_output
+from texcodec.errors import ParameterError, StreamError
+from texcodec.files import write_output
 
 posix = pytest.mark.skipif(os.name != "posix", reason="POSIX only")
-
-
-def test_standard_input_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\x89\r\n\x00")))
-    assert read_input("-") == b"\x89\r\n\x00"
 
 
 def test_standard_output_gets_the_bytes() -> None:
@@ -68,24 +62,7 @@ def test_a_reader_that_is_gone_is_one_clean_error() -> None:
         assert process.wait(timeout=30) == 7
 
 
-def test_closed_streams_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", None)
+def test_closed_standard_output_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(StreamError):
-        read_input("-")
-    with pytest.raises(StreamError):
         write_output("-", b"")
-
-
-def test_files_are_read_up_to_the_limit(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"12345")
-    assert read_input(tmp_path / "a") == read_input(tmp_path / "a", 5) == b"12345"
-    with pytest.raises(LimitError, match="4 bytes"):
-        read_input(tmp_path / "a", 4)
-
-
-def test_unreadable_inputs(tmp_path: Path) -> None:
-    with pytest.raises(StreamError, match="missing"):
-        read_input(tmp_path / "missing")
-    with pytest.raises(StreamError, match="directory"):
-        read_input(tmp_path)

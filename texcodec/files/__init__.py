@@ -6,7 +6,7 @@
 from .atomic import TEMPORARY_SUFFIX, check_output, is_special, sync_all, write_atomically
 from .names import STANDARD_STREAM, decoded_name, encoded_name, full_decoded_name, full_encoded_name
 from .orphans import end_with_parent
-from .streams import read_input, write_output
+from .streams import write_output
 
 __all__ = [
     "STANDARD_STREAM",
@@ -18,7 +18,6 @@ __all__ = [
     "full_decoded_name",
     "full_encoded_name",
     "is_special",
-    "read_input",
     "sync_all",
     "write_atomically",
     "write_output",

@@ -1,4 +1,4 @@
-"""Inputs read whole, and outputs to a file or a pipe."""
+"""Outputs to a file or a pipe."""
 
 from __future__ import annotations
 
@@ -7,31 +7,9 @@ import sys
 from contextlib import suppress
 from typing import BinaryIO
 
-from ..errors import LimitError, ParameterError, StreamError
+from ..errors import ParameterError, StreamError
 from .atomic import Content, fill, reason, write_atomically
 from .names import PathLike, is_stream
-
-
-def read_input(source: PathLike, max_bytes: int | None = None) -> bytes:
-    """All bytes of a file, or of standard input for ``-``.
-
-    Raises:
-        StreamError: it cannot be opened or read.
-        LimitError: it is longer than ``max_bytes``; no more than that is read.
-    """
-    name = "standard input" if is_stream(source) else os.fspath(source)
-    wanted = -1 if max_bytes is None else max_bytes + 1
-    try:
-        if is_stream(source):
-            data = _binary(sys.stdin).read(wanted)
-        else:
-            with open(source, "rb") as file:
-                data = file.read(wanted)
-    except (OSError, ValueError) as error:
-        raise StreamError(f"Cannot read {name}: {reason(error)}.") from error
-    if max_bytes is not None and len(data) > max_bytes:
-        raise LimitError(f"{name} is longer than the limit of {max_bytes} bytes.")
-    return data
 
 
 def write_output(target: PathLike, content: Content, *, force: bool = False, sync: bool = True) -> None:
@@ -64,6 +42,6 @@ def write_output(target: PathLike, content: Content, *, force: bool = False, syn
 def _binary(stream: object) -> BinaryIO:
     buffer = getattr(stream, "buffer", None)
     if buffer is None:
-        raise StreamError("Standard input or output is closed or takes no bytes; name a file instead.")
+        raise StreamError("Standard output is closed or takes no bytes; name a file instead.")
     binary: BinaryIO = buffer
     return binary

@@ -28,9 +28,8 @@ LAMBDA_MAX = 0.512
 class Architecture:
     """Widths and depths of the networks of one model set.
 
-    ``slices`` are the channel counts of the slices that the context model decodes one after the other; their
-    sum is the
-    number of latent channels.
+    ``slices`` are the channel counts of the slices that the context model decodes one after the other; their sum is
+    the number of latent channels.
 
     ``profile`` is the entropy profile of docs/format.md: with 1, the first slice is decoded in two passes
     over a checkerboard and an analysis network adds to the linear transform; with 2, the linear transform is

@@ -48,7 +48,7 @@ class ClassTransforms(nn.Module):
 
 @dataclass
 class Coded:
-    """What one pass gives: pixels on the 0..255 scale (not clipped), bits a picture, latents and indices for
+    """What one pass gives: pixels on the 0..255 scale (not clipped), bits per picture, latents and indices for
     statistics.
     """
 
@@ -195,9 +195,8 @@ class Codec(nn.Module):
             x: B x 3 x H x W, grey levels, sides multiples of 16.
             t: B rates in [0, 1] on the grid of rate indices.
             classes: B class numbers.
-            halo: the pictures have a border of zero latents around them when synthesised (as a tile that is a
-                whole picture
-                has); without it the outermost latents serve as halo and the returned pixels lack 16 rows and
+            halo: the pictures have a border of zero latents around them when synthesised (as a tile that is a whole
+                picture has); without it the outermost latents serve as halo and the returned pixels lack 16 rows and
                 columns per side.
             rounding: one of ``rounding.ROUNDINGS``: how latents are rounded and gradients pass through it.
             groups: how many pictures each class has, in a batch that is sorted by class: the same result with

@@ -1,8 +1,6 @@
-"""Analysis, synthesis and hyper analysis transforms of one texture class, and the linear transform all
-classes share.
+"""Analysis, synthesis and hyper analysis transforms of one texture class, and the linear transform all classes share.
 
-The linear transform starts as the lowest coefficients of a 16x16 DCT over opponent colours; the networks add
-to it and
+The linear transform starts as the lowest coefficients of a 16x16 DCT over opponent colours; the networks add to it and
 start at zero, so training begins from a working codec.
 """
 
