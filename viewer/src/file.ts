@@ -3,12 +3,13 @@ import { crc32, hex, u32At } from "./bytes.js";
 import { Canvas } from "./canvas.js";
 import { Container } from "./container.js";
 import { TcxError, require } from "./errors.js";
-import { type Box, intersection } from "./grid.js";
+import { type Box, type Grid, intersection } from "./grid.js";
 import { type Info, type Region, describe } from "./info.js";
 import type { ModelSet } from "./model_set.js";
 import type { ModelStore } from "./models.js";
+import type { Part } from "./parts.js";
 import { previewOf } from "./preview.js";
-import { BAND, Renderer } from "./renderer.js";
+import { Renderer } from "./renderer.js";
 
 /** Samples R, G, B, A, 8 bits each, rows from the top. */
 export interface Picture {
@@ -17,11 +18,11 @@ export interface Picture {
   height: number;
 }
 
-/** A part of the picture that has become ready. */
+/** A part of a tile that has become ready: the whole tile, or as much of it as is synthesised at once. */
 export interface TileEvent extends Region {
   /** Number of the tile in the grid. */
   index: number;
-  /** Its samples at full size, R, G, B, A; at `x`, `y` of the whole picture. */
+  /** The part's samples at full size, R, G, B, A; at `x`, `y` of the whole picture. */
   picture: Picture;
   /** False for a first look, before the seams to its neighbours are repaired. */
   final: boolean;
@@ -40,9 +41,12 @@ export interface DecodeOptions {
    * ICC profile of curves and a matrix; see `info.colours`.
    */
   colours?: "file" | "srgb" | undefined;
-  /** Called for each tile when it is ready. */
+  /**
+   * Called for each part of a tile when it is ready. Tiles of 512 pixels come in parts of 256, from the top left; others in
+   * one. A region gets the parts that it touches, cut off at its edges.
+   */
   onTile?: ((event: TileEvent) => void) | undefined;
-  /** Ends the work between two tiles. */
+  /** Ends the work between two parts. */
   signal?: AbortSignal | undefined;
 }
 
@@ -109,20 +113,22 @@ export class TcxFile {
     const alpha = await this.alphaPlane();
     const canvas = new Canvas(box, Math.round(1 / scale));
     const fusion = scale >= FUSION_SCALE && this.container.header.fusion;
-    const show = (index: number, part: { box: Box; rgb: Uint8Array }, final: boolean) => {
-      const picture = this.withAlpha(part, alpha);
-      if (final) canvas.put(part.box, picture.data);
+    const show = async (part: Part, repaired: boolean, final: boolean) => {
+      const rounded = await renderer.rounded(part, box, repaired);
+      const picture = this.withAlpha(rounded, alpha);
+      if (final) canvas.put(rounded.box, picture.data);
       if (onTile) convert?.(picture.data);
       onTile?.({
-        index, x: part.box.left, y: part.box.top, width: picture.width, height: picture.height, picture, final,
+        index: part.index, x: rounded.box.left, y: rounded.box.top, width: picture.width, height: picture.height, picture, final,
       });
-    };
-    for (const index of this.inBands(this.container.grid.touching(box))) {
-      if (fusion && onTile && this.info.tiles[index]!.texture !== "drawn") {
-        show(index, await renderer.rounded(index, box, false), false);
-      }
-      show(index, await renderer.rounded(index, box, fusion), true);
       if (signal?.aborted) throw signal.reason;
+    };
+    for (const index of inBands(this.container.grid, box, renderer.band)) {
+      const parts = renderer.partsOf(index, box);
+      if (fusion && onTile && this.info.tiles[index]!.texture !== "drawn") {
+        for (const part of parts) await show(part, false, false); // before seams make the neighbours be decoded
+      }
+      for (const part of parts) await show(part, fusion, true);
     }
     const picture = canvas.finish();
     if (this.isWhole(box)) this.checkData(renderer);
@@ -167,13 +173,6 @@ export class TcxFile {
     });
     require(fits === true, "argument", `The region does not lie within the picture of ${picture.right} x ${picture.bottom}.`);
     return box;
-  }
-
-  /** Tiles in bands of columns, each from the top to the bottom, so that neighbours are decoded soon after each other. */
-  private inBands(tiles: number[]): number[] {
-    const { columns } = this.container.grid;
-    const band = (index: number) => Math.floor((index % columns) / BAND);
-    return tiles.sort((a, b) => band(a) - band(b) || a - b);
   }
 
   private async prepared(): Promise<Renderer> {
@@ -246,4 +245,13 @@ export class TcxFile {
     if (!salvage) throw new TcxError("corrupt", "The pixels do not match the checksum that the file has of them.");
     if (renderer.damaged.size === 0) this.info.problems.push("The pixels do not match the file's checksum of them.");
   }
+}
+
+/**
+ * Tiles that share a pixel with `box`, in bands of `columns` of them, each from the top to the bottom, so that neighbours are
+ * decoded soon after each other.
+ */
+function inBands(grid: Grid, box: Box, columns: number): number[] {
+  const band = (index: number) => Math.floor((index % grid.columns) / columns);
+  return grid.touching(box).sort((a, b) => band(a) - band(b) || a - b);
 }

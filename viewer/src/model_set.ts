@@ -1,6 +1,7 @@
 import { require } from "./errors.js";
 import { type Weights, withWeights } from "./onnx.js";
 import type { Manifest, ModelPack, StoredArray } from "./pack.js";
+import { synthesisReach } from "./parts.js";
 import { Network } from "./runtime.js";
 
 const TOTAL = 1 << 24;
@@ -180,6 +181,21 @@ export class ModelSet {
     return this.network(`synthesis.${texture}`, "synthesis", (array) =>
       array === "linear.weight" ? "linear.synthesis" : array === "lapping" ? "linear.lapping" : `synthesis.${texture}.${array}`,
     );
+  }
+
+  /** How many latents beside a square its pixels depend on in the synthesis of a class. */
+  reach(texture: number): number {
+    const has = (layer: string) => this.pack.arrays.has(`synthesis.${texture}.${layer}.weight`);
+    const count = (layer: (i: number) => string) => {
+      let found = 0;
+      while (has(layer(found))) found++;
+      return found;
+    };
+    return synthesisReach({
+      blocks: count((i) => `blocks.${i}.spatial`),
+      view: has("view"),
+      filter: has("post_filter.view") ? count((i) => `post_filter.layers.${i}`) : undefined,
+    });
   }
 
   fusion(): Promise<Network> {

@@ -39,7 +39,8 @@ async function levelsOf(file: Container, renderer: Renderer, index: number): Pro
     if (!means) return new Float32Array(3 * rows * columns).fill(NEUTRAL);
     return coloursOf(means, renderer, file.tiles[index]!.rate);
   }
-  const { box, rgb } = await renderer.rounded(index, file.grid.picture, true);
+  const [whole] = renderer.partsOf(index, file.grid.picture); // only tiles of entropy profile 2 have more parts than one
+  const { box, rgb } = await renderer.rounded(whole!, file.grid.picture, true);
   const width = box.right - box.left;
   const planes = [0, 1, 2].map((channel) =>
     averaged((x, y) => rgb[3 * ((y - box.top) * width + x - box.left) + channel]!, box, file.grid),

@@ -4,41 +4,51 @@ import { decodeDrawn } from "./drawn.js";
 import { TcxError } from "./errors.js";
 import { type Box, intersection } from "./grid.js";
 import type { ModelSet } from "./model_set.js";
+import { type Part, cut, latentWindow } from "./parts.js";
 import type { Tensor } from "./runtime.js";
-import { type SeamBlock, blockInput, blockShape, correction, seamBlocks, tilesRead } from "./seams.js";
+import { type SeamBlock, blockInput, blockShape, correction, pixelsRead, seamBlocks } from "./seams.js";
 import { type Coded, type TileSymbols, decodeMeans, decodeSymbols } from "./symbols.js";
 import { ABSENT, DRAWN } from "./tiles.js";
 
-/** Tiles that are kept; columns are rendered in bands so that a band's three rows of tiles fit. */
-export const BAND = 12;
-const KEPT_TILES = 3 * (BAND + 3);
-const KEPT_BLOCKS = 8 * KEPT_TILES;
+/** Columns are rendered in bands of at most so many pixels and tiles, so that a band's three rows of tiles can be kept. */
+const BAND_PIXELS = 3072;
+const BAND_TILES = 12;
+/** Parts that are kept: a band's two rows within a tile, and one above and one below that its seams read. */
+const KEPT_PARTS = 4 * (BAND_TILES + 4);
+const KEPT_BLOCKS = 8 * KEPT_PARTS;
 const NEUTRAL = 128;
 const LARGEST_LEVEL = 1e6;
 
-/** A tile before seams are repaired: 3 planes of levels from 0 to 255, neither rounded nor clamped. */
-interface TilePixels {
+/** A part before seams are repaired: 3 planes of levels from 0 to 255, neither rounded nor clamped. */
+interface PartPixels {
   box: Box;
   planes: Float32Array;
 }
 
 /**
- * Pixels of a file, tile by tile (docs/format.md, "Networks", "Fusion", "Pixels").
+ * Pixels of a file, part by part of its tiles (docs/format.md, "Networks", "Fusion", "Pixels").
  *
- * Every tile and every block beside a seam is computed alone, so any region comes out as in the whole picture.
+ * Every part and every block beside a seam is computed alone, so any region comes out as in the whole picture.
  */
 export class Renderer {
   /** Sentences about tiles that salvage leaves grey, by their number. */
   readonly damaged = new Map<number, string>();
-  private readonly samples = new Cache<Promise<Uint8Array | undefined>>(KEPT_TILES);
-  private readonly symbols = new Cache<Promise<TileSymbols | undefined>>(KEPT_TILES);
-  private readonly pixels = new Cache<Promise<TilePixels>>(KEPT_TILES);
+  /** Columns of tiles that are rendered together, from the top to the bottom. */
+  readonly band: number;
+  private readonly samples: Cache<Promise<Uint8Array | undefined>>;
+  private readonly symbols: Cache<Promise<TileSymbols | undefined>>;
+  private readonly pixels = new Cache<Promise<PartPixels>>(KEPT_PARTS);
   private readonly changes = new Cache<Promise<Float32Array | undefined>>(KEPT_BLOCKS);
 
   constructor(
     private readonly file: Container,
     private readonly given: ModelSet | undefined,
-  ) {}
+  ) {
+    this.band = Math.min(Math.ceil(BAND_PIXELS / file.header.tile), BAND_TILES);
+    const kept = 3 * (this.band + 3);
+    this.samples = new Cache(kept);
+    this.symbols = new Cache(kept);
+  }
 
   /** The model set that the file needs. */
   get models(): ModelSet {
@@ -103,10 +113,22 @@ export class Renderer {
     return (kind === "drawn" ? await this.samplesOf(index) : await this.symbolsOf(index)) !== undefined;
   }
 
-  /** A tile as synthesis leaves it, before its seams are repaired. */
-  tile(index: number): Promise<TilePixels> {
-    return this.pixels.get(index, async () => {
-      const box = this.file.grid.box(index);
+  /** The parts of the picture that share a pixel with `area`, tile by tile. */
+  parts(area: Box): Part[] {
+    return this.file.grid.touching(area).flatMap((index) => this.partsOf(index, area));
+  }
+
+  /** The parts of a tile that share a pixel with `area`, from the top left. */
+  partsOf(index: number, area: Box): Part[] {
+    const { grid } = this.file;
+    const box = grid.box(index);
+    const boxes = this.kind(index) === "coded" ? cut(box, grid.latentBox(index)) : [box];
+    return boxes.filter((part) => intersection(part, area)).map((part) => ({ index, box: part }));
+  }
+
+  /** A part as synthesis leaves it, before its seams are repaired. */
+  private part({ index, box }: Part): Promise<PartPixels> {
+    return this.pixels.get(`${box.left},${box.top}`, async () => {
       const area = (box.right - box.left) * (box.bottom - box.top);
       const kind = this.kind(index);
       if (kind === "drawn") {
@@ -123,13 +145,13 @@ export class Renderer {
     const { grid, tiles, header } = this.file;
     const { models } = this;
     const { texture, rate } = tiles[index]!;
-    const [rows, columns] = grid.latentShape(index);
-    const halo = header.halo;
-    const [h, w] = [rows + 2 * halo, columns + 2 * halo];
-    const latents = await this.withHalo(index, h, w);
+    const covered = grid.latentBox(index);
+    const window = latentWindow(box, covered, models.reach(texture), header.halo);
+    const [h, w] = [window.bottom - window.top, window.right - window.left];
+    const latents = await this.latentsIn(index, window);
     const bias = models.rateBias(texture, rate);
     const network = await models.synthesis(texture);
-    const borders = header.profile === 2 ? await this.lappedBorders(index, rows, columns) : [];
+    const borders = header.profile === 2 ? await this.lappedBorders(index, window) : [];
     const out = await network.run(
       [
         { values: latents, shape: [1, models.channels, h, w] },
@@ -140,8 +162,7 @@ export class Renderer {
       ],
       [1, 3, 16 * h, 16 * w],
     );
-    const covered = grid.latentBox(index);
-    const [x, y] = [16 * halo + box.left - covered.left, 16 * halo + box.top - covered.top];
+    const [x, y] = [box.left - covered.left - 16 * window.left, box.top - covered.top - 16 * window.top];
     const [width, height] = [box.right - box.left, box.bottom - box.top];
     const planes = new Float32Array(3 * width * height);
     for (let channel = 0; channel < 3; channel++) {
@@ -159,66 +180,65 @@ export class Renderer {
   }
 
   /**
-   * Which block borders the lapped transform reaches across, first those between columns, then those between rows: 1 for
-   * each that it does, the first and the last one being the tile's own (docs/format.md, "Lapped transform").
+   * Which borders between the latents of a window the lapped transform reaches across, first those between columns, then
+   * those between rows: 1 for each that it does. Only a tile's own borders, between it and its halo of 1, may be others
+   * (docs/format.md, "Lapped transform").
    */
-  private async lappedBorders(index: number, rows: number, columns: number): Promise<Tensor[]> {
-    const beside = new Set<string>();
-    for (const { index: number, dy, dx } of this.file.grid.around(index)) {
-      const counts = dy === 0 || dx === 0;
-      if (counts && this.kind(number) === "coded" && (await this.symbolsOf(number))) beside.add(`${dy},${dx}`);
-    }
-    const inner = (blocks: number, before: string, behind: string): Tensor => {
-      const values = new Float32Array(blocks + 1).fill(1);
-      if (!beside.has(before)) values[0] = 0;
-      if (!beside.has(behind)) values[blocks] = 0;
-      return { values, shape: [blocks + 1, 1] };
+  private async lappedBorders(index: number, window: Box): Promise<Tensor[]> {
+    const [rows, columns] = this.file.grid.latentShape(index);
+    const around = this.file.grid.around(index);
+    const isBeside = async (dy: number, dx: number) => {
+      const found = around.find((neighbour) => neighbour.dy === dy && neighbour.dx === dx);
+      return found !== undefined && this.kind(found.index) === "coded" && (await this.symbolsOf(found.index)) !== undefined;
     };
-    return [inner(columns, "0,-1", "0,1"), inner(rows, "-1,0", "1,0")];
+    const inner = (count: number): Tensor => ({ values: new Float32Array(count).fill(1), shape: [count, 1] });
+    const between = [inner(window.right - window.left - 1), inner(window.bottom - window.top - 1)] as const;
+    const [{ values: x }, { values: y }] = between;
+    // what is beside the tile is asked for only where the window reaches it: it has to be decoded for this
+    if (window.left < 0 && !(await isBeside(0, -1))) x[0] = 0;
+    if (window.right > columns && !(await isBeside(0, 1))) x[x.length - 1] = 0;
+    if (window.top < 0 && !(await isBeside(-1, 0))) y[0] = 0;
+    if (window.bottom > rows && !(await isBeside(1, 0))) y[y.length - 1] = 0;
+    return [...between];
   }
 
-  /** A tile's latents with its neighbours' outermost ones around them, C x h x w; zeros where there are none. */
-  private async withHalo(index: number, h: number, w: number): Promise<Float32Array> {
-    const { grid, tiles, header } = this.file;
+  /**
+   * Latents of a tile and of its halo in a window, C x h x w; zeros where there are none. Neighbours that the window does not
+   * reach are not decoded.
+   */
+  private async latentsIn(index: number, window: Box): Promise<Float32Array> {
+    const { grid, tiles } = this.file;
     const { models } = this;
+    const [h, w] = [window.bottom - window.top, window.right - window.left];
+    const [ownRows, ownColumns] = grid.latentShape(index);
     const out = new Float32Array(models.channels * h * w);
-    const own = (await this.symbolsOf(index))!;
-    const halo = header.halo;
-    const copy = (from: TileSymbols, y: Span, x: Span, scale?: (channel: number) => number) => {
+    for (const { index: number, dy, dx } of [{ index, dy: 0, dx: 0 }, ...grid.around(index)]) {
+      const [rows, columns] = grid.latentShape(number);
+      const top = dy < 0 ? -rows : dy * ownRows;
+      const left = dx < 0 ? -columns : dx * ownColumns;
+      const shared = intersection({ left, top, right: left + columns, bottom: top + rows }, window);
+      const from = shared && this.kind(number) === "coded" ? await this.symbolsOf(number) : undefined;
+      if (!shared || !from) continue;
+      const sameRate = tiles[number]!.rate === tiles[index]!.rate;
+      const [theirs, ours] = [models.stepsOf(tiles[number]!.rate), models.stepsOf(tiles[index]!.rate)];
       for (let channel = 0; channel < models.channels; channel++) {
-        const factor = scale ? scale(channel) : 1;
-        for (let row = 0; row < y.count; row++) {
-          const source = (channel * from.rows + y.from + row) * from.columns + x.from;
-          const target = (channel * h + y.to + row) * w + x.to;
-          for (let i = 0; i < x.count; i++) out[target + i] = from.values[source + i]! * factor;
+        const factor = sameRate ? 1 : Math.fround(theirs[channel]! / ours[channel]!);
+        for (let row = shared.top; row < shared.bottom; row++) {
+          const source = (channel * rows + row - top) * columns - left;
+          const target = (channel * h + row - window.top) * w - window.left;
+          for (let i = shared.left; i < shared.right; i++) out[target + i] = from.values[source + i]! * factor;
         }
-      }
-    };
-    const whole = (count: number): Span => ({ from: 0, to: halo, count });
-    copy(own, whole(own.rows), whole(own.columns));
-    if (halo === 0) return out;
-    for (const { index: number, dy, dx } of grid.around(index)) {
-      if (this.kind(number) !== "coded") continue;
-      const other = await this.symbolsOf(number);
-      if (!other) continue;
-      const [y, x] = [haloSpan(dy, halo, own.rows, other.rows), haloSpan(dx, halo, own.columns, other.columns)];
-      if (tiles[number]!.rate === tiles[index]!.rate) {
-        copy(other, y, x);
-      } else {
-        const [theirs, ours] = [models.stepsOf(tiles[number]!.rate), models.stepsOf(tiles[index]!.rate)];
-        copy(other, y, x, (channel) => Math.fround(theirs[channel]! / ours[channel]!));
       }
     }
     return out;
   }
 
   /**
-   * Samples R, G, B of the part of a tile that lies in `area`, rounded; with `fusion` its seams are repaired, if the file
-   * says so.
+   * Samples R, G, B of what lies in `area` of a part, rounded; with `fusion` its seams are repaired, if the file says so.
    */
-  async rounded(index: number, area: Box, fusion: boolean): Promise<{ box: Box; rgb: Uint8Array }> {
-    const box = intersection(this.file.grid.box(index), area)!;
-    const { planes, box: from } = await this.tile(index);
+  async rounded(part: Part, area: Box, fusion: boolean): Promise<{ box: Box; rgb: Uint8Array }> {
+    const box = intersection(part.box, area)!;
+    const { planes, box: from } = await this.part(part);
     const [width, height] = [box.right - box.left, box.bottom - box.top];
     const levels = new Float32Array(3 * width * height);
     const [fullWidth, fullHeight] = [from.right - from.left, from.bottom - from.top];
@@ -228,14 +248,13 @@ export class Renderer {
         levels.set(planes.subarray(start, start + width), (channel * height + row) * width);
       }
     }
-    if (fusion && this.file.header.fusion && this.kind(index) !== "drawn") await this.repair(levels, box);
+    if (fusion && this.file.header.fusion && this.kind(part.index) !== "drawn") await this.repair(levels, box);
     return { box, rgb: this.samplesFrom(levels, width * height) };
   }
 
   private async repair(levels: Float32Array, box: Box): Promise<void> {
     const [width, height] = [box.right - box.left, box.bottom - box.top];
     const blocks = seamBlocks(this.file.header, box);
-    await this.prepare(blocks);
     for (const block of blocks) {
       const change = await this.change(block);
       const shared = intersection(block.box, box)!;
@@ -259,12 +278,11 @@ export class Renderer {
       const beside = grid.touching(block.box);
       for (const index of beside) if (!(await this.isThere(index))) return undefined;
       if (beside.every((index) => this.kind(index) === "drawn")) return undefined;
-      const tiles = new Map<number, TilePixels>();
-      for (const index of tilesRead(grid, block)) tiles.set(index, await this.tile(index));
-      const read = [...tiles.values()];
+      const read: PartPixels[] = [];
+      for (const part of this.parts(pixelsRead(block))) read.push(await this.part(part));
       let last = read[0]!;
       const pixel = (channel: number, x: number, y: number): number => {
-        const holds = ({ box }: TilePixels) => x >= box.left && x < box.right && y >= box.top && y < box.bottom;
+        const holds = ({ box }: PartPixels) => x >= box.left && x < box.right && y >= box.top && y < box.bottom;
         if (!holds(last)) last = read.find(holds)!;
         const { box, planes } = last;
         const width = box.right - box.left;
@@ -281,11 +299,6 @@ export class Renderer {
     });
   }
 
-  /** Start nothing twice: the tiles that blocks read are computed one after the other. */
-  private async prepare(blocks: readonly SeamBlock[]): Promise<void> {
-    const wanted = new Set(blocks.flatMap((block) => tilesRead(this.file.grid, block)));
-    for (const index of wanted) await this.tile(index);
-  }
 
   private samplesFrom(levels: Float32Array, area: number): Uint8Array {
     const grey = this.file.header.channels === 1;
@@ -303,20 +316,6 @@ export class Renderer {
     }
     return rgb;
   }
-}
-
-interface Span {
-  from: number;
-  to: number;
-  count: number;
-}
-
-/** Where a neighbour's latents go along one axis, and which of them: those nearest to the tile. */
-function haloSpan(step: -1 | 0 | 1, halo: number, own: number, other: number): Span {
-  const count = Math.min(halo, other);
-  if (step < 0) return { from: other - count, to: halo - count, count };
-  if (step > 0) return { from: 0, to: halo + own, count };
-  return { from: 0, to: halo, count: own };
 }
 
 function planesOf(samples: Uint8Array, area: number, channels: number): Float32Array {

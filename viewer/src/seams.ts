@@ -1,4 +1,4 @@
-import { type Box, type Grid, intersection } from "./grid.js";
+import { type Box, grown, intersection } from "./grid.js";
 import type { Header } from "./header.js";
 
 /** Pixels on either side of a seam that fusion changes, along it of one block, and around a block that it reads. */
@@ -54,12 +54,9 @@ function segmentAt(position: number, origin: number): number {
   return Math.floor((position - origin) / SEGMENT) * SEGMENT + origin;
 }
 
-/** Numbers of the tiles whose pixels a block reads. */
-export function tilesRead(grid: Grid, block: SeamBlock): number[] {
-  const { box } = block;
-  return grid.touching({
-    left: box.left - MARGIN, top: box.top - MARGIN, right: box.right + MARGIN, bottom: box.bottom + MARGIN,
-  });
+/** Pixels that a block reads; may reach beyond the picture. */
+export function pixelsRead({ box }: SeamBlock): Box {
+  return grown(box, MARGIN);
 }
 
 /** Rows along the seam and columns across it. */

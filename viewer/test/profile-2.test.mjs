@@ -64,13 +64,62 @@ test("any region is the same part of the whole picture, across lapped borders to
   for (const name of ["lapped", "coarse", "gaps"]) {
     const whole = await open(file(name)).decode();
     for (const [x, y, width, height] of [[0, 0, 1, 1], [77, 100, 60, 40], [127, 127, 2, 2], [120, 3, 30, 90], [whole.width - 9, whole.height - 5, 9, 5]]) {
-      const part = await open(file(name)).decode({ region: { x, y, width, height } });
-      for (let row = 0; row < height; row++) {
-        const from = 4 * ((y + row) * whole.width + x);
-        assert.deepEqual(part.data.slice(4 * row * width, 4 * (row + 1) * width), whole.data.slice(from, from + 4 * width), `${name} ${x},${y}`);
-      }
+      assertWithin(await open(file(name)).decode({ region: { x, y, width, height } }), x, y, whole);
     }
   }
+});
+
+/** A part of a picture at x, y is what the whole has there. */
+function assertWithin({ data, width, height }, x, y, whole) {
+  for (let row = 0; row < height; row++) {
+    const from = 4 * ((y + row) * whole.width + x);
+    assert.deepEqual(data.slice(4 * row * width, 4 * (row + 1) * width), whole.data.slice(from, from + 4 * width), `${x},${y}, row ${row}`);
+  }
+}
+
+/** Parts of the picture of parts.tcx, by tile: x, y, width, height. */
+const PARTS = [
+  [[0, 0, 256, 256], [256, 0, 256, 256], [0, 256, 256, 256], [256, 256, 256, 256]],
+  [[512, 0, 188, 256], [512, 256, 188, 256]],
+  [[0, 512, 256, 18], [256, 512, 256, 18]],
+  [[512, 512, 188, 18]],
+];
+const placed = ({ x, y, width, height }) => [x, y, width, height];
+
+test("tiles of 512 come in parts, with seams to repair once before and once after", async () => {
+  const events = [];
+  const whole = await open(file("parts")).decode({ onTile: (event) => events.push(event) });
+  const expected = PARTS.flatMap((parts, index) => [false, true].flatMap((final) => parts.map((place) => [index, final, place])));
+  assert.deepEqual(events.map((event) => [event.index, event.final, placed(event)]), expected);
+  for (const { x, y, picture, final } of events) if (final) assertWithin(picture, x, y, whole);
+});
+
+test("parts of a released set are those of the whole tiles that Python synthesises", async () => {
+  const opened = texcodec.open(file("std-3"));
+  const events = [];
+  const whole = await opened.decode({ onTile: (event) => events.push(event) });
+  assertNear(whole, picture("std-3"));
+  assert.deepEqual(events.map((event) => [event.index, event.final, ...placed(event)]), [
+    [0, true, 0, 0, 256, 256], [0, true, 256, 0, 256, 256], [0, true, 0, 256, 256, 134], [0, true, 256, 256, 256, 134],
+    [1, true, 512, 0, 188, 256], [1, true, 512, 256, 188, 134],
+  ]);
+  for (const { x, y, picture } of events) assertWithin(picture, x, y, whole);
+});
+
+test("a region gets the parts that it touches, and no more of a file is decoded than they need", async () => {
+  const whole = await open(file("parts")).decode();
+  for (const [x, y, width, height, count] of [[250, 255, 12, 2, 4], [300, 20, 30, 40, 1], [500, 250, 40, 10, 4], [0, 505, 20, 25, 2]]) {
+    const events = [];
+    const onTile = (event) => event.final && events.push(event);
+    assertWithin(await open(file("parts")).decode({ region: { x, y, width, height }, onTile }), x, y, whole);
+    assert.equal(events.length, count);
+    assert.equal(events.reduce((sum, event) => sum + event.width * event.height, 0), width * height);
+  }
+  const data = file("parts");
+  data[facts.parts.tiles[1][0] + 9] ^= 4;
+  const corner = { x: 0, y: 0, width: 256, height: 256 };
+  assertWithin(await open(data).decode({ region: corner }), 0, 0, whole);
+  await assert.rejects(open(data).decode({ region: { ...corner, width: 257 } }), { kind: "corrupt", tile: 1 });
 });
 
 test("salvage shows the sound tiles, and no transform reaches into the damaged ones", async () => {

@@ -2,7 +2,8 @@
 
 They are made anew each time, with the tests' own small set: cases that the golden files lack. For each file NAME.tcx
 there are NAME.png, what Python decodes it to, and NAME.preview.png; facts.json has the hash of its symbols, its numbers
-of coded slices and of escapes, and where its tiles begin. The packed set is beside them.
+of coded slices and of escapes, and where its tiles begin. The packed set is beside them. std-3.tcx is of this set, in
+parts too.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "lapped": lambda: encode(scene(260, 300), quality=45, tile=128),
     "without-fusion": lambda: without(encode(scene(140, 260), quality=60, tile=128), set(), fusion=False),
     "large-tiles": lambda: encode(scene(270, 530), quality=35),
+    # tiles that are synthesised in parts: four of the first one, two of those beside and below it
+    "parts": lambda: encode(scene(530, 700), quality=35),
+    "parts-gaps": lambda: without(encode(scene(530, 700), quality=30), {1}, fusion=False),
     "lowest": lambda: encode(scene(70, 90), quality=1),
     "highest": lambda: encode(noise(35, 48), quality=100),
     "soft": lambda: encode(np.repeat(scene(150, 260)[..., :1] // 8 + 90, 3, -1), quality=12, tile=128),
@@ -151,6 +155,7 @@ def main(folder: Path) -> None:
             file.decode(models=SET).save(folder / f"{name}.png")
             file.preview(models=SET).save(folder / f"{name}.preview.png")
     damage(folder, found["lapped"]["tiles"])
+    released(folder)
     identity = json.loads((SET / "manifest.json").read_text("utf-8"))["identity"]
     (folder / pack_name(identity)).write_bytes(pack_models(SET))
     (folder / "facts.json").write_text(json.dumps(found, indent=1))
@@ -167,6 +172,14 @@ def damage(folder: Path, tiles: list[list[int]]) -> None:
         file.decode(models=SET).save(folder / "damaged.png")
         assert file.damaged == [1, 4]
         file.preview(models=SET).save(folder / "damaged.preview.png")
+
+
+def released(folder: Path) -> None:
+    """A file of a released set, whose synthesis sees further than that of the small one."""
+    data = texcodec.encode(scene(390, 700), models="std-3", quality=35, threads=1)
+    assert data[:5] == b"\x89TCX\2"
+    (folder / "std-3.tcx").write_bytes(data)
+    texcodec.decode(data).save(folder / "std-3.png")
 
 
 if __name__ == "__main__":
