@@ -98,7 +98,8 @@ test("parts of a released set are those of the whole tiles that Python synthesis
   const opened = texcodec.open(file("std-3"));
   const events = [];
   const whole = await opened.decode({ onTile: (event) => events.push(event) });
-  assertNear(whole, picture("std-3"));
+  const other = assertNear(whole, picture("std-3"));
+  assert.ok(other < 100, `${other} samples differ`); // by rounding only: thousands do where a latent is missing
   assert.deepEqual(events.map((event) => [event.index, event.final, ...placed(event)]), [
     [0, true, 0, 0, 256, 256], [0, true, 256, 0, 256, 256], [0, true, 0, 256, 256, 134], [0, true, 256, 256, 256, 134],
     [1, true, 512, 0, 188, 256], [1, true, 512, 256, 188, 134],
