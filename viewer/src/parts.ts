@@ -6,12 +6,13 @@ const SIDE = 256;
 const STRIDE = 16;
 
 /**
- * A tile is synthesised in parts, so that the first one is there before the whole tile is. `box` are the part's pixels within
- * the picture; a part that nothing is synthesised for is the whole tile.
+ * A tile is synthesised in parts, so that the first one is there before the whole tile is. Tiles without synthesis, drawn and
+ * absent ones, are one part.
  */
 export interface Part {
   /** Number of the tile in the grid. */
   index: number;
+  /** Pixels within the picture. */
   box: Box;
 }
 

@@ -1,6 +1,6 @@
 // Times the worker in Chromium: node speed.mjs FOLDER RUNS FILE.tcx ..., after `make viewer`. FOLDER has packs of sets that are not
-// part of the page. Prints what comes over the wire, milliseconds of whole decodings and until the first tile, and the processor
-// time of the browser's renderers, which other work on the machine changes less.
+// part of the page. Prints what comes over the wire, milliseconds of whole decodings and until the first part of a tile, and
+// the processor time of the browser's renderers, which other work on the machine changes less.
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -65,7 +65,7 @@ try {
     }
     console.log(
       `${basename(path)}: ${statSync(path).size} bytes, pack ${pack}; cold ${all[0].toFixed(0)} ms,`,
-      `warm ${summary(all.slice(1))} ms, first tile ${summary(first.slice(1))} ms, processor ${summary(used.slice(1))} ms`,
+      `warm ${summary(all.slice(1))} ms, first part ${summary(first.slice(1))} ms, processor ${summary(used.slice(1))} ms`,
     );
     await tab.context().close();
   }
