@@ -32,6 +32,7 @@ ROOT = HERE.parents[1]
 TINY_1, TINY_2 = ROOT / "models" / "tiny-1", ROOT / "tests" / "data" / "tiny-2"
 STD_3 = ROOT / "models" / "std-3"
 STD_3_SSIM = ROOT / "models" / "std-3-ssim"
+STD_4 = ROOT / "models" / "std-4"
 HEADING = (
     "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
 )
@@ -156,7 +157,7 @@ PROFILE_2: dict[str, Callable[[], bytes]] = {
     # tiles of 512 pixels
     "large": lambda: compact(scene(530, 70), quality=20),
 }
-DEFAULT: dict[str, Callable[[], bytes]] = {
+PLAIN: dict[str, Callable[[], bytes]] = {
     # the first released set of profile 2, without gains and fusion
     "scene": lambda: encode(scene(140, 290), models=STD_3, quality=40, tile=128),
     "coarse": lambda: encode(scene(90, 120), models=STD_3, quality=5),
@@ -168,11 +169,18 @@ FOR_EYES: dict[str, Callable[[], bytes]] = {
     "coarse": lambda: encode(scene(90, 120), models=STD_3_SSIM, quality=5),
     "fine": lambda: encode(scene(60, 80), models=STD_3_SSIM, quality=97),
 }
+FILTERED: dict[str, Callable[[], bytes]] = {
+    # the first released set with a filter after synthesis
+    "scene": lambda: encode(scene(140, 290), models=STD_4, quality=40, tile=128),
+    "coarse": lambda: encode(scene(90, 120), models=STD_4, quality=5),
+    "fine": lambda: encode(scene(60, 80), models=STD_4, quality=97),
+}
 FOLDERS = {
     ".": (TINY_1, PICTURES),
     "profile-2": (TINY_2, PROFILE_2),
-    "std-3": (STD_3, DEFAULT),
+    "std-3": (STD_3, PLAIN),
     "std-3-ssim": (STD_3_SSIM, FOR_EYES),
+    "std-4": (STD_4, FILTERED),
 }
 """Folders of golden files, the model set that they need, and what makes them."""
 

@@ -18,8 +18,9 @@ const goldens = [
   ...folder("tests/golden/profile-2", { models: tinyModels }),
   ...folder("tests/golden/std-3", {}),
   ...folder("tests/golden/std-3-ssim", {}),
+  ...folder("tests/golden/std-4", {}),
 ];
-assert.ok(goldens.length >= 31);
+assert.ok(goldens.length >= 34);
 
 for (const [place, models, name, sha256, symbols] of goldens) {
   test(`golden file ${place}/${name}`, async () => {
