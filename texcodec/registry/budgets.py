@@ -20,8 +20,8 @@ Shape = tuple[int, ...]
 ANALYSIS = Cost(1 << 33, 1 << 27)
 SYNTHESIS = Cost(1 << 32, 1 << 27)
 OTHERS = Cost(1 << 28, 1 << 23)
-"""The costliest so far: 1459 million multiply-accumulates and 30 million numbers for the analysis of nonlinear sets, 984
-and 24 million for the synthesis of ``std-4``, 40 and 0.83 million for others (the last context network of ``std-3``).
+"""The costliest so far: 1459 million multiply-accumulates and 30 million numbers for the analysis of nonlinear sets,
+984 and 24 million for the synthesis of ``std-4``, 40 and 0.83 million for others (its last context network).
 """
 FEATURES = Cost(1 << 32, 1 << 26)
 """Of each network of a feature set, for ``FEATURE_POSITIONS`` positions a side of the finest features."""
