@@ -174,6 +174,8 @@ FILTERED: dict[str, Callable[[], bytes]] = {
     "scene": lambda: encode(scene(140, 290), models=STD_4, quality=40, tile=128),
     "coarse": lambda: encode(scene(90, 120), models=STD_4, quality=5),
     "fine": lambda: encode(scene(60, 80), models=STD_4, quality=97),
+    # a tile of 512 pixels and one beside it
+    "large": lambda: encode(scene(290, 540), models=STD_4, quality=15),
 }
 FOLDERS = {
     ".": (TINY_1, PICTURES),

@@ -20,7 +20,7 @@ const goldens = [
   ...folder("tests/golden/std-3-ssim", {}),
   ...folder("tests/golden/std-4", {}),
 ];
-assert.ok(goldens.length >= 34);
+assert.ok(goldens.length >= 35);
 
 for (const [place, models, name, sha256, symbols] of goldens) {
   test(`golden file ${place}/${name}`, async () => {
