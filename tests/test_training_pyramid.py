@@ -11,7 +11,7 @@ from pictures import photograph
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
-from training_samples import SMALLEST, sampler, stage  # noqa: E402
+from training_samples import SMALLEST, exported, sampler, stage  # noqa: E402
 
 import texcodec  # noqa: E402
 from texcodec.codec.latent_coder import LatentCoder  # noqa: E402
@@ -21,9 +21,7 @@ from texcodec.registry import PyramidSet  # noqa: E402
 from texcodec.training.core.fixed_point import SCALE_OUTPUT  # noqa: E402
 from texcodec.training.core.rounding import SCALE_MIN, SCALE_STEP  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
-from texcodec.training.pictures.export import export_set  # noqa: E402
 from texcodec.training.pictures.fusion import Fusion  # noqa: E402
-from texcodec.training.pictures.statistics import Statistics  # noqa: E402
 from texcodec.training.pictures.transforms import start_coefficients  # noqa: E402
 from texcodec.training.pictures.whole import PictureCodec  # noqa: E402
 
@@ -64,20 +62,9 @@ def codec() -> Codec:
 
 @pytest.fixture(scope="module")
 def models(codec: Codec, tmp_path_factory: pytest.TempPathFactory) -> PyramidSet:
-    folder = tmp_path_factory.mktemp("set")
     # tables that nothing was counted for are those of the distribution that training assumes
-    export_set(
-        codec,
-        Statistics(ARCHITECTURE),
-        folder,
-        name="twin",
-        class_names=("smooth", "medium", "busy"),
-        thresholds=(8.0, 18.0),
-        fusion=None,
-        card={},
-    )
-    found = PyramidSet(folder)
-    found.verify()
+    found = exported(codec, tmp_path_factory.mktemp("set"))
+    assert isinstance(found, PyramidSet)
     return found
 
 
