@@ -140,7 +140,7 @@ class TestOptions:
         assert call.pop("limits") == package.Limits()
         assert callable(call.pop("warn"))
         targets, crop = {"quality", "bpp", "size", "psnr"}, {"crop", "outside"}
-        assert set(call) == targets | crop | {"models", "threads", "tile", "progress"}
+        assert set(call) == targets | crop | {"models", "effort", "threads", "tile", "progress"}
         assert set(call.values()) == {None}
 
     @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_search_writes_and_measures_few_files() -> None:
         measured.append(index)
         return math.inf if index > 200 else 30 + index / 100
 
-    assert search_psnr(measure, 31.234) == (123, True)
+    assert search_psnr(measure, 31.234, estimate=measure) == (123, True)
     assert len(measured) <= 20
 
 

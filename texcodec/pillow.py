@@ -36,7 +36,7 @@ EXTENSION = ".tcx"
 _UNLIMITED = 1 << 62
 _MOST_DPI = 1e6
 _OPTIONS = (
-    *("quality", "bpp", "size", "psnr", "nearest", "lossless", "models", "tune", "threads", "tile"),
+    *("quality", "bpp", "size", "psnr", "nearest", "lossless", "models", "tune", "effort", "threads", "tile"),
     *("crop", "outside", "preview", "limits", "progress", "warn"),
 )
 """Options of ``save`` that go to ``texcodec.encode``; others are ignored, as by Pillow's own writers."""

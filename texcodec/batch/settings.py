@@ -37,6 +37,7 @@ class Settings:
     strict: bool = False
     limits: Limits = field(default_factory=Limits)
     preview: bool = False
+    effort: int | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Of ``texcodec.encode``."""
@@ -51,6 +52,7 @@ class Settings:
             "metadata",
             "models",
             "preview",
+            "effort",
         )
         return {name: getattr(self, name) for name in names}
 

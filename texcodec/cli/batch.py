@@ -87,6 +87,7 @@ class Part(click.ParamType):
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @options.models
 @options.tune
+@options.effort
 @options.limits
 @options.verbosity
 def command(
@@ -113,6 +114,7 @@ def command(
     as_json: bool,
     models: str | None,
     tune: str | None,
+    effort: int | None,
     limits: Limits,
     console: Console,
 ) -> int:
@@ -153,6 +155,7 @@ def command(
         strict,
         limits,
         preview,
+        effort,
     )
     how = batch.Options(kind, shard_size, *part, jobs, relist, retry_failed, max_failures)
     with console.steps("picture", fewest=2) as progress:

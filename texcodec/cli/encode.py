@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 @options.preview
 @options.models
 @options.tune
+@options.effort
 @options.threads
 @options.limits
 @options.verbosity
@@ -83,6 +84,7 @@ def command(
     preview: bool,
     models: str | None,
     tune: str | None,
+    effort: int | None,
     threads: int | None,
     limits: Limits,
     console: Console,
@@ -129,6 +131,7 @@ def command(
         "nearest": nearest,
         "lossless": lossless,
         "models": models,
+        "effort": effort,
         "threads": threads if threads is not None or batch.processes == 1 else 1,
         "tile": int(tile) if tile else None,
         "outside": outside,

@@ -95,6 +95,7 @@ class Qualities(click.ParamType):
     metavar="[CODEC=]N,N,...",
     help="Measure at these qualities. The default for texcodec is 5,10,20,30,40,50,60,70,80,90.",
 )
+@options.effort
 @click.option(
     "--metrics",
     default="psnr,ms-ssim",
@@ -134,6 +135,7 @@ def command(
     models: tuple[str, ...],
     curves: tuple[str, ...],
     qualities: tuple[tuple[str, tuple[float, ...]], ...],
+    effort: int | None,
     metrics: str,
     within: tuple[float, float],
     jobs: int,
@@ -150,6 +152,7 @@ def command(
         raise click.UsageError("Give a folder for the report with --out, or --json.")
     if len({codec for codec, _ in qualities}) < len(qualities):
         raise click.UsageError("--qualities is given twice for one codec; give one list per codec.")
+    from texcodec.codec.refinement import DEFAULT_EFFORT
     from texcodec.evaluation.report import to_json
     from texcodec.evaluation.run import Task, evaluate
 
@@ -159,6 +162,7 @@ def command(
         sets=models or (None,),
         curves=curves,
         qualities=dict(qualities),
+        effort=DEFAULT_EFFORT if effort is None else effort,
         metrics=_names(metrics),
         within=within,
         out=out,

@@ -96,6 +96,14 @@ tune = click.option(
     "tuned for.",
 )
 
+effort = click.option(
+    "--effort",
+    type=click.IntRange(1, 9),
+    metavar="N",
+    help="From 1, the fastest, to 9, the smallest files for what they show. The default is 2. Each one above 1 decodes "
+    "the picture once more and corrects what it codes.",
+)
+
 threads = click.option(
     "--threads",
     type=click.IntRange(min=1),

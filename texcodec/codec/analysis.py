@@ -39,8 +39,9 @@ def analyse(
         class_index = classify(measure, models.manifest.thresholds)
         own = grid.latent_box(index)
         if isinstance(models, PyramidSet):
-            run_lapped = _deep if models.analyses_deeply else _lapped
-            return AnalysedTile(class_index, run_lapped(own, planes, bounds, models, class_index))
+            if models.analyses_deeply:
+                return AnalysedTile(class_index, _deep(own, planes, bounds, models, class_index))
+            return AnalysedTile(class_index, lapped(own, planes, bounds, models, class_index, zero=128))
         around = own.grow(ENCODER_HALO).clip(bounds)
         pixels = around.cut(planes, bounds).astype(np.float32)[None] - np.float32(128)
         shape = 1, channels, around.height // STRIDE, around.width // STRIDE
@@ -51,8 +52,24 @@ def analyse(
     return AnalysedPicture(layout, dict(zip(layout.coded, workers.map(run, layout.coded, counter))))
 
 
-def _lapped(own: Box, planes: np.ndarray, bounds: Box, models: ModelSet, class_index: int) -> np.ndarray:
-    """Latents of a tile by the lapped transform, which sees a block of its neighbours."""
+def lapped(
+    own: Box,
+    planes: np.ndarray,
+    bounds: Box,
+    models: ModelSet,
+    class_index: int,
+    zero: int = 0,
+) -> np.ndarray:
+    """Latents of a tile by the lapped transform, which is linear and sees a block of its neighbours.
+
+    Args:
+        own: pixels of the tile, whole blocks.
+        planes: 3 x H x W, grey levels, or differences of them.
+        bounds: the box of whole blocks that they cover.
+        zero: the level whose latents are zero.
+    Returns:
+        float32 C x h x w in grey levels.
+    """
     around = own.grow(STRIDE)
     seen = around.clip(bounds)
     missing = [
@@ -60,7 +77,7 @@ def _lapped(own: Box, planes: np.ndarray, bounds: Box, models: ModelSet, class_i
         (seen.top - around.top, around.bottom - seen.bottom),
         (seen.left - around.left, around.right - seen.right),
     ]
-    pixels = np.pad(seen.cut(planes, bounds), missing, mode="edge").astype(np.float32) - np.float32(128)
+    pixels = np.pad(seen.cut(planes, bounds), missing, mode="edge").astype(np.float32) - np.float32(zero)
     rows, columns = own.height // STRIDE, own.width // STRIDE
     latents = models.analysis(class_index)(
         (1, models.manifest.latent_channels, rows + 2, columns + 2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..constants import COMPACT_PROFILE, IDENTITY_BYTES, SHORT_IDENTITY_BYTES
@@ -16,8 +18,9 @@ from .outcome import Outcome
 from .rate_control import psnr, squared_error
 from .rdoq import error_worth
 from .reconstruction import plan, render, rounded, synthesise
+from .refinement import refined
 from .surroundings import Surroundings
-from .tile import CodedTile
+from .tile import AnalysedTile, CodedTile, TileLatents
 from .workers import Counter, Workers
 
 CONTAINER_BYTES, COMPACT_BYTES = 60, 30
@@ -41,6 +44,7 @@ class FileCoder:
     Args:
         surroundings: what else is in the file.
         cropped: whether it states a crop.
+        passes: how often latents are corrected by what decoding leaves (``refinement.passes_of``).
         counter: counts the tiles of every file that is written.
     Attributes:
         drawn: the tiles that may be coded without a network.
@@ -56,6 +60,7 @@ class FileCoder:
         surroundings: Surroundings,
         *,
         cropped: bool,
+        passes: int,
         counter: Counter,
     ) -> None:
         self.picture, self.models, self.workers, self.counter = picture, models, workers, counter
@@ -67,6 +72,8 @@ class FileCoder:
         single = models.manifest.entropy_profile not in LAPPED_PROFILES
         self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers, single=single)
         self.outcome = Outcome(picture.pixels, analysed.layout, models)
+        self.passes = passes
+        self._refined: tuple[list[int], Mapping[int, AnalysedTile]] | None = None
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
 
@@ -113,9 +120,29 @@ class FileCoder:
             return COMPACT_MINOR
         return 0 if not self.cropped else CROP_MINOR
 
-    def _code(self, index: int, rate: int) -> CodedTile:
-        """What the payload of a tile is to hold at a rate index: symbols, or samples where those cost less."""
-        tile = self.tiles[index]
+    def _latents(self, chosen: list[int]) -> Mapping[int, AnalysedTile]:
+        """What the tiles of a file at these rates are quantised from, by their numbers; the last is kept."""
+        if self._refined is not None and self._refined[0] == chosen:
+            return self._refined[1]
+        tiles: Mapping[int, AnalysedTile] = self.tiles
+        rate_of = self._rates(chosen)
+
+        def decoded(index: int) -> TileLatents:
+            tile = tiles[index]
+            return self.coders[tile.class_index].quantise(tile, rate_of[index]).decoded()
+
+        for _ in range(self.passes):
+            now = dict(zip(self.layout.coded, self.workers.map(decoded, self.layout.coded, self.counter)))
+            tiles = refined(now, self.picture.pixels, self.layout, self.models, self.workers, self.counter)
+        self._refined = list(chosen), tiles
+        return tiles
+
+    def _code(self, index: int, rate: int, tile: AnalysedTile) -> CodedTile:
+        """What the payload of a tile is to hold at a rate index: symbols, or samples where those cost less.
+
+        Args:
+            tile: what it is quantised from.
+        """
         coder = self.coders[tile.class_index]
         coded: CodedTile = coder.quantise(tile, rate)
         if index not in self.drawn:
@@ -139,9 +166,11 @@ class FileCoder:
         if self._written is not None and self._written[0] == rates:
             return self._written[1]
         rate_of, base = self._rates(rates), self._header(rates).rate_index
+        latents = self._latents(rates)
 
         def run(index: int) -> tuple[bytes, TileEntry]:
-            coded, rate = self._code(index, rate_of[index]), rate_of[index]
+            rate = rate_of[index]
+            coded = self._code(index, rate, latents[index])
             self.outcome.keep(index, coded)
             if isinstance(coded, DrawnTile):
                 payload, offset = coded.payload, coded.offset
@@ -167,12 +196,12 @@ class FileCoder:
         return data
 
     def estimate(self, rates: list[int]) -> int:
-        """About as many bytes as ``file`` would have."""
+        """About as many bytes as ``file`` would have, a little more where it corrects latents."""
         rate_of = self._rates(rates)
 
         def run(place: tuple[int, int]) -> None:
             if place not in self._bits:
-                self._bits[place] = self._bits_of(self._code(*place))
+                self._bits[place] = self._bits_of(self._code(*place, self.tiles[place[0]]))
 
         for _ in self.workers.map(run, rate_of.items()):
             pass
@@ -183,24 +212,30 @@ class FileCoder:
         container = sum(len(data) + 12 for data in chunks) + fixed + entry * len(rate_of)
         return round(tiles) + container
 
+    def estimated_psnr(self, rate_index: int) -> float:
+        """PSNR of the layout's region, decoded at a rate index without correcting latents: a little too low."""
+        rates = [rate_index] * len(self.layout.region_tiles)
+        return psnr(self._region_pixels(), self._decoded(rates, self.tiles))
+
     def psnr(self, rate_index: int) -> float:
         """PSNR of the layout's region, decoded at a rate index."""
-        return psnr(self._region_pixels(), self._decoded([rate_index] * len(self.layout.region_tiles)))
+        rates = [rate_index] * len(self.layout.region_tiles)
+        return psnr(self._region_pixels(), self._decoded(rates, self._latents(rates)))
 
     def error(self, rates: list[int]) -> float:
         """Sum of the squared errors of the layout's region, decoded at these rates."""
-        return squared_error(self._region_pixels(), self._decoded(rates))
+        return squared_error(self._region_pixels(), self._decoded(rates, self._latents(rates)))
 
     def _region_pixels(self) -> np.ndarray:
         box = self.layout.region
         return self.picture.pixels[box.top : box.bottom, box.left : box.right]
 
-    def _decoded(self, chosen: list[int]) -> np.ndarray:
-        """The layout's region as it is decoded from a file at these rates."""
+    def _decoded(self, chosen: list[int], latents: Mapping[int, AnalysedTile]) -> np.ndarray:
+        """The layout's region as it is decoded from a file at these rates, quantised from these latents."""
         header, rate_of = self._header(chosen), self._rates(chosen)
         box = self.layout.region
         wanted = plan(self.layout.grid, box, fusion=header.fusion, halo=header.halo)
         needed = [i for i in wanted.decoded if i in rate_of]
-        coded = self.workers.map(lambda i: self._code(i, rate_of[i]).decoded(), needed)
+        coded = self.workers.map(lambda i: self._code(i, rate_of[i], latents[i]).decoded(), needed)
         tiles, grey = dict(zip(needed, coded)), self.picture.channels == 1
         return render(wanted, tiles, self.models, self.workers, rate_index=header.rate_index, grey=grey)

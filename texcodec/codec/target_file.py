@@ -66,7 +66,7 @@ class TargetFile:
         """Rates that meet the target, or the nearest, and whether they do."""
         tiles = len(self.coder.layout.region_tiles)
         if target.psnr is not None:
-            index, reached = search_psnr(self.coder.psnr, target.psnr)
+            index, reached = search_psnr(self.coder.psnr, target.psnr, estimate=self.coder.estimated_psnr)
             return [index] * tiles, reached
         if target.bpp is not None or target.size is not None:
             return search_bytes(

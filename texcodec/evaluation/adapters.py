@@ -18,6 +18,7 @@ from PIL import Image, features
 
 from .. import __version__
 from ..codec import decode, encode
+from ..codec.refinement import DEFAULT_EFFORT, can_correct
 from ..errors import ParameterError
 from ..registry import load_set
 
@@ -214,12 +215,17 @@ def _of_pillow(key: str, entry: _Entry, version: str) -> Codec:
 
 
 def our_codecs(
-    sets: Sequence[str | None], qualities: Sequence[float] = DEFAULT_QUALITIES, *, threads: int | None = None
+    sets: Sequence[str | None],
+    qualities: Sequence[float] = DEFAULT_QUALITIES,
+    *,
+    effort: int = DEFAULT_EFFORT,
+    threads: int | None = None,
 ) -> list[Codec]:
     """texcodec with each of the model sets.
 
     Args:
         sets: names or folders; None is the default set.
+        effort: of encoding.
         threads: of every call; default: the cores this process may use.
     Raises:
         ModelError: a set is missing or damaged.
@@ -236,7 +242,9 @@ def our_codecs(
             raise ParameterError(f"The model set {label} is given twice; give every set once.")
 
         def encode_file(pixels: np.ndarray, quality: float, models: Any = models) -> bytes:
-            return encode(pixels, quality=quality, models=models, metadata=False, threads=threads)
+            return encode(
+                pixels, quality=quality, models=models, effort=effort, metadata=False, threads=threads
+            )
 
         def decode_file(data: bytes, models: Any = models) -> np.ndarray:
             return np.asarray(decode(data, models=models, threads=threads))
@@ -251,16 +259,17 @@ def our_codecs(
         }
         # the manifest holds the hashes of all networks, the thresholds and the scale of qualities
         manifest = hashlib.sha256((models.folder / "manifest.json").read_bytes()).hexdigest()
+        effort_of = f", effort {effort}" if can_correct(models) else ""
         codecs.append(
             Codec(
                 "texcodec" if len(sets) == 1 else f"texcodec-{len(codecs) + 1}",
                 name,
-                f"model set {label}",
+                f"model set {label}{effort_of}",
                 f"texcodec {__version__}, decoder {models.identity.hex()[:12]}",
                 tuple(qualities),
                 encode_file,
                 decode_file,
-                identity=f"texcodec {__version__} | {manifest}",
+                identity=f"texcodec {__version__} | {manifest}{effort_of}",
                 about=about,
             )
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from ..codec.refinement import DEFAULT_EFFORT
 from ..errors import ImageError, ParameterError, TexcodecError
 from . import folder
 from .adapters import DEFAULT_QUALITIES, USUAL, Codec, find_codecs, our_codecs
@@ -32,6 +33,7 @@ class Task:
         sets: model sets, at least one; None is the default set.
         curves: each ``NAME=FILE``.
         qualities: by key of the codec, ``texcodec`` for texcodec; the others have their own.
+        effort: of texcodec, 1 to 9.
         metrics: keys.
         within: bits per pixel that BD-rates are of.
         out: folder of the report; None to have none.
@@ -45,6 +47,7 @@ class Task:
     sets: Sequence[str | None] = (None,)
     curves: Sequence[str] = ()
     qualities: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    effort: int = DEFAULT_EFFORT
     metrics: Sequence[str] = DEFAULT
     within: Range = DEFAULT_RANGE
     out: Path | None = None
@@ -150,7 +153,8 @@ def _choose(task: Task, warn: Callable[[str], None]) -> tuple[list[Codec], list[
             f"None of {', '.join(task.against)} can be written here; install one or choose others."
         )
     threads = None if task.jobs == 1 else threads_of_each(task.jobs)
-    ours = our_codecs(task.sets, task.qualities.get(OURS, DEFAULT_QUALITIES), threads=threads)
+    qualities = task.qualities.get(OURS, DEFAULT_QUALITIES)
+    ours = our_codecs(task.sets, qualities, effort=task.effort, threads=threads)
     unused = set(task.qualities) - {OURS, *(codec.key for codec in others)}
     if unused:
         raise ParameterError(

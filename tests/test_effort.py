@@ -1,0 +1,139 @@
+"""How often an encoder corrects latents by what decoding leaves, and what that brings."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cli_runs import save_photograph
+from cli_runs import texcodec as command
+from pictures import photograph
+from PIL import Image
+
+import texcodec
+import texcodec.pillow
+from texcodec.batch import Settings
+from texcodec.codec.rate_control import psnr, search_psnr
+from texcodec.codec.rdoq import error_worth
+from texcodec.errors import ParameterError
+from texcodec.registry import load_set
+
+PICTURE = photograph(200, 136)
+QUALITY = 60
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return texcodec.decode(data, output="numpy")
+
+
+def cost(picture: np.ndarray, effort: int, **options: Any) -> float:
+    """Bits of the file, and what its error is worth in bits, at the rate index of the quality."""
+    data = texcodec.encode(picture, quality=QUALITY, effort=effort, **options)
+    error = np.square(decoded(data).astype(np.float64) - picture).sum()
+    models = load_set(None)
+    worth = error_worth(models, models.manifest.qualities[QUALITY - 1])
+    return 8 * len(data) + worth * error * (3 if picture.ndim == 2 else 1)
+
+
+@pytest.mark.parametrize("grey", [False, True], ids=["colour", "grey"])
+def test_more_effort_costs_less(grey: bool) -> None:
+    picture = PICTURE[..., 1] if grey else PICTURE
+    first, second, third = (cost(picture, effort) for effort in (1, 2, 3))
+    assert third < second < 0.997 * first
+
+
+def test_a_picture_of_many_tiles_gains_across_their_borders() -> None:
+    first, second = (cost(PICTURE, effort, tile=128) for effort in (1, 2))
+    assert second < 0.997 * first
+
+
+def test_the_region_of_a_crop_gains_and_what_is_beyond_it_tells_nothing() -> None:
+    box = (40, 30, 90, 70)
+    x, y, w, h = box
+    found = {}
+    for effort in (1, 2):
+        data = texcodec.encode(PICTURE, quality=QUALITY, effort=effort, crop=box)
+        other = PICTURE.copy()
+        other[: y - 16] = 255 - other[: y - 16]
+        assert texcodec.encode(other, quality=QUALITY, effort=effort, crop=box) == data
+        region = texcodec.decode(data, output="numpy", crop_only=True)
+        found[effort] = psnr(region, PICTURE[y : y + h, x : x + w])
+    assert found[2] > found[1]
+
+
+def test_the_default_is_2_and_the_bytes_do_not_depend_on_threads() -> None:
+    data = texcodec.encode(PICTURE, threads=1)
+    assert data == texcodec.encode(PICTURE, effort=2, threads=3, tile=None)
+    assert data != texcodec.encode(PICTURE, effort=1)
+    assert data == texcodec.encode(PICTURE, effort=np.int64(2))  # type: ignore[arg-type]
+
+
+def test_where_nothing_can_be_corrected_effort_changes_nothing() -> None:
+    small = photograph(48, 32)
+    for options in ({"models": "tiny-1"}, {"lossless": True}):
+        assert texcodec.encode(small, effort=1, **options) == texcodec.encode(small, effort=9, **options)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("effort", [0, 10, 1.5, "2"])
+def test_an_effort_that_there_is_not_is_refused_also_without_loss(effort: object) -> None:
+    for lossless in (False, True):
+        with pytest.raises(ParameterError, match="effort must be a whole number from 1 to 9, not"):
+            texcodec.encode(PICTURE, effort=effort, lossless=lossless)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("effort", [1, 3])
+def test_targets_are_met_at_every_effort(effort: int) -> None:
+    data = texcodec.encode(PICTURE, psnr=38, effort=effort)
+    assert abs(psnr(decoded(data), PICTURE) - 38) <= 0.1
+    assert 0.95 * 4000 <= len(texcodec.encode(PICTURE, size=4000, effort=effort)) <= 4000
+
+
+def test_a_search_for_psnr_measures_few_files_exactly() -> None:
+    measured: list[int] = []
+
+    def measure(index: int) -> float:
+        measured.append(index)
+        return 25.2 + index / 10 + index / 1000
+
+    assert search_psnr(measure, 31.2, estimate=lambda index: 25 + index / 10) == (59, True)
+    assert len(measured) <= 3
+    assert search_psnr(measure, 90, estimate=lambda index: 25 + index / 10) == (255, False)
+
+
+def test_a_search_for_psnr_measures_exactly_where_a_file_has_no_error() -> None:
+    def measure(index: int) -> float:
+        return math.inf if index > 100 else 30 + index / 10
+
+    assert search_psnr(measure, 45, estimate=lambda index: 30 + index / 10) == (100, False)
+
+
+def test_progress_ends_at_its_total_at_every_effort() -> None:
+    for effort in (1, 4):
+        seen: list[tuple[int, int]] = []
+        texcodec.encode(PICTURE, effort=effort, tile=128, progress=lambda *at, seen=seen: seen.append(at))
+        assert seen[-1][0] == seen[-1][1] == len(seen) == 2 * effort * 4
+
+
+def test_commands_batches_and_pillow_take_an_effort(tmp_path: Path) -> None:
+    picture = save_photograph(tmp_path / "in.png")
+    slow, fast = (texcodec.encode(picture, effort=effort) for effort in (5, 1))
+    assert slow != fast
+    assert command("encode", picture, tmp_path / "out.tcx", "--effort", 5) == 0
+    assert (tmp_path / "out.tcx").read_bytes() == slow
+    assert command("encode", picture, tmp_path / "no.tcx", "--effort", 10) == 2
+    (tmp_path / "all").mkdir()
+    save_photograph(tmp_path / "all" / "in.png")
+    assert command("batch", tmp_path / "all", tmp_path / "coded", "--effort", 5, "--quiet") == 0
+    assert [file.read_bytes() for file in (tmp_path / "coded").rglob("*.tcx")] == [slow]
+    buffer = io.BytesIO()
+    with Image.open(picture) as image:
+        image.save(buffer, "TCX", effort=1)
+    assert buffer.getvalue() == fast
+
+
+def test_efforts_are_batches_of_their_own() -> None:
+    assert Settings(effort=3).digest(["a"]) != Settings().digest(["a"]) == Settings(effort=None).digest(["a"])

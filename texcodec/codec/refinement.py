@@ -1,0 +1,90 @@
+"""Latents corrected by what decoding leaves of the picture: the encoder closes the loop around synthesis.
+
+Analysis is linear, synthesis is not: its networks give back some of what quantisation took, so that some symbols are
+not needed, and they err in places where symbols can set it right. The latents of what is decoded, and those of the
+difference that the picture has to it, add up to what should have been quantised; rounding by cost then chooses anew
+(docs/decisions/effort.md).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import ParameterError
+from ..registry import ModelSet, PyramidSet
+from .analysis import lapped
+from .layout import TileLayout
+from .reconstruction import synthesise
+from .tile import AnalysedTile, TileLatents
+from .workers import Counter, Workers
+
+LEAST_EFFORT, MOST_EFFORT, DEFAULT_EFFORT = 1, 9, 2
+
+
+def check_effort(effort: int | None) -> int:
+    """The effort to use; None is the default.
+
+    Raises:
+        ParameterError: there is no such effort.
+    """
+    try:
+        number = operator.index(DEFAULT_EFFORT if effort is None else effort)
+    except TypeError:
+        number = 0
+    if not LEAST_EFFORT <= number <= MOST_EFFORT:
+        raise ParameterError(f"The effort must be a whole number from 1 to 9, not {effort!r}.")
+    return number
+
+
+def can_correct(models: ModelSet) -> bool:
+    """Whether latents of a set can be corrected: its analysis is linear, as in sets of entropy profile 2."""
+    return isinstance(models, PyramidSet) and not models.analyses_deeply
+
+
+def passes_of(effort: int | None, models: ModelSet) -> int:
+    """How often the latents of a picture are corrected: not at all at effort 1, once more at every further one.
+
+    Raises:
+        ParameterError: there is no such effort.
+    """
+    return check_effort(effort) - LEAST_EFFORT if can_correct(models) else 0
+
+
+def refined(
+    decoded: Mapping[int, TileLatents],
+    pixels: np.ndarray,
+    layout: TileLayout,
+    models: ModelSet,
+    workers: Workers,
+    counter: Counter | None = None,
+) -> dict[int, AnalysedTile]:
+    """What to quantise in the place of the latents that tiles were quantised from.
+
+    Args:
+        decoded: every coded tile of the layout, by its number.
+        pixels: uint8 H x W x C, the whole picture.
+    """
+    grid, bounds = layout.grid, layout.grid.snap(layout.area)
+    # what lies beyond the picture may be anything: nothing is missing there
+    missing = np.zeros((3, bounds.height, bounds.width), np.float16)
+
+    def decode(index: int) -> None:
+        box = grid.box(index)
+        shown = box.clip(layout.shown)
+        found = shown.cut(synthesise(grid, index, decoded, models), box)
+        if pixels.shape[2] == 1:
+            found = found.mean(0, keepdims=True)
+        shown.cut(missing, bounds)[...] = shown.cut(pixels.transpose(2, 0, 1)) - np.clip(found, 0, 255)
+
+    def correct(index: int) -> AnalysedTile:
+        tile = decoded[index]
+        steps = models.steps[tile.rate_index][:, None, None]
+        more = lapped(grid.latent_box(index), missing, bounds, models, tile.class_index)
+        return AnalysedTile(tile.class_index, tile.values * steps + more)
+
+    for _ in workers.map(decode, layout.coded, counter):
+        pass
+    return dict(zip(layout.coded, workers.map(correct, layout.coded)))
