@@ -26,6 +26,7 @@ from texcodec.training.core.task import Batch  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
 from texcodec.training.pictures.growth import grown  # noqa: E402
+from texcodec.training.pictures.restore import restore_codec  # noqa: E402
 from texcodec.training.pictures.settings import SYNTHESIS_ONLY  # noqa: E402
 
 PLAIN = replace(SMALLEST, profile=2)
@@ -151,8 +152,37 @@ def test_filter_is_added_to_a_set_and_trained_alone(
     assert (
         manifest["macs"]["synthesis"] > json.loads((plain / "manifest.json").read_text())["macs"]["synthesis"]
     )
-    data = texcodec.encode(photograph(90, 80, seed=9), models=filtered, threads=1)
+    pixels = photograph(90, 80, seed=9)
+    hashes = set()
+    for folder in (plain, filtered):
+        data = texcodec.encode(pixels, models=folder, threads=1, effort=1)
+        with texcodec.open(data) as file:
+            hashes.add(file.symbols_hash(models=folder))
+    assert len(hashes) == 1  # integer networks and tables are those of the set that it was trained from
     assert texcodec.decode(data, models=filtered, threads=1).size == (90, 80)
+
+
+def test_a_set_of_the_same_bits_need_not_store_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, plain = tmp_path / "photos", tmp_path / "plain"
+    pictures.mkdir()
+    save_photograph(pictures / "a.png", 150, 140)
+    small = tmp_path / "s.json"
+    small.write_text('{"export": {"statistics_batches": 1, "like": "plain"}}')
+    common = [pictures, "--preset", "tiny", "--steps", 2]
+    assert train(*common, "--out", plain) == 0
+    stages = ["--stage", "synthesis", "--stage", "export", "--stage", "self-check", "--from", plain]
+    assert train(*common, *stages, "--settings", small, "--out", tmp_path / "lean") == 0
+    sizes = {
+        f.stem: f.stat().st_size / (plain / f.name).stat().st_size
+        for f in (tmp_path / "lean").glob("*.safetensors")
+    }
+    assert sizes["encoder"] < 0.2 and sizes["decoder"] < 0.9 and sizes["master"] > 0.9
+    assert restore_codec(tmp_path / "lean").architecture == restore_codec(plain).architecture
+    small.write_text('{"export": {"like": "absent"}}')
+    assert train(*common, *stages, "--settings", small, "--out", tmp_path / "other") != 0
+    assert "absent" in capsys.readouterr().err
 
 
 def test_filter_of_an_open_training_cannot_be_changed(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,14 +32,27 @@ FIRST_SLICE = ("first_0", "first_1_11", "first_2_01", "first_2_10", "first_3_11"
 
 
 def read_arrays(file: Path) -> dict[str, np.ndarray]:
-    """All arrays of a file, those too that its metadata calls the same as others ("Files of arrays")."""
+    """All arrays of a file, those too that its metadata calls the same as others, or those of another set ("Files of
+    arrays").
+    """
     with safe_open(file, framework="numpy") as stored:
         names = stored.keys()
         arrays: dict[str, np.ndarray] = {name: stored.get_tensor(name) for name in names}
-        same: dict[str, str] = json.loads((stored.metadata() or {}).get("same", "{}"))
+        metadata = stored.metadata() or {}
+    same: dict[str, str] = json.loads(metadata.get("same", "{}"))
     require(not same.keys() & arrays.keys(), "arrays that are stored or the same as others")
     require(set(same.values()) <= arrays.keys(), "stored arrays that others are the same as")
-    return arrays | {name: arrays[first].copy() for name, first in same.items()}
+    arrays |= {name: arrays[first].copy() for name, first in same.items()}
+    if "of" in metadata:
+        other = json.loads(metadata["of"])
+        require(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", other["set"]) is not None, "name of a folder")
+        source = file.parent.parent / other["set"] / file.name
+        with safe_open(source, framework="numpy") as stored:
+            require("of" not in (stored.metadata() or {}), "arrays of a set that has its own")
+        known = read_arrays(source)
+        require(not arrays.keys() & set(other["arrays"]), "arrays that are stored here or there")
+        arrays |= {name: known[name] for name in other["arrays"]}
+    return arrays
 
 
 class ModelSet:

@@ -18,7 +18,7 @@ from ..errors import ModelDamagedError, ModelNotFoundError
 from ..networks import Budget, IntegerNetwork
 from .manifest import ENCODER, M, read
 from .scaled import unscale
-from .stored_arrays import unpack_arrays
+from .stored_arrays import MissingSetError, unpack_arrays
 
 Arrays = dict[str, np.ndarray]
 
@@ -145,7 +145,7 @@ class LoadedSet(ABC, Generic[M]):
         """The graphs and arrays of the decoder or encoder, whose hash was compared."""
         graphs = {name: self._bytes(f"graphs/{name}.onnx") for name in names}
         path = f"{half}.safetensors"
-        arrays = self._unpack(path, self._bytes(path))
+        arrays = self._unpack(path, self._bytes(path), self.folder / path)
         if self.hash(graphs, arrays).hex() != identity:
             raise self._damaged(f"its {half}", identity)
         return graphs, arrays
@@ -158,9 +158,16 @@ class LoadedSet(ABC, Generic[M]):
                 f"The set {self.name} in {self.folder} lacks {path} ({error.strerror}); complete the folder."
             ) from None
 
-    def _unpack(self, path: str, data: bytes) -> Arrays:
+    def _unpack(self, path: str, data: bytes, file: Path | None = None) -> Arrays:
+        """The arrays of a file of the set; with ``file``, it may take some of another set's."""
         try:
-            return unpack_arrays(data)
+            return unpack_arrays(data, file)
+        except MissingSetError as error:
+            (other,) = error.args
+            raise ModelNotFoundError(
+                f"The set {self.name} in {self.folder} takes arrays of the set {other}, which is not beside it.",
+                advice=f"Put the folder {other} into {self.folder.parent}.",
+            ) from None
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
             # the last two: types that numpy does not have
             raise ModelDamagedError(f"{self.folder / path} is damaged ({error}).") from None

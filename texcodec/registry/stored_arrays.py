@@ -1,55 +1,117 @@
-"""The arrays of a set, for pictures or features, in a file: safetensors in which equal arrays are stored once.
+"""The arrays of a set, for pictures or features, in a file: safetensors that leaves out what is stored elsewhere.
 
-Classes that share networks would otherwise repeat them. Which arrays are not stored is in the file's metadata
-(docs/format.md, "Files of arrays"); identities are computed over all arrays, so they do not depend on it.
+Equal arrays are stored once: classes that share networks would otherwise repeat them. A set that has arrays in common
+with another one need not store those either: it then has to lie beside that set. Which arrays are not stored is in the
+file's metadata (docs/format.md, "Files of arrays"); identities are computed over all arrays, so they do not depend on
+it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
 
-KEY = "same"
+SAME = "same"
 """Of the metadata: a JSON object that names, for each array that is not stored, the stored one that it equals."""
+OTHERS = "of"
+"""The same: a JSON object with the folder of another set, and the names of the arrays that are taken from there."""
 LARGEST_REPEATED = 256 << 20
 """Bytes that arrays which are not stored may have together: reading a set takes time in proportion to them."""
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+Arrays = dict[str, np.ndarray]
 
 
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """A file of arrays, the same bytes for the same arrays."""
-    stored: dict[str, np.ndarray] = {}
+class MissingSetError(LookupError):
+    """A file takes arrays of a set that is not beside its own; the first argument names its folder."""
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray], like: Path | None = None) -> bytes:
+    """A file of arrays, the same bytes for the same arrays.
+
+    Args:
+        like: the file of the same name in another set's folder, whose arrays are not stored where they are equal. The
+            two folders have to stay beside each other.
+    """
+    known = read_arrays(like) if like is not None else {}
+    stored: Arrays = {}
     same: dict[str, str] = {}
+    taken: list[str] = []
     seen: dict[tuple[str, tuple[int, ...], bytes], str] = {}
     for name, array in sorted(arrays.items()):
         array = np.ascontiguousarray(array)
-        first = seen.setdefault((array.dtype.name, array.shape, array.tobytes()), name)
+        if name in known and _content(known[name]) == _content(array):
+            taken.append(name)
+            continue
+        first = seen.setdefault(_content(array), name)
         if first == name:
             stored[name] = array
         else:
             same[name] = first
-    return save(stored, {KEY: json.dumps(same)} if same else None)
+    metadata = {SAME: json.dumps(same)} if same else {}
+    if like is not None and taken:
+        metadata[OTHERS] = json.dumps({"set": like.parent.name, "arrays": taken})
+    return save(stored, metadata or None)
 
 
-def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """All arrays of a file; those that are equal by its metadata are one object.
+def _content(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
+    return array.dtype.name, array.shape, array.tobytes()
+
+
+def read_arrays(file: Path) -> Arrays:
+    """All arrays of a file in a set's folder; those that are equal by its metadata are one object.
 
     Raises:
+        OSError: it cannot be read.
+        MissingSetError: a set that it takes arrays from is not beside its own.
         SafetensorError, ValueError, KeyError, TypeError, AttributeError: it is damaged, or holds types that numpy does
             not have.
+    """
+    return unpack_arrays(file.read_bytes(), file)
+
+
+def unpack_arrays(data: bytes, file: Path | None = None) -> Arrays:
+    """What ``read_arrays`` gives of a file's bytes.
+
+    Args:
+        file: where they are from; None refuses arrays of other sets.
     """
     arrays = load(data)
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    same = json.loads(metadata.get(KEY, "{}"))
+    same = json.loads(metadata.get(SAME, "{}"))
     stored, repeated = set(arrays), 0
     for name, first in same.items():
         if name in stored or first not in stored:
             raise ValueError(f"the array {name!r} cannot be the same as {first!r}")
         arrays[name] = arrays[first]
         repeated += arrays[name].nbytes
+    if OTHERS in metadata:
+        taken = _taken(json.loads(metadata[OTHERS]), file)
+        if taken.keys() & arrays.keys():
+            raise ValueError("it takes arrays of another set that it has itself")
+        arrays |= taken
+        repeated += sum(array.nbytes for array in taken.values())
     if repeated > LARGEST_REPEATED:
         raise ValueError(f"arrays that are not stored have {repeated} bytes together")
     return arrays
+
+
+def _taken(entry: Any, file: Path | None) -> Arrays:
+    """The arrays that the metadata take from the set beside that of ``file``."""
+    folder, names = entry["set"], entry["arrays"]
+    if file is None or not _FOLDER.fullmatch(folder):
+        raise ValueError(f"it cannot take arrays of the set {folder!r}")
+    other = file.parent.parent / folder / file.name
+    try:
+        data = other.read_bytes()
+    except OSError:
+        raise MissingSetError(folder) from None
+    known = unpack_arrays(data)  # which has all of its own: nothing is looked up twice
+    return {name: known[name] for name in names}

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..registry.stored_arrays import unpack_arrays
+from ..registry.stored_arrays import read_arrays
 
 MAGIC = b"TCXPACK2"
 SUFFIX = ".tcxpack"
@@ -43,7 +43,7 @@ def pack_models(folder: Path) -> bytes:
         OSError, ValueError: the folder holds no sound set.
     """
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
-    arrays = unpack_arrays((folder / "decoder.safetensors").read_bytes())
+    arrays = read_arrays(folder / "decoder.safetensors")
     paths = sorted(path for path in (folder / "graphs").glob("*.onnx") if path.stem not in ENCODER_GRAPHS)
     graphs = {path.stem: path.read_bytes() for path in paths}
     entries, parts = _entries(arrays)

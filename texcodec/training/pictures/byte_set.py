@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import ParameterError
 from ...registry import load_set
 from ...registry.identity import decoder_identity
-from ...registry.stored_arrays import pack_arrays, unpack_arrays
+from ...registry.stored_arrays import pack_arrays, read_arrays
 from ..core.set_folder import check_out, write_set
 from .byte_weights import byte_arrays
 
@@ -32,7 +32,7 @@ def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any]
     """
     check_out(out)
     models = load_set(folder)
-    stored = unpack_arrays((folder / "decoder.safetensors").read_bytes())
+    stored = read_arrays(folder / "decoder.safetensors")
     if any(array.dtype == np.int8 for array in stored.values()):
         raise ParameterError(f"The model set {models.name} has weights of a byte already; name a float one.")
     arrays = byte_arrays(stored)
@@ -48,5 +48,5 @@ def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any]
     }
     manifest["card"].pop("self_check", None)
     contents = {f"graphs/{p.name}": p.read_bytes() for p in (folder / "graphs").glob("*.onnx")}
-    contents["encoder.safetensors"] = (folder / "encoder.safetensors").read_bytes()
+    contents["encoder.safetensors"] = pack_arrays(read_arrays(folder / "encoder.safetensors"))
     write_set(out, contents | {"decoder.safetensors": pack_arrays(arrays)}, manifest)

@@ -26,6 +26,7 @@ from .byte_weights import byte_arrays
 from .codec import DISTORTION_FACTOR, Codec
 from .entropy_model import SliceContext
 from .export_pyramid import first_slice_files, gain_files, pass_macs, slice_tables
+from .kept_bits import KeptBits
 from .nonlinear import analysis_areas
 from .nonlinear_graphs import deep_analysis, refining_synthesis
 from .post_filter import filter_areas
@@ -78,7 +79,7 @@ def _float_arrays(module: nn.Module, prefix: str, kernels: dict[str, int]) -> di
 
 def export_set(
     codec: Codec,
-    statistics: Statistics,
+    statistics: Statistics | None,
     folder: Path,
     *,
     name: str,
@@ -88,20 +89,25 @@ def export_set(
     fusion: nn.Module | None,
     card: dict[str, Any],
     byte_weights: bool = False,
+    kept: Path | None = None,
+    like: Path | None = None,
 ) -> None:
     """Write a model set to ``folder``, replacing one that is there; other files in it are left alone.
 
     Args:
         codec: trained, specialised or not (a parent serves every class with the same weights).
-        statistics: counted with this codec.
+        statistics: counted with this codec; not needed with ``kept``.
         distortion: that the codec was trained for, one of ``stage.DISTORTIONS``.
         fusion: the fusion network, or None for a set without one.
         card: what people should know of the set: data, command, seed, hardware, time, licence.
         byte_weights: keep synthesis weights as a byte each (``byte_weights``).
+        kept: folder of the set that the codec differs from in synthesis alone: all else is taken from there.
+        like: folder of a set beside ``folder``, whose arrays are not stored again where they are equal.
     Raises:
         ParameterError: the folder holds something else than a model set.
         ValueError: an entropy network cannot be made integers.
     """
+    assert statistics is not None or kept is not None
     a = codec.architecture
     codec = codec.float().eval()
     decoder: dict[str, np.ndarray] = {}
@@ -127,7 +133,8 @@ def export_set(
         files |= passes
         decoder |= arrays
         decoder["linear.lapping"] = codec.linear.lapping.numpy()
-        decoder["tables.slices"] = slice_tables(statistics.slices)
+        if statistics is not None:
+            decoder["tables.slices"] = slice_tables(statistics.slices)
         contexts += pass_macs(passes)
         if a.gains:
             graph, arrays = gain_files(codec.entropy.gains, a)
@@ -149,15 +156,20 @@ def export_set(
         steps = torch.round(steps * STEP_FRACTION).clamp(1, 65535)
         decoder["tables.steps"] = steps.numpy().astype(np.uint16)
         decoder["tables.base_steps"] = high_rate_step(t).numpy().astype(np.float32)
-    decoder["tables.symbols"], decoder["tables.support"] = symbol_tables(statistics.symbols)
-    decoder["tables.hyper"] = hyper_tables(codec, statistics.hyper)
+    if statistics is not None:
+        decoder["tables.symbols"], decoder["tables.support"] = symbol_tables(statistics.symbols)
+        decoder["tables.hyper"] = hyper_tables(codec, statistics.hyper)
     decoder["tables.magnitudes"] = magnitude_table()
     master = _master(codec)
+    encoder_files = {"analysis": _analysis(a), "hyper_analysis": graphs.hyper_analysis(a)}
+    bits = KeptBits(kept) if kept is not None else None
+    if bits is not None:
+        decoder, encoder, master = bits.decoder(decoder), bits.encoder(), bits.master(master)
+        files, encoder_files = bits.graphs(files, encoder=False), bits.graphs(encoder_files, encoder=True)
     if byte_weights:
         # training that goes on from the set starts from what was rounded
         master |= {k: _half(v) for k, v in codec.state_dict().items() if _is_synthesis(k) and k not in master}
         decoder = byte_arrays(decoder)
-    encoder_files = {"analysis": _analysis(a), "hyper_analysis": graphs.hyper_analysis(a)}
     low, high = QUALITY_RANGE
     manifest = {
         "manifest_version": MANIFEST_VERSION,
@@ -178,10 +190,12 @@ def export_set(
         "macs": _macs(files | encoder_files, contexts, a),
         "card": card,
         "architecture": asdict(a),
-    }
+    } | (bits.manifest() if bits is not None else {})
     contents = {f"graphs/{key}.onnx": graph for key, graph in (files | encoder_files).items()}
     for key, arrays in (("decoder", decoder), ("encoder", encoder), ("master", master)):
-        contents[f"{key}.safetensors"] = pack_arrays(arrays)
+        file = f"{key}.safetensors"
+        other = like / file if like is not None and key != "master" else None
+        contents[file] = pack_arrays(arrays, other)
     check_out(folder)
     write_set(folder, contents, manifest)
 

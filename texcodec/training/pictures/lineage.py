@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import ParameterError
@@ -12,8 +13,8 @@ from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
 from .growth import grown
-from .restore import restore_codec, restore_fusion
-from .settings import TrainingSettings
+from .restore import restore_architecture, restore_codec, restore_fusion
+from .settings import SYNTHESIS_ONLY, TrainingSettings
 from .work_folder import WorkFolder, codec_of
 
 
@@ -69,6 +70,23 @@ class Lineage:
             )
         codec.half_precision = False
         return codec, self.fusion(codec.architecture)
+
+    def kept(self) -> Path | None:
+        """The folder of the set whose files the result leaves as they are but for the pictures that they decode to:
+        synthesis alone was trained from it. None where more was.
+        """
+        found, s = self.work.latest(), self.settings
+        if self.start is None or found is None or found[0] != "synthesis":
+            return None
+        if self.work.latest("synthesis") is not None or s.synthesis.freeze != SYNTHESIS_ONLY:
+            return None
+        known = restore_architecture(self.start)
+        grown = replace(
+            known,
+            post_filter=s.architecture.post_filter,
+            post_filter_layers=s.architecture.post_filter_layers,
+        )
+        return self.start if grown == s.architecture else None
 
     def _restored(self, start: Path) -> Codec:
         s = self.settings

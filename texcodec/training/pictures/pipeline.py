@@ -29,6 +29,7 @@ from typing import Any
 import torch
 
 from ...errors import ParameterError
+from ...registry import load_set
 from ...registry.picture_manifest import read_manifest
 from ..core import processes
 from ..core.checkpoints import read_checkpoint
@@ -313,9 +314,15 @@ class Pipeline:
         check_out(out)
         s = self.settings
         codec, fusion = self.lineage.result()
-        statistics = Statistics(codec.architecture)
-        compute_as_exported(codec.entropy)  # the tables shall fit what the set will predict
-        statistics.gather(codec, self.pictures.statistics_batches())
+        kept = self.lineage.kept()
+        statistics = None
+        if kept is None:
+            statistics = Statistics(codec.architecture)
+            compute_as_exported(codec.entropy)  # the tables shall fit what the set will predict
+            statistics.gather(codec, self.pictures.statistics_batches())
+        like = out.parent / s.export.like if s.export.like else None
+        if like is not None:
+            load_set(like)  # refuses what is no sound set
         export_set(
             codec,
             statistics,
@@ -327,6 +334,8 @@ class Pipeline:
             fusion=fusion,
             card={**card, **self._card()},
             byte_weights=s.quantise.synthesis,
+            kept=kept,
+            like=like,
         )
 
     def _self_check(self, out: Path) -> None:

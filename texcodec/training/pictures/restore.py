@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 
 from ...errors import ModelDamagedError, ModelNotFoundError
 from ...registry.picture_manifest import read_manifest
 from ...registry.scaled import unscale
-from ...registry.stored_arrays import unpack_arrays
+from ...registry.stored_arrays import read_arrays
 from .architecture import Architecture
 from .codec import Codec
 from .fusion import Fusion
@@ -53,24 +52,20 @@ def restore_codec(folder: Path) -> Codec:
             "from the repository."
         )
     try:
-        kept = _arrays(master)
-        stored = _arrays(folder / "decoder.safetensors") | _arrays(folder / "encoder.safetensors")
+        kept = read_arrays(master)
+        stored = read_arrays(folder / "decoder.safetensors") | read_arrays(folder / "encoder.safetensors")
         stored = unscale(stored, folder.name)
         codec = Codec(architecture, specialised=any(k.startswith("transforms.1.") for k in kept))
         state = {}
         for key, value in codec.state_dict().items():
             source = kept[key] if key in kept else stored[_stored_name(key)]
             state[key] = torch.from_numpy(source).float().reshape(value.shape)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except (OSError, SafetensorError, LookupError, ValueError, RuntimeError, TypeError) as error:
         raise ModelDamagedError(
             f"The arrays of the model set in {folder} are not those that its manifest names ({error})."
         ) from error
     codec.load_state_dict(state)
     return codec
-
-
-def _arrays(file: Path) -> dict[str, np.ndarray]:
-    return unpack_arrays(file.read_bytes())
 
 
 def _stored_name(key: str) -> str:
@@ -85,7 +80,7 @@ def restore_fusion(folder: Path) -> Fusion | None:
     """The set's fusion network, or None if it has none."""
     stored = {
         k.removeprefix("fusion."): v
-        for k, v in _arrays(folder / "decoder.safetensors").items()
+        for k, v in read_arrays(folder / "decoder.safetensors").items()
         if k.startswith("fusion.")
     }
     if not stored:

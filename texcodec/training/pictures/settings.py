@@ -159,9 +159,12 @@ class ExportSettings:
 
     Attributes:
         statistics_batches: batches of 8 crops that are counted for the probability tables.
+        like: folder, beside that of the model set, of a set whose arrays are not stored again where they are equal; the
+            two then have to stay beside each other. Empty: none.
     """
 
     statistics_batches: int = 200
+    like: str = ""
 
 
 @dataclass(frozen=True)
