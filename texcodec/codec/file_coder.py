@@ -64,7 +64,7 @@ class FileCoder:
         counter: Counter,
     ) -> None:
         self.picture, self.models, self.workers, self.counter = picture, models, workers, counter
-        self.layout, self.tiles = analysed.layout, analysed.tiles
+        self.analysed, self.layout, self.tiles = analysed, analysed.layout, analysed.tiles
         self.surroundings, self.cropped = surroundings, cropped
         self.coders = coders_of(models, models.manifest.entropy_profile)
         self.compact = models.manifest.entropy_profile == COMPACT_PROFILE
@@ -133,7 +133,7 @@ class FileCoder:
 
         for _ in range(self.passes):
             now = dict(zip(self.layout.coded, self.workers.map(decoded, self.layout.coded, self.counter)))
-            tiles = refined(now, self.picture.pixels, self.layout, self.models, self.workers, self.counter)
+            tiles = refined(self.analysed, now, self.picture.pixels, self.models, self.workers, self.counter)
         self._refined = list(chosen), tiles
         return tiles
 

@@ -15,12 +15,14 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..registry import ModelSet, PyramidSet
-from .analysis import lapped
-from .layout import TileLayout
+from .analysis import AnalysedPicture, lapped
 from .reconstruction import synthesise
 from .tile import AnalysedTile, TileLatents
 from .workers import Counter, Workers
 
+LARGEST = np.float32(2)
+"""Symbols by which a latent may be off in a block that is corrected. Quantisation alone moves none so far: there the
+networks are beyond what they were trained for, and what they do to the next latents cannot be foreseen."""
 LEAST_EFFORT, MOST_EFFORT, DEFAULT_EFFORT = 1, 9, 2
 
 
@@ -54,9 +56,9 @@ def passes_of(effort: int | None, models: ModelSet) -> int:
 
 
 def refined(
+    analysed: AnalysedPicture,
     decoded: Mapping[int, TileLatents],
     pixels: np.ndarray,
-    layout: TileLayout,
     models: ModelSet,
     workers: Workers,
     counter: Counter | None = None,
@@ -64,9 +66,11 @@ def refined(
     """What to quantise in the place of the latents that tiles were quantised from.
 
     Args:
-        decoded: every coded tile of the layout, by its number.
+        analysed: the picture as it was before any correction.
+        decoded: every coded tile of its layout, by its number.
         pixels: uint8 H x W x C, the whole picture.
     """
+    layout = analysed.layout
     grid, bounds = layout.grid, layout.grid.snap(layout.area)
     # what lies beyond the picture may be anything: nothing is missing there
     missing = np.zeros((3, bounds.height, bounds.width), np.float16)
@@ -83,7 +87,10 @@ def refined(
         tile = decoded[index]
         steps = models.steps[tile.rate_index][:, None, None]
         more = lapped(grid.latent_box(index), missing, bounds, models, tile.class_index)
-        return AnalysedTile(tile.class_index, tile.values * steps + more)
+        near = (np.abs(more) <= LARGEST * steps).all(0)
+        return AnalysedTile(
+            tile.class_index, np.where(near, tile.values * steps + more, analysed.tiles[index].latents)
+        )
 
     for _ in workers.map(decode, layout.coded, counter):
         pass
