@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from provenance import provenance
-from safetensors.numpy import load_file
 
 import texcodec
 from texcodec.registry import find_set
 from texcodec.registry.scaled import SUFFIX
+from texcodec.registry.stored_arrays import pack_arrays, read_arrays
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -65,9 +65,9 @@ def main() -> None:
     synthesis, decoder = {}, {}
     for name in sets:
         path = find_set(name) / "decoder.safetensors"
-        stored, floats = synthesis_bytes(load_file(path))
+        stored, floats = synthesis_bytes(read_arrays(path))
         synthesis[name] = round(100 * stored / floats, 1)
-        decoder[name] = round(path.stat().st_size / 1e6, 2)
+        decoder[name] = round(len(pack_arrays(read_arrays(path))) / 1e6, 2)
     report["bytes"] = {"synthesis": synthesis, "decoder": decoder}
     report["provenance"] = provenance(options.data)
     options.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")

@@ -16,7 +16,7 @@ from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, Architecture
 from .entropy_model import EntropyModel, interpolate
 from .nonlinear import DEEP_SCALE, DeepAnalysis, RefiningSynthesis
-from .rates import high_rate_step, lagrangian
+from .rates import finer, high_rate_step, lagrangian
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
 
 STEP_ANCHORS = 10
@@ -139,7 +139,8 @@ class Codec(nn.Module):
 
     def steps(self, t: Tensor) -> Tensor:
         """B rates to B x C quantisation steps in grey levels."""
-        return torch.exp(interpolate(self.log_steps, t))
+        steps = torch.exp(interpolate(self.log_steps, t))
+        return steps * finer(t)[:, None] if self.architecture.profile > 1 else steps
 
     def worth(self, t: Tensor) -> Tensor:
         """B rates to B x C: the bits that a squared symbol of distortion is worth, were the linear transform

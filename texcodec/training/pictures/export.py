@@ -34,18 +34,8 @@ from .rates import high_rate_step
 from .statistics import Statistics, hyper_tables
 
 QUALITY_RANGE = (36, 251)
-"""Rate indices of quality 1 and quality 100; coarser and finer rows serve rate control."""
-
-
-FINER_FROM, FINEST = 225, 0.7
-"""From this rate index on, exported steps fall further than trained ones, to this factor of them at quality 100: the
-logarithm of the cost asks for little at the highest rates, where people ask for all (docs/decisions/profile-2.md)."""
-
-
-def finer_steps() -> Tensor:
-    """float32 256 x 1: what trained quantisation steps are multiplied by."""
-    beyond = (torch.arange(RATE_INDICES) - FINER_FROM).clamp(min=0) / (QUALITY_RANGE[1] - FINER_FROM)
-    return (FINEST**beyond)[:, None]
+"""Rate indices of quality 1 and, on the same straight line, of quality 100, which is the finest row instead; coarser
+rows serve rate control."""
 
 
 def magnitude_table() -> np.ndarray:
@@ -152,8 +142,7 @@ def export_set(
         decoder |= _float_arrays(fusion, "fusion", {})
     with torch.no_grad():
         t = torch.arange(RATE_INDICES) / (RATE_INDICES - 1)
-        steps = codec.steps(t) * (finer_steps() if a.profile > 1 else 1)
-        steps = torch.round(steps * STEP_FRACTION).clamp(1, 65535)
+        steps = torch.round(codec.steps(t) * STEP_FRACTION).clamp(1, 65535)
         decoder["tables.steps"] = steps.numpy().astype(np.uint16)
         decoder["tables.base_steps"] = high_rate_step(t).numpy().astype(np.float32)
     if statistics is not None:
@@ -184,7 +173,7 @@ def export_set(
         "fusion": fusion is not None,
         "distortion": distortion,
         "distortion_factor": DISTORTION_FACTOR,
-        "qualities": [round(low + (high - low) * q / 99) for q in range(100)],
+        "qualities": [*(round(low + (high - low) * q / 99) for q in range(99)), RATE_INDICES - 1],
         "identity": decoder_identity(files, decoder).hex(),
         "encoder": decoder_identity(encoder_files, encoder).hex(),
         "macs": _macs(files | encoder_files, contexts, a),
