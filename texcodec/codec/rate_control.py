@@ -101,21 +101,23 @@ def search_bytes(
     *,
     exact: Callable[[list[int]], int],
     strict: bool,
+    last: int = LAST,
     arrange: Callable[[int, int, int], list[int]] = spread,
 ) -> tuple[list[int], bool]:
     """Rates whose file comes closest to ``target`` bytes.
 
-    Positions 0 to 255 * tiles order all rates: between two indices, some tiles have the finer one already.
+    Positions 0 to last * tiles order all rates: between two indices, some tiles have the finer one already.
 
     Args:
         estimate: bytes of a file at these rates, without writing it.
         exact: the same by writing it.
         strict: never exceed the target where that is possible; otherwise the nearest size from either side.
+        last: the finest rate index.
         arrange: which tiles are the finer ones, ``spread`` or ``gather``.
     Returns:
         rates, and whether they meet the target: within it (strict) or within 2 %.
     """
-    top = LAST * tiles
+    top = last * tiles
     sizes: dict[int, int] = {}
 
     def rates(position: int) -> list[int]:
@@ -127,10 +129,10 @@ def search_bytes(
         return sizes[position]
 
     # an estimate is off by nearly the same number of bytes everywhere near: what writing shows corrects it
-    aim, position = target, _place(estimate, target, tiles, arrange)
+    aim, position = target, _place(estimate, target, tiles, last, arrange)
     for _ in range(MOST_CORRECTIONS):
         aim = target - (size(position) - estimate(rates(position)))
-        position = _place(estimate, aim, tiles, arrange)
+        position = _place(estimate, aim, tiles, last, arrange)
         if position in sizes:
             break
     for near in (position, min(position + 1, top)):
@@ -153,14 +155,15 @@ def _place(
     estimate: Callable[[list[int]], int],
     target: int,
     tiles: int,
+    last: int,
     arrange: Callable[[int, int, int], list[int]],
 ) -> int:
     """The largest position that is estimated to fit in ``target`` bytes; 0 if none does."""
     if estimate([0] * tiles) > target:
         return 0
-    if estimate([LAST] * tiles) <= target:
-        return LAST * tiles
-    low, high = 0, LAST
+    if estimate([last] * tiles) <= target:
+        return last * tiles
+    low, high = 0, last
     while high - low > 1:
         middle = (low + high) // 2
         if estimate([middle] * tiles) <= target:
@@ -178,13 +181,14 @@ def _place(
 
 
 def search_psnr(
-    measure: Callable[[int], float], target: float, *, estimate: Callable[[int], float]
+    measure: Callable[[int], float], target: float, *, estimate: Callable[[int], float], last: int = LAST
 ) -> tuple[int, bool]:
     """The rate index whose PSNR is nearest to ``target``, and whether it meets the target within 0.1 dB.
 
     Args:
         measure: PSNR in dB of the decoded picture at a rate index.
         estimate: the same, off by nearly the same number of dB everywhere near, at less cost.
+        last: the finest rate index.
     """
     estimated = functools.cache(estimate)
     exact: dict[int, float] = {}
@@ -194,13 +198,13 @@ def search_psnr(
         return estimated(index) + gain
 
     for _ in range(MOST_CORRECTIONS):
-        index = _nearest(corrected, target)
+        index = _nearest(corrected, target, last)
         if index in exact:
             break
         exact[index] = measure(index)
         gain = exact[index] - estimated(index)
         if not math.isfinite(gain):  # one of the two is without any error
-            return _reached(_nearest(measure, target), measure, target)
+            return _reached(_nearest(measure, target, last), measure, target)
     best = min(exact, key=lambda index: (abs(exact[index] - target), index))
     return _reached(best, exact.__getitem__, target)
 
@@ -209,9 +213,9 @@ def _reached(index: int, measure: Callable[[int], float], target: float) -> tupl
     return index, abs(measure(index) - target) <= PSNR_TOLERANCE
 
 
-def _nearest(measure: Callable[[int], float], target: float) -> int:
+def _nearest(measure: Callable[[int], float], target: float, last: int) -> int:
     """The rate index whose PSNR is nearest to ``target``."""
-    low, high = 0, LAST
+    low, high = 0, last
     at_low, at_high = measure(low), measure(high)
     if target <= at_low:
         return low

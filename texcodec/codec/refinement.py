@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ParameterError
 from ..registry import ModelSet, PyramidSet
+from ..registry.picture_manifest import PSNR, SSIM
 from .analysis import AnalysedPicture, lapped
 from .reconstruction import synthesise
 from .tile import AnalysedTile, TileLatents
@@ -23,6 +24,8 @@ from .workers import Counter, Workers
 LARGEST = np.float32(2)
 """Symbols by which a latent may be off in a block that is corrected. Quantisation alone moves none so far: there the
 networks are beyond what they were trained for, and what they do to the next latents cannot be foreseen."""
+SHARES = {PSNR: np.float32(1), SSIM: np.float32(0.5)}
+"""Of the correction that is made, by what a set is tuned for: squared error is not all that eyes see."""
 LEAST_EFFORT, MOST_EFFORT, DEFAULT_EFFORT = 1, 9, 2
 
 
@@ -70,7 +73,7 @@ def refined(
         decoded: every coded tile of its layout, by its number.
         pixels: uint8 H x W x C, the whole picture.
     """
-    layout = analysed.layout
+    layout, share = analysed.layout, SHARES[models.manifest.tune]
     grid, bounds = layout.grid, layout.grid.snap(layout.area)
     # what lies beyond the picture may be anything: nothing is missing there
     missing = np.zeros((3, bounds.height, bounds.width), np.float16)
@@ -88,9 +91,9 @@ def refined(
         steps = models.steps[tile.rate_index][:, None, None]
         more = lapped(grid.latent_box(index), missing, bounds, models, tile.class_index)
         near = (np.abs(more) <= LARGEST * steps).all(0)
-        return AnalysedTile(
-            tile.class_index, np.where(near, tile.values * steps + more, analysed.tiles[index].latents)
-        )
+        first = analysed.tiles[index].latents
+        change = share * (tile.values * steps + more - first)
+        return AnalysedTile(tile.class_index, np.where(near, first + change, first))
 
     for _ in workers.map(decode, layout.coded, counter):
         pass

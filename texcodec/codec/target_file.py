@@ -65,8 +65,13 @@ class TargetFile:
     def _search(self, target: Target) -> tuple[list[int], bool]:
         """Rates that meet the target, or the nearest, and whether they do."""
         tiles = len(self.coder.layout.region_tiles)
+        last = self.coder.models.manifest.qualities[
+            -1
+        ]  # a set may have rows that are finer than serves anyone
         if target.psnr is not None:
-            index, reached = search_psnr(self.coder.psnr, target.psnr, estimate=self.coder.estimated_psnr)
+            index, reached = search_psnr(
+                self.coder.psnr, target.psnr, estimate=self.coder.estimated_psnr, last=last
+            )
             return [index] * tiles, reached
         if target.bpp is not None or target.size is not None:
             return search_bytes(
@@ -75,6 +80,7 @@ class TargetFile:
                 tiles,
                 exact=lambda r: len(self.coder.file(r)),
                 strict=target.size is not None,
+                last=last,
                 arrange=gather if self.coder.compact else spread,
             )
         quality = target.quality if target.quality is not None else DEFAULT_QUALITY
