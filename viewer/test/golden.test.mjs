@@ -19,6 +19,7 @@ const goldens = [
   ...folder("tests/golden/std-3", {}),
   ...folder("tests/golden/std-3-ssim", {}),
   ...folder("tests/golden/std-4", {}),
+  ...folder("tests/golden/std-4-ssim", {}),
 ];
 assert.ok(goldens.length >= 35);
 
