@@ -65,9 +65,8 @@ class TargetFile:
     def _search(self, target: Target) -> tuple[list[int], bool]:
         """Rates that meet the target, or the nearest, and whether they do."""
         tiles = len(self.coder.layout.region_tiles)
-        last = self.coder.models.manifest.qualities[
-            -1
-        ]  # a set may have rows that are finer than serves anyone
+        # a set may have rows beyond its best quality that serve nobody
+        last = self.coder.models.manifest.qualities[-1]
         if target.psnr is not None:
             index, reached = search_psnr(
                 self.coder.psnr, target.psnr, estimate=self.coder.estimated_psnr, last=last
