@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,17 @@ from PIL import Image
 import texcodec
 import texcodec.pillow
 from texcodec.batch import Settings
+from texcodec.codec.analysis import analyse
+from texcodec.codec.layout import lay_out
 from texcodec.codec.rate_control import psnr, search_psnr
 from texcodec.codec.rdoq import error_worth
+from texcodec.codec.refinement import refined
+from texcodec.codec.tile import TileLatents
+from texcodec.codec.workers import Workers
+from texcodec.container import Reader
 from texcodec.errors import ParameterError
-from texcodec.registry import load_set
+from texcodec.images import from_array
+from texcodec.registry import ModelSet, find_set, load_set
 
 PICTURE = photograph(200, 136)
 QUALITY = 60
@@ -65,6 +74,45 @@ def test_the_region_of_a_crop_gains_and_what_is_beyond_it_tells_nothing() -> Non
     assert found[2] > found[1]
 
 
+def corrected(models: ModelSet, off: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Latents of one tile before and after a correction, where a decoder has one latent of the second block that many
+    symbols too large; and what the decoder has.
+    """
+    picture = from_array(PICTURE)
+    layout = lay_out(picture.width, picture.height, 256)
+    rate = models.manifest.qualities[QUALITY - 1]
+    with Workers(1) as workers:
+        analysed = analyse(picture, layout, models, workers)
+        tile = analysed.tiles[0]
+        values = tile.latents / models.steps[rate][:, None, None]
+        values[40, 0, 1] += off
+        decoded = {0: TileLatents(tile.class_index, rate, values.astype(np.float32))}
+        after = refined(analysed, decoded, picture.pixels, models, workers)[0].latents
+    return tile.latents, after, values * models.steps[rate][:, None, None]
+
+
+def test_a_block_that_is_far_off_is_left_alone_and_others_are_not() -> None:
+    models = load_set(None)
+    first, after, decoded = corrected(models, 50)
+    assert np.array_equal(after[:, 0, 1], first[:, 0, 1])
+    assert not np.array_equal(after[:, 5, 5], first[:, 5, 5])
+    first, after, decoded = corrected(models, 0.5)
+    assert not np.array_equal(after[:, 0, 1], first[:, 0, 1])
+    assert abs(after[40, 0, 1] - first[40, 0, 1]) < abs(decoded[40, 0, 1] - first[40, 0, 1])
+
+
+def test_sets_for_eyes_take_half_of_a_correction(tmp_path: Path) -> None:
+    shutil.copytree(find_set("std-4"), tmp_path / "eyes")
+    manifest = tmp_path / "eyes" / "manifest.json"
+    manifest.write_text(
+        json.dumps(json.loads(manifest.read_text("utf-8")) | {"distortion": "mixed"}), "utf-8"
+    )
+    first, whole, _ = corrected(load_set("std-4"), 0)
+    _, half, _ = corrected(load_set(tmp_path / "eyes"), 0)
+    assert np.abs(whole - first).max() > 1
+    np.testing.assert_allclose(half - first, (whole - first) / 2, atol=1e-3)
+
+
 def test_the_default_is_2_and_the_bytes_do_not_depend_on_threads() -> None:
     data = texcodec.encode(PICTURE, threads=1)
     assert data == texcodec.encode(PICTURE, effort=2, threads=3, tile=None)
@@ -90,6 +138,14 @@ def test_targets_are_met_at_every_effort(effort: int) -> None:
     data = texcodec.encode(PICTURE, psnr=38, effort=effort)
     assert abs(psnr(decoded(data), PICTURE) - 38) <= 0.1
     assert 0.95 * 4000 <= len(texcodec.encode(PICTURE, size=4000, effort=effort)) <= 4000
+
+
+def test_no_target_goes_beyond_the_best_quality() -> None:
+    best = load_set(None).manifest.qualities[-1]
+    assert best < 255  # std-4 has rows beyond
+    for target in ({"psnr": 90}, {"size": 10**6}):
+        data = texcodec.encode(photograph(40, 32), nearest=True, warn=lambda _: None, **target)  # type: ignore[call-overload]
+        assert Reader(data).header.rate_index == best
 
 
 def test_a_search_for_psnr_measures_few_files_exactly() -> None:

@@ -163,7 +163,7 @@ class LoadedSet(ABC, Generic[M]):
         try:
             return unpack_arrays(data, file)
         except MissingSetError as error:
-            (other,) = error.args
+            other = error.folder
             raise ModelNotFoundError(
                 f"The set {self.name} in {self.folder} takes arrays of the set {other}, which is not beside it.",
                 advice=f"Put the folder {other} into {self.folder.parent}.",

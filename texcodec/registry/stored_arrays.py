@@ -29,7 +29,15 @@ Arrays = dict[str, np.ndarray]
 
 
 class MissingSetError(LookupError):
-    """A file takes arrays of a set that is not beside its own; the first argument names its folder."""
+    """A file takes arrays of a set that is not beside its own.
+
+    Args:
+        folder: the name of that set's.
+    """
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"it takes arrays of the set {folder}, which is not beside its own")
+        self.folder = folder
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray], like: Path | None = None) -> bytes:

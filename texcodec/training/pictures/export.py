@@ -154,7 +154,7 @@ def export_set(
     bits = KeptBits(kept) if kept is not None else None
     if bits is not None:
         decoder, encoder, master = bits.decoder(decoder), bits.encoder(), bits.master(master)
-        files, encoder_files = bits.graphs(files, encoder=False), bits.graphs(encoder_files, encoder=True)
+        files, encoder_files = bits.graphs(files), bits.graphs(encoder_files)
     if byte_weights:
         # training that goes on from the set starts from what was rounded
         master |= {k: _half(v) for k, v in codec.state_dict().items() if _is_synthesis(k) and k not in master}

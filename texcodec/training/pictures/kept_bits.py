@@ -17,7 +17,6 @@ import numpy as np
 from ...registry.stored_arrays import read_arrays
 
 SYNTHESIS = "synthesis"
-ENCODER_GRAPHS = ("analysis", "hyper_analysis")
 
 
 def of_synthesis(name: str) -> bool:
@@ -50,11 +49,12 @@ class KeptBits:
         kept = read_arrays(self.folder / "master.safetensors")
         return {name: made[name] if f".{SYNTHESIS}." in name else kept[name] for name in made}
 
-    def graphs(self, made: Mapping[str, bytes], *, encoder: bool) -> dict[str, bytes]:
-        """The graphs of one half, with that of ``made`` for synthesis."""
-        files = {file.stem: file.read_bytes() for file in (self.folder / "graphs").glob("*.onnx")}
-        half = {name: data for name, data in files.items() if (name in ENCODER_GRAPHS) == encoder}
-        return half if encoder else half | {SYNTHESIS: made[SYNTHESIS]}
+    def graphs(self, made: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The graphs of these names, with that of ``made`` for synthesis."""
+        return {
+            name: data if name == SYNTHESIS else (self.folder / "graphs" / f"{name}.onnx").read_bytes()
+            for name, data in made.items()
+        }
 
     def manifest(self) -> dict[str, Any]:
         """What the manifest says of choosing symbols and rates."""
