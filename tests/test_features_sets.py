@@ -45,7 +45,8 @@ def test_every_file_of_the_folder_counts_for_its_size(tmp_path: Path) -> None:
 
 def test_arrays_that_are_alike_are_stored_once(tmp_path: Path) -> None:
     folder = shutil.copytree(SET, tmp_path / "set")
-    for file in folder.rglob("*.safetensors"):
+    for half in ("decoder", "encoder"):
+        file = folder / f"{half}.safetensors"
         file.write_bytes(pack_arrays(unpack_arrays(file.read_bytes())))
     assert (folder / "encoder.safetensors").stat().st_size < (SET / "encoder.safetensors").stat().st_size
     models = load_feature_set(folder)
@@ -53,10 +54,10 @@ def test_arrays_that_are_alike_are_stored_once(tmp_path: Path) -> None:
     assert encode_picture(picture(), models) == encode_picture(picture(), tiny())
 
 
-def test_files_of_the_released_set_are_written_alike() -> None:
+def test_the_released_set_repeats_no_array() -> None:
     for file in find_set("shapes-1", FEATURES).rglob("*.safetensors"):
-        data = file.read_bytes()
-        assert data == pack_arrays(unpack_arrays(data))
+        stored = [(a.dtype.name, a.shape, a.tobytes()) for a in load_file(file).values()]
+        assert len(set(stored)) == len(stored)
 
 
 def first_task(**changes: Any) -> Callable[[dict[str, Any]], object]:

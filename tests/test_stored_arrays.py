@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import second_decoder
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from pictures import photograph
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, load_file, save, save_file
+from second_decoder.model_set import read_arrays as read_stored
 
 import texcodec
 from texcodec.errors import ModelDamagedError, ModelNotFoundError
 from texcodec.registry import read_model_set
 from texcodec.registry.identity import decoder_identity
-from texcodec.registry.stored_arrays import pack_arrays, read_arrays
+from texcodec.registry.stored_arrays import PLANE_TYPES, pack_arrays, read_arrays, unpack_arrays
 from texcodec.viewer.pack import pack_models
 
 SMALL = Path(__file__).parent / "data" / "tiny-2"
@@ -45,13 +49,17 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     return base, derived
 
 
+def metadata(file: Path) -> dict[str, str]:
+    data = file.read_bytes()
+    entries: dict[str, str] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    return entries
+
+
 def lie(derived: Path, **entry: Any) -> None:
     """Change what the derived set's decoder takes of another set."""
     file = derived / DECODER
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        known = json.loads(json.loads(opened.read(length))["__metadata__"]["of"])
-    save_file(load_file(file), file, metadata={"of": json.dumps(known | entry)})
+    known = metadata(file)
+    save_file(load_file(file), file, metadata=known | {"of": json.dumps(json.loads(known["of"]) | entry)})
 
 
 def test_only_what_is_its_own_is_stored_and_files_are_those_of_the_other_set(pair: tuple[Path, Path]) -> None:
@@ -123,3 +131,57 @@ def test_the_other_set_must_have_its_own_arrays(pair: tuple[Path, Path]) -> None
     lie(derived, set="derived")  # nor is it the set itself
     with pytest.raises(ModelDamagedError, match="cannot take arrays"):
         read_model_set(derived)
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from((*PLANE_TYPES, "uint8", "int8")),
+        st.one_of(
+            hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+            st.just((2, 700)),
+            st.just((512,)),
+        ),
+    )
+)
+def test_arrays_come_back_as_they_were(array: np.ndarray) -> None:
+    data = pack_arrays({"a": array, "b": array.copy()})
+    for back in unpack_arrays(data).values():
+        assert (back.dtype, back.shape, back.tobytes()) == (array.dtype, array.shape, array.tobytes())
+    assert len(load(data)) == 1
+    assert pack_arrays(unpack_arrays(data)) == data
+
+
+def test_bytes_of_one_kind_lie_together_lowest_first(tmp_path: Path) -> None:
+    array = np.array([[0x0201, 0x0403]] * 1024, np.uint16)
+    data = pack_arrays({"a": array, "small": array[:1023]})
+    assert load(data)["a"].tolist() == [[[1, 3]] * 1024, [[2, 4]] * 1024]
+    assert (load(data)["small"] == array[:1023]).all()
+    (tmp_path / "a.safetensors").write_bytes(data)
+    assert (read_stored(tmp_path / "a.safetensors")["a"] == array).all()
+
+
+@pytest.mark.parametrize(
+    ("stored", "kind"),
+    [
+        (np.zeros((2, 3), np.uint8), "float32"),  # two planes, not four
+        (np.zeros((2, 3), np.uint16), "uint16"),
+        (np.zeros((), np.uint8), "uint16"),
+        (np.zeros((0, 3), np.uint8), "uint16"),
+        (np.zeros((1, 3), np.uint8), "uint8"),
+        (np.zeros((16, 3), np.uint8), "complex128"),
+        (np.zeros((8, 3), np.uint8), "object"),
+        (np.zeros((2, 3), np.uint8), 2),
+    ],
+)
+def test_what_is_no_planes_of_its_type_is_refused(tmp_path: Path, stored: np.ndarray, kind: Any) -> None:
+    data = save({"a": stored}, {"planes": json.dumps({"a": kind})})
+    with pytest.raises(ValueError, match="no planes"):
+        unpack_arrays(data)
+    (tmp_path / "a.safetensors").write_bytes(data)
+    with pytest.raises(second_decoder.Refused):
+        read_stored(tmp_path / "a.safetensors")
+
+
+def test_planes_of_an_array_that_is_not_stored_are_refused() -> None:
+    with pytest.raises(KeyError):
+        unpack_arrays(save({"a": np.zeros(3, np.uint8)}, {"planes": json.dumps({"b": "uint16"})}))

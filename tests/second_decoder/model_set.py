@@ -30,6 +30,8 @@ INTEGER_LAYERS = {
 }
 FIRST_SLICE = ("first_0", "first_1_11", "first_2_01", "first_2_10", "first_3_11", "first_4_01", "first_4_10")
 
+PLANE_TYPES = ("float16", "float32", "int16", "int32", "int64", "uint16", "uint32", "uint64")
+
 
 def read_arrays(file: Path) -> dict[str, np.ndarray]:
     """All arrays of a file, those too that its metadata calls the same as others, or those of another set ("Files of
@@ -39,6 +41,12 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
         names = stored.keys()
         arrays: dict[str, np.ndarray] = {name: stored.get_tensor(name) for name in names}
         metadata = stored.metadata() or {}
+    for name, kind in json.loads(metadata.get("planes", "{}")).items():
+        require(kind in PLANE_TYPES, "type of an array of planes")
+        planes, width = arrays[name], np.dtype(kind).itemsize
+        require(planes.dtype == np.uint8 and planes.shape[:1] == (width,), "a plane for each byte of a value")
+        values = np.moveaxis(planes, 0, -1).tobytes()
+        arrays[name] = np.frombuffer(values, np.dtype(kind).newbyteorder("<")).reshape(planes.shape[1:])
     same: dict[str, str] = json.loads(metadata.get("same", "{}"))
     require(not same.keys() & arrays.keys(), "arrays that are stored or the same as others")
     require(set(same.values()) <= arrays.keys(), "stored arrays that others are the same as")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..registry.stored_arrays import read_arrays
+from ..registry.stored_arrays import byte_planes, read_arrays
 
 MAGIC = b"TCXPACK2"
 SUFFIX = ".tcxpack"
@@ -63,7 +63,7 @@ def _entries(arrays: dict[str, np.ndarray]) -> tuple[list[list[Any]], list[bytes
     parts: list[bytes] = []
     seen: dict[tuple[str, bytes], int] = {}
     for name in sorted(arrays):
-        kind, planes = arrays[name].dtype.name, byte_planes(arrays[name])
+        kind, planes = arrays[name].dtype.name, byte_planes(arrays[name]).tobytes()
         entry = [name, kind, list(arrays[name].shape)]
         earlier = seen.setdefault((kind, planes), len(entries))
         if earlier < len(entries):
@@ -77,12 +77,6 @@ def _entries(arrays: dict[str, np.ndarray]) -> tuple[list[list[Any]], list[bytes
 def pack_name(identity: str) -> str:
     """Name of the file with the pack of an identity, 32 hexadecimal digits."""
     return identity[:NAME_DIGITS] + SUFFIX
-
-
-def byte_planes(array: np.ndarray) -> bytes:
-    """The values of an array, all lowest bytes first, then all second ones, and so on."""
-    little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-    return little.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T.tobytes()
 
 
 def catalogue(folders: list[Path]) -> dict[str, dict[str, Any]]:
