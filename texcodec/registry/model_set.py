@@ -23,7 +23,7 @@ from . import budgets
 from .checks import ArrayCheck
 from .identity import decoder_identity
 from .loaded_set import Arrays, LoadedSet, under
-from .picture_manifest import PictureManifest
+from .picture_manifest import ENCODER_GRAPHS, PictureManifest
 
 
 class ModelSet(LoadedSet[PictureManifest]):
@@ -53,7 +53,7 @@ class ModelSet(LoadedSet[PictureManifest]):
         return ["synthesis", "hyper_synthesis", *fusion, *self._first_slice, *self._integer_steps]
 
     def encoder_graphs(self) -> Sequence[str]:
-        return ["analysis", "hyper_analysis"]
+        return ENCODER_GRAPHS
 
     def check_decoder(self, arrays: Arrays) -> None:
         manifest, check = self.manifest, ArrayCheck(self.name, arrays)

@@ -13,7 +13,9 @@ from .manifest import PICTURES, SetManifest, read
 PSNR, SSIM = TUNES = "psnr", "ssim"
 """What a set may be tuned for: squared error, or what eyes see."""
 SQUARED_ERROR = "mse"
-MAC_PARTS = ("synthesis", "hyper_synthesis", "contexts", "fusion", "analysis", "hyper_analysis")
+ENCODER_GRAPHS = ("analysis", "hyper_analysis")
+"""Graphs that only encoding needs."""
+MAC_PARTS = ("synthesis", "hyper_synthesis", "contexts", "fusion", *ENCODER_GRAPHS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..registry.picture_manifest import ENCODER_GRAPHS
 from ..registry.stored_arrays import byte_planes, read_arrays
 
 MAGIC = b"TCXPACK2"
@@ -33,7 +34,6 @@ MANIFEST_FIELDS = (
 """What the viewer reads of a manifest."""
 NAME_DIGITS = 16
 """Digits of an identity by which packs are named and asked for: compact files name no more of them."""
-ENCODER_GRAPHS = ("analysis", "hyper_analysis")
 
 
 def pack_models(folder: Path) -> bytes:

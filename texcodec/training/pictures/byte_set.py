@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import ParameterError
 from ...registry import load_set
 from ...registry.identity import decoder_identity
+from ...registry.picture_manifest import ENCODER_GRAPHS
 from ...registry.stored_arrays import pack_arrays, read_arrays
 from ..core.set_folder import check_out, write_set
 from .byte_weights import byte_arrays
@@ -37,9 +38,8 @@ def make_byte_set(folder: Path, out: Path, *, name: str, card: Mapping[str, Any]
         raise ParameterError(f"The model set {models.name} has weights of a byte already; name a float one.")
     arrays = byte_arrays(stored)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    encoder = {"analysis", "hyper_analysis"}
     files = {p.stem: p.read_bytes() for p in (folder / "graphs").glob("*.onnx")}
-    decoder = {k: v for k, v in files.items() if k not in encoder}
+    decoder = {k: v for k, v in files.items() if k not in ENCODER_GRAPHS}
     manifest |= {"name": name, "identity": decoder_identity(decoder, arrays).hex()}
     manifest["card"] = {
         **manifest["card"],
