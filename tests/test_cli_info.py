@@ -219,12 +219,12 @@ class TestModels:
             assert f"\n  {key.replace('_', ' ')} " in f"\n{card}"
 
     def test_show_wraps_the_card_and_leaves_nested_entries_to_json(self, capsys: Captured) -> None:
-        assert texcodec("models", "show", "std-4") == 0
+        assert texcodec("models", "show", "std-5") == 0
         card = capsys.readouterr().out.split("\ncard\n")[1].splitlines()
         assert max(map(len, card)) <= 100
         assert card[-1].split(maxsplit=1) == ["also", "settings (--json prints them)"]
         assert not any("{" in line for line in card)
-        assert texcodec("models", "show", "std-4", "--json") == 0
+        assert texcodec("models", "show", "std-5", "--json") == 0
         assert json.loads(capsys.readouterr().out)["card"]["settings"]["architecture"]["profile"] == 2
 
     def test_verify_finds_a_changed_weight(self, tmp_path: Path, capsys: Captured) -> None:

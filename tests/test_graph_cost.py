@@ -171,7 +171,9 @@ def test_networks_of_sets_give_the_shapes_that_are_derived(folder: Path) -> None
         assert network(None, **inputs).shape == network.usual_output
 
 
-@pytest.mark.parametrize("name", ["std-1", "std-2", "std-2-w8", "std-3", "std-4", "std-4-ssim", "shapes-1"])
+@pytest.mark.parametrize(
+    "name", ["std-1", "std-2", "std-2-w8", "std-3", "std-4", "std-4-ssim", "std-5", "shapes-1"]
+)
 def test_released_sets_need_a_fourth_of_what_is_allowed(name: str) -> None:
     folder = ROOT / "models" / name
     models: Any = (load_set if kind_of_set(folder) == PICTURES else load_feature_set)(folder)

@@ -17,11 +17,20 @@ import texcodec
 import texcodec.pillow
 from texcodec.container import Reader
 from texcodec.errors import ModelNotFoundError, ParameterError
-from texcodec.registry import DEFAULT_SET, ENVIRONMENT_VARIABLE, find_set, list_sets, read_model_set, set_for
+from texcodec.registry import (
+    DEFAULT_SET,
+    ENVIRONMENT_VARIABLE,
+    find_set,
+    list_sets,
+    read_model_set,
+    set_for,
+    tunes,
+)
+from texcodec.registry.discover import TUNED_SETS
 
 SMALL = Path(__file__).parent / "data" / "tiny-2"
 PICTURE = photograph(48, 32)
-NAME = f"{DEFAULT_SET}-ssim"
+NAME = TUNED_SETS["ssim"]
 
 
 def for_eyes(folder: Path, name: str, distortion: str = "ms-ssim") -> Path:
@@ -63,7 +72,18 @@ def test_the_tune_takes_an_installed_set_and_the_file_names_it(eyes: Path) -> No
     assert set_for(None, "psnr") == find_set(DEFAULT_SET)
 
 
-def test_the_set_that_is_named_after_the_default_set_comes_first(eyes: Path) -> None:
+def test_a_tune_takes_the_newest_released_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
+    released = [info.name for info in list_sets() if info.released]
+    for tune, name in TUNED_SETS.items():
+        assert set_for(None, tune) == find_set(name)
+        assert name == max(
+            info.name for info in list_sets() if info.tune == tune and info.name.startswith("std-")
+        )
+        assert name in released
+
+
+def test_the_newest_set_comes_before_others(eyes: Path) -> None:
     for_eyes(eyes.parent, "another", "mixed")
     assert list_sets()[0].name == "another"
     assert set_for(None, "ssim") == eyes
@@ -98,8 +118,8 @@ def test_it_is_said_plainly_that_no_set_for_eyes_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
-    if any(info.tune == "ssim" for info in list_sets()):
-        pytest.skip("a set for eyes is installed")
+    others = [info for info in list_sets() if info.tune != "ssim"]
+    monkeypatch.setattr(tunes, "list_sets", lambda kind: others)
     with pytest.raises(
         ModelNotFoundError, match=r"tuned for eyes \(ssim\) is installed \(there are: .*std-2"
     ):

@@ -15,7 +15,7 @@ from PIL import Image
 from texcodec.cli.manual import manual
 
 ROOT = Path(__file__).resolve().parents[1]
-ENCODERS = ("std-3-ssim", "std-4", "std-4-ssim", "tiny-1")
+ENCODERS = ("std-3-ssim", "std-4-ssim", "std-5", "tiny-1")
 """Sets that encode as they are installed; std-4-ssim takes most arrays of std-3-ssim, its encoder's too."""
 
 
@@ -30,7 +30,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_carries_the_models_without_their_masters(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("std-1", "std-2", "std-2-w8", "std-3", "std-3-ssim", "std-4", "std-4-ssim", "tiny-1"):
+    for name in (
+        "std-1",
+        "std-2",
+        "std-2-w8",
+        "std-3",
+        "std-3-ssim",
+        "std-4",
+        "std-4-ssim",
+        "std-5",
+        "tiny-1",
+    ):
         files = {n.rsplit("/", 1)[1] for n in names if f"texcodec/models/{name}/" in n}
         assert {"manifest.json", "decoder.safetensors", "synthesis.onnx"} <= files
         assert ("encoder.safetensors" in files) == (name in ENCODERS)

@@ -34,6 +34,7 @@ STD_3 = ROOT / "models" / "std-3"
 STD_3_SSIM = ROOT / "models" / "std-3-ssim"
 STD_4 = ROOT / "models" / "std-4"
 STD_4_SSIM = ROOT / "models" / "std-4-ssim"
+STD_5 = ROOT / "models" / "std-5"
 HEADING = (
     "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
 )
@@ -178,6 +179,13 @@ FILTERED: dict[str, Callable[[], bytes]] = {
     # a tile of 512 pixels and one beside it
     "large": lambda: encode(scene(290, 540), models=STD_4, quality=15),
 }
+TRAINED_WITH_FILTER: dict[str, Callable[[], bytes]] = {
+    # everything trained together with the filter
+    "scene": lambda: encode(scene(140, 290), models=STD_5, quality=40, tile=128),
+    "coarse": lambda: encode(scene(90, 120), models=STD_5, quality=5),
+    "fine": lambda: encode(scene(60, 80), models=STD_5, quality=97),
+    "large": lambda: encode(scene(290, 540), models=STD_5, quality=15),
+}
 FILTERED_FOR_EYES: dict[str, Callable[[], bytes]] = {
     # a set that takes arrays of another one
     "scene": lambda: encode(scene(140, 290), models=STD_4_SSIM, quality=40, tile=128),
@@ -191,6 +199,7 @@ FOLDERS = {
     "std-3-ssim": (STD_3_SSIM, FOR_EYES),
     "std-4": (STD_4, FILTERED),
     "std-4-ssim": (STD_4_SSIM, FILTERED_FOR_EYES),
+    "std-5": (STD_5, TRAINED_WITH_FILTER),
 }
 """Folders of golden files, the model set that they need, and what makes them."""
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, overload
 
 from ..errors import ModelNotFoundError, ParameterError
-from .discover import DEFAULT_SET, find_set, list_sets
+from .discover import TUNED_SETS, find_set, list_sets
 from .manifest import PICTURES
 from .picture_manifest import SSIM, TUNES, read_manifest
 
@@ -30,7 +30,7 @@ def set_for(
     """What to load for ``models`` and ``tune`` as users give them.
 
     Without ``models``, a tune takes the default set (also that of ``TEXCODEC_MODELS``) if that is tuned so, else the
-    one that is named after it (such as std-3-ssim after std-3), else the first that ``list_sets`` has. Decoding
+    newest released one (``TUNED_SETS``), else the first that ``list_sets`` has. Decoding
     needs no tune, as files name their set.
 
     Args:
@@ -67,5 +67,4 @@ def set_for(
             f"No model set that is tuned for {what} is installed (there are: {names}); leave tune out, or name the "
             "folder of such a set."
         )
-    first = DEFAULT_SET, f"{DEFAULT_SET}-{tune}"
-    return next((info for info in found if info.name in first), found[0]).path
+    return next((info for info in found if info.name == TUNED_SETS[tune]), found[0]).path

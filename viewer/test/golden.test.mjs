@@ -20,6 +20,7 @@ const goldens = [
   ...folder("tests/golden/std-3-ssim", {}),
   ...folder("tests/golden/std-4", {}),
   ...folder("tests/golden/std-4-ssim", {}),
+  ...folder("tests/golden/std-5", {}),
 ];
 assert.ok(goldens.length >= 35);
 
