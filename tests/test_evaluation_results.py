@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,23 +50,36 @@ QUANTISATION = {
 }
 
 
-def write(folder: Path, monkeypatch: pytest.MonkeyPatch, **pieces: object) -> str:
-    """The text that the script writes from these pieces."""
+def test_the_document_is_what_the_script_writes_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = SCRIPT.parents[1] / "docs"
+    for part in ("results", "decisions"):
+        shutil.copytree(docs / part, tmp_path / part)
+    shutil.copy(docs / "performance.md", tmp_path)
+    written = run(["--pieces", str(tmp_path / "results"), "--out", str(tmp_path / "results.md")], monkeypatch)
+    assert written == (docs / "results.md").read_text("utf-8"), "run benchmarks/results.py"
+
+
+def run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The text that the script writes, to the file that the last argument names."""
     monkeypatch.syspath_prepend(SCRIPT.parent)
     spec = importlib.util.spec_from_file_location("results_script", SCRIPT)
     assert spec and spec.loader
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
+    monkeypatch.setattr(sys, "argv", ["results.py", *arguments])
+    script.main()
+    return Path(arguments[-1]).read_text("utf-8")
+
+
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch, **pieces: object) -> str:
+    """The text that the script writes from these pieces."""
     (folder / "results").mkdir()
     for name, piece in pieces.items():
         (folder / "results" / f"{name.replace('_', '-')}.json").write_text(json.dumps(piece), "utf-8")
     (folder / "results" / "notes.md").write_text(
         "What people should know: ![](a.png), [b](https://b).", "utf-8"
     )
-    arguments = ["--pieces", str(folder / "results"), "--out", str(folder / "results.md")]
-    monkeypatch.setattr(sys, "argv", ["results.py", *arguments])
-    script.main()
-    return (folder / "results.md").read_text("utf-8")
+    return run(["--pieces", str(folder / "results"), "--out", str(folder / "results.md")], monkeypatch)
 
 
 EYES = {"texcodec (tiny-1)": {"psnr-rgb": 12.34, "ms-ssim-rgb": None}}

@@ -138,8 +138,8 @@ def test_the_other_set_must_have_its_own_arrays(pair: tuple[Path, Path]) -> None
         st.sampled_from((*PLANE_TYPES, "uint8", "int8")),
         st.one_of(
             hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
-            st.just((2, 700)),
-            st.just((512,)),
+            st.just((2, 2100)),
+            st.just((2048,)),
         ),
     )
 )

@@ -26,7 +26,7 @@ from texcodec.registry import (
     set_for,
     tunes,
 )
-from texcodec.registry.discover import TUNED_SETS
+from texcodec.registry.tunes import TUNED_SETS
 
 SMALL = Path(__file__).parent / "data" / "tiny-2"
 PICTURE = photograph(48, 32)

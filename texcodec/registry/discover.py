@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 from ..errors import ModelError, ModelNotFoundError, ParameterTypeError
 from .feature_manifest import read_feature_manifest
 from .manifest import ENCODER, FEATURES, MANIFEST, PICTURES, kind_of, read_json
-from .picture_manifest import PSNR, SSIM, PictureManifest, read_manifest
+from .picture_manifest import PictureManifest, read_manifest
 
 if TYPE_CHECKING:
     from .feature_set import FeatureSet
     from .model_set import ModelSet
 
 DEFAULT_SET = "std-5"
-TUNED_SETS = {PSNR: DEFAULT_SET, SSIM: "std-4-ssim"}
-"""The set that each tune takes, if it is installed."""
 DEFAULT_FEATURE_SET = "shapes-1"
 ENVIRONMENT_VARIABLE = "TEXCODEC_MODELS"
 _PACKAGE = Path(__file__).resolve().parent.parent

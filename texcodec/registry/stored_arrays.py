@@ -108,7 +108,7 @@ def _joined(planes: np.ndarray, kind: str) -> np.ndarray:
     """
     if kind not in PLANE_TYPES or planes.dtype != np.uint8 or planes.shape[:1] != (np.dtype(kind).itemsize,):
         raise ValueError(f"an array of {planes.dtype.name} and shape {planes.shape} is no planes of {kind}")
-    # shifting whole arrays takes a tenth of the time of a transposition
+    # all values of a plane at once: a transposition takes several times as long
     values = planes[-1, ...].astype(f"u{len(planes)}")
     for plane in planes[-2::-1]:
         values <<= 8

@@ -6,12 +6,15 @@ import os
 from typing import TYPE_CHECKING, overload
 
 from ..errors import ModelNotFoundError, ParameterError
-from .discover import TUNED_SETS, find_set, list_sets
+from .discover import DEFAULT_SET, find_set, list_sets
 from .manifest import PICTURES
-from .picture_manifest import SSIM, TUNES, read_manifest
+from .picture_manifest import PSNR, SSIM, TUNES, read_manifest
 
 if TYPE_CHECKING:
     from .model_set import ModelSet
+
+TUNED_SETS = {PSNR: DEFAULT_SET, SSIM: "std-4-ssim"}
+"""The set that each tune takes, if it is installed."""
 
 
 @overload
@@ -30,8 +33,8 @@ def set_for(
     """What to load for ``models`` and ``tune`` as users give them.
 
     Without ``models``, a tune takes the default set (also that of ``TEXCODEC_MODELS``) if that is tuned so, else the
-    newest released one (``TUNED_SETS``), else the first that ``list_sets`` has. Decoding
-    needs no tune, as files name their set.
+    newest released one (``TUNED_SETS``), else the first that ``list_sets`` has. Decoding needs no tune, as files name
+    their set.
 
     Args:
         models: a set, its name or folder; None for none in particular.
