@@ -17,7 +17,7 @@ from texcodec.batch.keys import safe_key
 from texcodec.batch.records import is_table
 from texcodec.batch.samples import samples
 from texcodec.batch.storage import library
-from texcodec.errors import LibraryError, LimitError, ParameterError
+from texcodec.errors import FormatError, LibraryError, LimitError, ParameterError
 from texcodec.limits import Limits
 
 SETTINGS = Settings(lossless=True)
@@ -159,3 +159,33 @@ def test_urls_that_cannot_be_opened_are_named(
     monkeypatch.setattr("fsspec.core.url_to_fs", missing)
     with pytest.raises(LibraryError, match="requires aiohttp"):
         run("http://127.0.0.1:9/list.txt", str(room / "out"), SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.size": "x"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "x"},
+    ],
+)
+def test_a_tar_of_forged_headers_is_no_sound_tar(room: Path, headers: dict[str, str]) -> None:
+    picture = (room / "a.png").read_bytes()
+    with tarfile.open(room / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("a.png")
+        info.size, info.pax_headers = len(picture), headers
+        tar.addfile(info, io.BytesIO(picture))
+    with pytest.raises(FormatError, match="is no sound tar"):
+        list(samples(str(room / "a.tar"), "a", Limits()))
+
+
+def test_lines_end_at_line_feeds_alone(room: Path) -> None:
+    names = ["a\u2028b", "c\u0085d", "e\x0bf"]
+    for name in names:
+        save_photograph(room / f"{name}.png", 12, 8)
+    entries = [{"source": f"{name}.png", "caption": "x\u2028y"} for name in names]
+    lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
+    (room / "list.jsonl").write_bytes("\r\n".join(lines).encode())
+    assert run(str(room / "list.jsonl"), str(room / "jsonl"), SETTINGS).done == 3
+    (room / "list.txt").write_bytes("\n".join(f"{name}.png" for name in names).encode())
+    assert run(str(room / "list.txt"), str(room / "txt"), SETTINGS).done == 3

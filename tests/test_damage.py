@@ -12,6 +12,7 @@ from damaged_files import every_flipped_bit_is_found, rebuilt
 from pictures import photograph
 
 import texcodec
+from texcodec.codec.decode import CANVAS_BYTES
 from texcodec.container import Reader
 from texcodec.registry import ModelSet, find_set
 
@@ -101,6 +102,18 @@ def test_huge_declared_size_is_refused_before_memory_is_taken(file: bytes) -> No
         texcodec.decode(file, limits=texcodec.Limits(pixels=1000))
     with pytest.raises(texcodec.LimitError, match="memory|bytes"):
         texcodec.decode(file, limits=texcodec.Limits(memory=100_000))
+
+
+def test_memory_is_that_of_the_picture_and_not_of_whole_tiles() -> None:
+    drawn = np.zeros((3000, 20), np.uint8)
+    drawn[::7, ::5] = 200
+    data = texcodec.encode(drawn, lossless=True)
+    needed = 3008 * 32 * CANVAS_BYTES
+    assert needed < Reader(data).header.grid.side ** 2 * CANVAS_BYTES
+    decoded = texcodec.decode(data, output="numpy", limits=texcodec.Limits(memory=needed))
+    np.testing.assert_array_equal(decoded, drawn)
+    with pytest.raises(texcodec.LimitError, match="decoding|Decoding"):
+        texcodec.decode(data, limits=texcodec.Limits(memory=needed - 1))
 
 
 def test_salvage_decodes_the_sound_tiles_and_names_the_others(file: bytes) -> None:

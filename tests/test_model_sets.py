@@ -317,6 +317,7 @@ def test_arrays_that_are_alike_are_stored_once_and_their_networks_are_built_once
         '["more"]',
         '{"more": ["x"]}',
         "{",
+        "[" * 100_000,
         json.dumps({f"more.{i}": "linear.synthesis" for i in range(20_000)}),  # gigabytes to hash
     ],
 )

@@ -19,9 +19,9 @@ from second_decoder.model_set import read_arrays as read_stored
 
 import texcodec
 from texcodec.errors import ModelDamagedError, ModelNotFoundError
-from texcodec.registry import read_model_set
+from texcodec.registry import ENVIRONMENT_VARIABLE, discover, find_identity, list_sets, read_model_set
 from texcodec.registry.identity import decoder_identity
-from texcodec.registry.stored_arrays import PLANE_TYPES, pack_arrays, read_arrays, unpack_arrays
+from texcodec.registry.stored_arrays import PLANE_TYPES, origin, pack_arrays, read_arrays, unpack_arrays
 from texcodec.viewer.pack import pack_models
 
 SMALL = Path(__file__).parent / "data" / "tiny-2"
@@ -53,6 +53,11 @@ def metadata(file: Path) -> dict[str, str]:
     data = file.read_bytes()
     entries: dict[str, str] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
     return entries
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    return manifest
 
 
 def lie(derived: Path, **entry: Any) -> None:
@@ -99,6 +104,28 @@ def test_another_set_in_the_place_of_the_one_that_is_meant_is_noticed(pair: tupl
     (base / DECODER).write_bytes(pack_arrays(arrays))
     with pytest.raises(ModelDamagedError, match="hash of its decoder"):
         read_model_set(derived)
+
+
+def test_a_complete_copy_serves_where_another_lacks_its_set(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, derived = pair
+    alone = tmp_path / "alone"
+    shutil.copytree(derived, alone / "derived")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(alone))
+    identity = bytes.fromhex(manifest_of(derived)["identity"])
+    with pytest.raises(ModelNotFoundError, match="takes arrays of the set base"):
+        find_identity(identity)
+    monkeypatch.setattr(discover, "_roots", lambda: [tmp_path])
+    assert find_identity(identity).folder == derived
+    assert [info.path for info in list_sets() if info.name == "derived"] == [alone / "derived"]
+
+
+def test_a_set_is_not_like_one_that_takes_arrays_itself(pair: tuple[Path, Path]) -> None:
+    base, derived = pair
+    assert (origin(base / DECODER), origin(derived / DECODER)) == (None, "base")
+    with pytest.raises(ValueError, match="takes arrays of the set base itself"):
+        pack_arrays(read_arrays(derived / DECODER), derived / DECODER)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from PIL import Image
 
 import texcodec
 import texcodec.pillow
+from texcodec.codec import stored_preview as stored_preview_module
 from texcodec.codec.decode import Decoder
 from texcodec.container import PREV, FeatureStream, Reader, StreamTask, attach
 from texcodec.container.rewriting import with_chunk
@@ -130,8 +131,25 @@ def test_a_file_too_small_for_one_says_so() -> None:
     warned: list[str] = []
     data = texcodec.encode(photograph(200, 100), models=SET, quality=20, preview=True, warn=warned.append)
     assert PREV not in Reader(data).chunks and warned == [
-        "No preview was stored: even the smallest would have more than 2 % of the file."
+        "No preview was stored: even the smallest would have more than 2 % of the file, or make it larger than asked."
     ]
+
+
+def test_a_size_is_not_exceeded_for_a_preview_that_comes_too_late(
+    scene: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 25_000
+    # before the tiles are coded there is none, afterwards there is one that would have its share
+    found = iter([None, b"x" * 450])
+
+    def packed(picture: object, most_bytes: int) -> bytes | None:
+        preview = next(found)
+        return preview if preview is not None and len(preview) <= most_bytes else None
+
+    monkeypatch.setattr(stored_preview_module, "pack_preview", packed)
+    warned: list[str] = []
+    data = texcodec.encode(scene, models=SET, size=size, preview=True, warn=warned.append)
+    assert 0.98 * size < len(data) <= size and len(warned) == 1
 
 
 def test_grey_and_transparent_pictures_have_them(scene: np.ndarray) -> None:

@@ -14,6 +14,8 @@ pytestmark = pytest.mark.train
 
 from training_samples import photographs, sampler  # noqa: E402
 
+from texcodec.errors import StreamError  # noqa: E402
+from texcodec.files import write_atomically  # noqa: E402
 from texcodec.texture import classify, complexity  # noqa: E402
 from texcodec.training.pictures import decoded  # noqa: E402
 from texcodec.training.pictures.decoded import Pictures  # noqa: E402
@@ -118,6 +120,17 @@ def test_pictures_that_do_not_fit_go_to_a_memory_map_and_are_decoded_once(
         again = Pictures(files, smallest=64, settings=settings, work=work)
     assert len(again.arrays) == len(mapped.arrays) and again.skipped == mapped.skipped
     save(files[0], 180, 140)
+
+    def full(file: Path, *arguments: object, **options: object) -> None:
+        if file.name == "pixels.json":
+            raise StreamError("the disk is full")
+        write_atomically(file, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoded, "write_atomically", full)
+        with pytest.raises(StreamError):
+            Pictures(files, smallest=64, settings=settings, work=work)
+    assert not (work / "pixels.json").exists()  # the old one does not describe the new pixels
     assert Pictures(files, smallest=64, settings=settings, work=work).arrays[0].shape == (140, 180, 3)
 
 

@@ -282,6 +282,21 @@ def test_run_that_was_killed_is_counted_by_the_next(tmp_path: Path) -> None:
     assert [line["steps"] for line in log(folder)] == [3, 6]
 
 
+def test_work_folder_of_another_training_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, first, second = photos(tmp_path / "photos", 1), tmp_path / "first", tmp_path / "second"
+    common = ["--work", tmp_path / "work", "--steps", 2]
+    assert train(pictures, "--checkpoint", first, *common, "--preset", "tiny") == 0
+    before = (first / "checkpoint.safetensors").read_bytes()
+    assert train(pictures, "--checkpoint", second, "--from", first, *common) != 0
+    assert "is that of the training in" in capsys.readouterr().err and not second.exists()
+    assert (first / "checkpoint.safetensors").read_bytes() == before
+    first.rename(tmp_path / "moved")  # both may move to another machine
+    assert train(pictures, "--checkpoint", tmp_path / "moved", *common) == 0
+    assert [line["steps_in_all"] for line in log(tmp_path / "moved")] == [2, 4]
+
+
 def test_pieces_are_there_while_a_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures, folder = photos(tmp_path / "photos", 1), tmp_path / "next"
     file = tmp_path / "s.json"

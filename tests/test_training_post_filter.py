@@ -180,9 +180,16 @@ def test_a_set_of_the_same_bits_need_not_store_them(
     }
     assert sizes["encoder"] < 0.2 and sizes["decoder"] < 0.9 and sizes["master"] > 0.9
     assert restore_codec(tmp_path / "lean").architecture == restore_codec(plain).architecture
-    small.write_text('{"export": {"like": "absent"}}')
-    assert train(*common, *stages, "--settings", small, "--out", tmp_path / "other") != 0
-    assert "absent" in capsys.readouterr().err
+    for like, said in (
+        ("absent", "absent"),
+        ("lean", "takes arrays of plain itself"),
+        ("other", "like itself"),
+    ):
+        small.write_text(json.dumps({"export": {"like": like}}))
+        work = tmp_path / f"work-{like}"
+        assert train(*common, *stages, "--settings", small, "--out", tmp_path / "other", "--work", work) != 0
+        assert said in capsys.readouterr().err
+        assert not work.exists()  # nothing was trained in vain
 
 
 def test_filter_of_an_open_training_cannot_be_changed(

@@ -149,10 +149,10 @@ def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
         if suffix == ".csv":
             rows = list(csv.DictReader(io.StringIO(text)))
         elif suffix == ".txt":
-            rows = [{"source": line.strip()} for line in text.splitlines() if line.strip()]
+            rows = [{"source": line.strip()} for line in text.split("\n") if line.strip()]
         else:
             try:
-                rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+                rows = [json.loads(line) for line in text.split("\n") if line.strip()]
             except (ValueError, RecursionError) as error:
                 raise ParameterError(f"{source} has a line that is not JSON ({error}).") from error
     for number, row in enumerate(rows):

@@ -6,7 +6,7 @@ import posixpath
 import tarfile
 from collections.abc import Iterator
 
-from ..errors import FormatError, LimitError
+from ..errors import FormatError, LimitError, TexcodecError
 from ..images import names_readable_picture
 from ..limits import Limits
 from .keys import safe_key
@@ -45,7 +45,10 @@ def samples(tar: str, prefix: str, limits: Limits) -> Iterator[Load]:
                     )
                 content = opened_tar.extractfile(member)
                 files[extension] = content.read() if content is not None else b""
-    except (tarfile.TarError, EOFError) as error:
+    except TexcodecError:
+        raise
+    # headers of sparse files and of other numbers raise plain errors of values
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise FormatError(f"{tar} is no sound tar ({error}).", advice="Get another copy of it.") from error
     yield from _sample(tar, prefix, key, files)
 

@@ -55,7 +55,8 @@ class Decoder:
         header, grid, warn = self._header, self._grid, warn or issue
         box = grid.picture if region is None else region_box(region, grid.width, grid.height)
         wanted = plan(grid, box, fusion=header.fusion, halo=header.halo)
-        self._limits.check_memory(len(wanted.decoded) * grid.side**2 * CANVAS_BYTES, "decoding")
+        covered = sum(b.width * b.height for b in map(grid.latent_box, wanted.decoded))
+        self._limits.check_memory(covered * CANVAS_BYTES, "decoding")
         alpha = self._alpha(warn)
         with Workers(threads) as workers:
             counter = Counter(len(wanted.decoded) + len(wanted.synthesised), progress)

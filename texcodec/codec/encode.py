@@ -147,7 +147,11 @@ def encode(
             counter=counter,
         )
         data = TargetFile(coder).run(target, warn, nearest=nearest)
-    return with_preview(data, picture, found, limits, warn) if preview else data
+    if not preview:
+        return data
+    sized = target.size is not None or target.bpp is not None
+    most = target.bytes(picture.width * picture.height) if sized else None
+    return with_preview(data, picture, found, limits, warn, most)
 
 
 def _check_lossless(lossless: bool, target: Target, outside: str | None) -> None:

@@ -20,7 +20,7 @@ SHARE = 0.02
 """Of a file's bytes, that its preview may have."""
 _FRAME = 12
 """Bytes of a chunk beside its payload."""
-_NONE = "No preview was stored: even the smallest would have more than 2 % of the file."
+_NONE = "No preview was stored: even the smallest would have more than 2 % of the file, or make it larger than asked."
 
 
 def preview_chunks(picture: Picture, crop: Crop | None, target: Target) -> list[tuple[bytes, bytes]]:
@@ -36,12 +36,20 @@ def preview_chunks(picture: Picture, crop: Crop | None, target: Target) -> list[
     return [] if preview is None else [(PREV, preview)]
 
 
-def with_preview(data: bytes, picture: Picture, crop: Crop | None, limits: Limits, warn: Warn) -> bytes:
+def with_preview(
+    data: bytes,
+    picture: Picture,
+    crop: Crop | None,
+    limits: Limits,
+    warn: Warn,
+    most_bytes: int | None = None,
+) -> bytes:
     """The file with a preview of at most 2 % of its bytes; one that it has already stays if it has no more.
 
     Args:
         limits: the preview counts among the metadata.
         warn: called if there is none.
+        most_bytes: that the file may have with its preview, where a size was asked for.
     """
     bare = with_chunk(data, PREV, None, limits)
     if len(bare) < len(data) and len(data) - len(bare) <= SHARE * len(data):
@@ -49,6 +57,8 @@ def with_preview(data: bytes, picture: Picture, crop: Crop | None, limits: Limit
     frame = len(with_chunk(bare, PREV, b"", limits)) - len(bare)
     most = int(SHARE / (1 - SHARE) * len(bare)) - frame
     room = limits.metadata - sum(len(chunk) for _, chunk in Reader(bare, limits).ancillary)
+    if most_bytes is not None:
+        room = min(room, most_bytes - len(bare) - frame)
     preview = pack_preview(_as_shown(picture, crop), min(most, room))
     if preview is None:
         warn(_NONE)

@@ -57,21 +57,33 @@ def list_sets(kind: str | None = None) -> list[SetInfo]:
         ModelNotFoundError: ``TEXCODEC_MODELS`` names neither a folder nor one of them.
     """
     found: dict[tuple[str, str], SetInfo] = {}
+    for info in list_copies():
+        if kind in (None, info.kind):
+            found.setdefault((info.name, info.identity), info)
+    return list(found.values())
+
+
+def list_copies() -> list[SetInfo]:
+    """As ``list_sets``, but a set that lies in several folders is listed once for each, as the first may lack a part.
+
+    Raises:
+        ModelNotFoundError: see there.
+    """
+    found: list[SetInfo] = []
     for root in [*_extra_roots(), *_roots()]:
         released = _released(root)
         for folder in _folders(root):
             info = _set_info(folder, _stamp(folder / MANIFEST))
-            if info is not None and kind in (None, info.kind):
+            if info is not None:
                 encodes = (folder / ENCODER).is_file()
-                info = replace(info, released=info.name in released, encodes=encodes)
-                found.setdefault((info.name, info.identity), info)
+                found.append(replace(info, released=info.name in released, encodes=encodes))
     value = os.environ.get(ENVIRONMENT_VARIABLE, "")
-    if value and not Path(value).is_dir() and value not in {name for name, _ in found}:
+    if value and not Path(value).is_dir() and value not in {info.name for info in found}:
         raise ModelNotFoundError(
             f"{ENVIRONMENT_VARIABLE} is {value!r}, which is neither a folder nor the name of an installed set; "
             "correct it, or unset it."
         )
-    return list(found.values())
+    return found
 
 
 def _folders(root: Path) -> list[Path]:
@@ -241,9 +253,15 @@ def find_identity(identity: bytes, name: str | os.PathLike[str] | None = None) -
                 f"{chosen.identity.hex()}; name another set, or none to have it found."
             )
         return chosen
-    for info in list_sets(PICTURES):
-        if info.identity.startswith(identity.hex()):
-            return load_set(info.path)
+    incomplete: ModelNotFoundError | None = None
+    for info in list_copies():
+        if info.kind == PICTURES and info.identity.startswith(identity.hex()):
+            try:
+                return load_set(info.path)
+            except ModelNotFoundError as error:  # another copy of it may be complete
+                incomplete = incomplete or error
+    if incomplete is not None:
+        raise incomplete
     raise ModelNotFoundError(
         f"The file needs the model set with identity {identity.hex()}, which is not installed; "
         f"name its folder with --models or {ENVIRONMENT_VARIABLE}."

@@ -51,8 +51,10 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], like: Path | None = None) -> b
     Args:
         like: the file of the same name in another set's folder, whose arrays are not stored where they are equal. The
             two folders have to stay beside each other.
+    Raises:
+        ValueError: the file ``like`` takes arrays of a third set, which no reader looks up.
     """
-    known = read_arrays(like) if like is not None else {}
+    known = _complete(like) if like is not None else {}
     stored: Arrays = {}
     same: dict[str, str] = {}
     taken: list[str] = []
@@ -80,6 +82,23 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], like: Path | None = None) -> b
     if like is not None and taken:
         metadata[OTHERS] = json.dumps({"set": like.parent.name, "arrays": taken})
     return _ordered(save(stored, metadata or None))
+
+
+def _complete(like: Path) -> Arrays:
+    other = origin(like)
+    if other is not None:
+        raise ValueError(f"{like} takes arrays of the set {other} itself; name that one.")
+    return read_arrays(like)
+
+
+def origin(file: Path) -> str | None:
+    """The folder of the set that a file of arrays takes some from; None where it has all of its own.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, AttributeError: it cannot be read, or is damaged.
+    """
+    entry = _metadata(file.read_bytes()).get(OTHERS)
+    return None if entry is None else str(entry["set"])
 
 
 def _ordered(data: bytes) -> bytes:
@@ -139,11 +158,10 @@ def unpack_arrays(data: bytes, file: Path | None = None) -> Arrays:
         file: where they are from; None refuses arrays of other sets.
     """
     arrays = load(data)
-    length = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    for name, kind in json.loads(metadata.get(PLANES, "{}")).items():
+    metadata = _metadata(data)
+    for name, kind in metadata.get(PLANES, {}).items():
         arrays[name] = _joined(arrays[name], kind)
-    same = json.loads(metadata.get(SAME, "{}"))
+    same = metadata.get(SAME, {})
     stored, repeated = set(arrays), 0
     for name, first in same.items():
         if name in stored or first not in stored:
@@ -151,7 +169,7 @@ def unpack_arrays(data: bytes, file: Path | None = None) -> Arrays:
         arrays[name] = arrays[first]
         repeated += arrays[name].nbytes
     if OTHERS in metadata:
-        taken = _taken(json.loads(metadata[OTHERS]), file)
+        taken = _taken(metadata[OTHERS], file)
         if taken.keys() & arrays.keys():
             raise ValueError("it takes arrays of another set that it has itself")
         arrays |= taken
@@ -159,6 +177,20 @@ def unpack_arrays(data: bytes, file: Path | None = None) -> Arrays:
     if repeated > LARGEST_REPEATED:
         raise ValueError(f"arrays that are not stored have {repeated} bytes together")
     return arrays
+
+
+def _metadata(data: bytes) -> dict[str, Any]:
+    """The entries of a file's metadata that say what its arrays are.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: they are damaged.
+    """
+    length = int.from_bytes(data[:8], "little")
+    try:
+        entries = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        return {key: json.loads(entries[key]) for key in (PLANES, SAME, OTHERS) if key in entries}
+    except RecursionError:
+        raise ValueError("its metadata are nested too deeply") from None
 
 
 def _taken(entry: Any, file: Path | None) -> Arrays:

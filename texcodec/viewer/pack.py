@@ -40,7 +40,8 @@ def pack_models(folder: Path) -> bytes:
     """The decoder's half of the set for pictures in ``folder``, packed; the same bytes for the same set.
 
     Raises:
-        OSError, ValueError: the folder holds no sound set.
+        OSError, ValueError, LookupError, SafetensorError: the folder holds no sound set, or one that takes arrays of
+            another, which is not beside it.
     """
     manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
     arrays = read_arrays(folder / "decoder.safetensors")

@@ -13,8 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from safetensors import SafetensorError
+
 from ..errors import StreamError
 from ..registry import PICTURES, list_sets
+from ..registry.discover import list_copies
 from .pack import catalogue, pack_models, pack_name
 
 PAGE = Path(__file__).resolve().parent / "page"
@@ -96,12 +99,14 @@ class ViewServer:
         return names[name].read_bytes(), TYPES.get(names[name].suffix, "application/octet-stream")
 
     def _model(self, name: str) -> tuple[bytes, str] | None:
-        sets = list_sets()
         if name == "catalogue.json":
-            return json.dumps(catalogue([info.path for info in sets])).encode(), TYPES[".json"]
-        for info in sets:
+            return json.dumps(catalogue([info.path for info in list_sets()])).encode(), TYPES[".json"]
+        for info in list_copies():
             if info.kind == PICTURES and name == pack_name(info.identity):
-                return self._packed(info.path), "application/octet-stream"
+                try:
+                    return self._packed(info.path), "application/octet-stream"
+                except (OSError, ValueError, LookupError, SafetensorError):
+                    continue  # a damaged copy, or one without the set beside it
         return None
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from ...errors import ModelError, ParameterError
 from ...files import write_atomically
+from ...registry import load_set
 from ...registry.manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
+from ...registry.stored_arrays import origin
 
 OWN_FILES = {MANIFEST, "graphs", "tasks", *(f"{k}.safetensors" for k in ("decoder", "encoder", "master"))}
 _NAMES = {PICTURES: "model set", FEATURES: "feature set"}
@@ -41,6 +43,26 @@ def check_out(folder: Path, kind: str = PICTURES) -> None:
         )
 
 
+def check_like(like: Path, out: Path) -> None:
+    """Refuse to leave out of the set in ``out`` what a set beside it has, if no reader would find it there.
+
+    Args:
+        like: folder of that set.
+    Raises:
+        ParameterError: it is the folder that is written to, or takes arrays of a third set.
+        ModelNotFoundError, ModelDamagedError: there is no sound set.
+    """
+    if like.resolve() == out.resolve():
+        raise ParameterError(f"The set in {out} cannot be like itself; name another one in export.like.")
+    load_set(like)
+    for file in like.glob("*.safetensors"):
+        other = origin(file)
+        if other is not None:
+            raise ParameterError(
+                f"The set {like.name} takes arrays of {other} itself; name {other} in export.like, or another set."
+            )
+
+
 def write_set(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
     """Replace the set in ``folder``; files that belong to no set are left alone.
 
@@ -49,9 +71,13 @@ def write_set(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str
     """
     # the manifest goes first and comes last: a folder half-written is no set
     (folder / MANIFEST).unlink(missing_ok=True)
-    for part in ("graphs", "tasks"):
+    for (
+        part
+    ) in OWN_FILES:  # a file that the new set lacks is not part of it: a master of other networks would be
         if (folder / part).is_dir():
             shutil.rmtree(folder / part)
+        elif part not in contents:
+            (folder / part).unlink(missing_ok=True)
     for path, data in contents.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)

@@ -117,6 +117,7 @@ class Pictures:
                     file.write(np.ascontiguousarray(array).data)
 
             work.mkdir(parents=True, exist_ok=True)
+            index.unlink(missing_ok=True)  # it shall never stand beside pixels of other settings
             write_atomically(pixels, fill, force=True)
             known = {"key": key, "shapes": shapes, "skipped": [[str(f), why] for f, why in self.skipped]}
             write_atomically(index, json.dumps(known).encode(), force=True)

@@ -35,6 +35,8 @@ from .settings import TrainingSettings
 from .work_folder import WorkFolder, codec_of, same_sizes, save_settings, saved_settings
 
 LOG = "log.jsonl"
+OWNER = "training.txt"
+"""In a work folder: the folder of the open training that its checkpoints are of."""
 _SUMS = ("gigapixels", "steps", "seconds")
 
 
@@ -99,9 +101,10 @@ class OpenTraining:
         many steps.
 
         Raises:
-            ParameterError: one of the two is of other sizes.
+            ParameterError: one of the two is of other sizes, or the work folder is that of another training.
             ValueError: one of them is damaged.
         """
+        self._claim(work)
         self._begun = self._sums(self.log())  # before the run writes a checkpoint of its own
         found = self.found()
         if found is None:
@@ -115,6 +118,20 @@ class OpenTraining:
         state = found.read()
         same_sizes(found.files[0], state["settings"], architecture)
         write_checkpoint(own, state)
+
+    def _claim(self, work: WorkFolder) -> None:
+        """Note in the work folder whose it is: the checkpoint of another training would be taken for this one's."""
+        note, here = work.folder / OWNER, str(self.folder.resolve())
+        try:
+            owner = note.read_text("utf-8").strip()
+        except OSError:  # of a version that did not note it, or new
+            owner = here
+        # a folder that is no more there was moved
+        if owner != here and work.checkpoint("parent").exists() and find_checkpoint(Path(owner)) is not None:
+            raise ParameterError(
+                f"The work folder {work.folder} is that of the training in {owner}; name another one with --work."
+            )
+        write_atomically(note, (here + "\n").encode(), force=True)
 
     def first(self, settings: TrainingSettings) -> Codec | None:
         """The codec that the first run begins with: the moving average of another training, with the networks that

@@ -35,6 +35,7 @@ from ..core import processes
 from ..core.checkpoints import read_checkpoint
 from ..core.fixed_point import compute_as_exported
 from ..core.loop import Loop
+from ..core.set_folder import check_like, check_out
 from ..core.settings_json import to_json
 from ..core.stopping import Stopped
 from .architecture import Architecture
@@ -146,6 +147,8 @@ class Pipeline:
         chosen = [s for s in STAGES if stages is None or s in stages]
         if out is None and {"export", "self-check"} & set(chosen):
             raise ParameterError("Exporting needs a folder for the model set; name one.")
+        if out is not None and "export" in chosen:
+            self._like(out)  # before hours of training
         if named and "parent" in chosen and self.start is not None:
             raise ParameterError(
                 "A run that continues from a model set trains no parent; leave that stage out."
@@ -307,7 +310,6 @@ class Pipeline:
         return context
 
     def _export(self, out: Path, name: str, card: dict[str, Any]) -> None:
-        from ..core.set_folder import check_out
         from .export import export_set
         from .statistics import Statistics
 
@@ -320,9 +322,6 @@ class Pipeline:
             statistics = Statistics(codec.architecture)
             compute_as_exported(codec.entropy)  # the tables shall fit what the set will predict
             statistics.gather(codec, self.pictures.statistics_batches())
-        like = out.parent / s.export.like if s.export.like else None
-        if like is not None:
-            load_set(like)  # refuses what is no sound set
         export_set(
             codec,
             statistics,
@@ -335,8 +334,18 @@ class Pipeline:
             card={**card, **self._card()},
             byte_weights=s.quantise.synthesis,
             kept=kept,
-            like=like,
+            like=self._like(out),
         )
+        load_set(out)  # refuses what is no sound set
+
+    def _like(self, out: Path) -> Path | None:
+        """The folder of the set whose arrays the one in ``out`` leaves out where they are equal."""
+        name = self.settings.export.like
+        if not name:
+            return None
+        like = out.parent / name
+        check_like(like, out)
+        return like
 
     def _self_check(self, out: Path) -> None:
         from ..core.set_folder import add_to_card
