@@ -138,8 +138,12 @@ def test_imwrite_replaces_files_and_returns_their_size(tmp_path: Path, coded: by
 
 
 def test_missed_target_is_an_error() -> None:
-    with pytest.raises(texcodec.TargetError, match="out of reach"):
+    with pytest.raises(
+        texcodec.TargetError, match=r"out of reach .* the nearest has \d+ bytes and \d\d\.\d\d dB"
+    ):
         texcodec.encode(PIXELS, psnr=90, models=SET)
+    with pytest.raises(texcodec.TargetError, match=r"the nearest has \d+ bytes, [\d.]+ bits per pixel"):
+        texcodec.encode(PIXELS, bpp=0.01, models=SET)
     with pytest.raises(ValueError, match="10 bytes"):
         texcodec.encode(PIXELS, size=10, models=SET)
 

@@ -78,6 +78,8 @@ class TestOutputs:
                 ["a.png", "missing.bin"],
                 "missing.bin does not exist; if it is the output, end its name in .tcx",
             ),
+            (["a.png", "out.jpg"], "out.jpg does not exist; if it is the output, end its name in .tcx"),
+            ([".", "coded"], "if the outputs of . shall go there, name it with --out-dir"),
             (["a.png", "-o", "./a.png", "--force"], "a.png is both input and output"),
         ],
     )
@@ -124,6 +126,16 @@ class TestOutputs:
         assert "Cannot make the folder b.png" in capsys.readouterr().err
 
     @pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
+    def test_a_folder_without_an_input_is_an_error_beside_the_others(
+        self, codec: Codec, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "texts").mkdir()
+        (folder / "texts" / "notes.txt").write_text("no picture")
+        assert texcodec("encode", "texts", "--out-dir", "out") == 1
+        assert "texts: The folder holds no file for this command" in capsys.readouterr().err
+        assert texcodec("encode", "a.png", "texts", "--out-dir", "out") == 1
+        assert (folder / "out" / "a.tcx").exists()
+
     def test_a_device_as_second_argument_is_the_output(self, codec: Codec, folder: Path) -> None:
         assert texcodec("encode", "a.png", "/dev/null") == 0
         assert names(folder) == ["a.png", "b.png", "c.png"]

@@ -212,9 +212,10 @@ class TestTerminals:
         assert code == 0
         assert b"%|" in shown
         assert b"/24 [" in shown
-        code, shown = self.on_terminal(*encode, small, tmp_path / "missing.png", streams=("stderr",))
+        absent = tmp_path / "absent.png", tmp_path / "missing.png"
+        code, shown = self.on_terminal(*encode, small, *absent, streams=("stderr",))
         assert code == 1
-        assert b"/2 [" in shown
+        assert b"/3 [" in shown
         assert b"missing.png: The file cannot be read" in shown
         assert self.on_terminal(*encode, small, streams=("stderr",)) == (0, b"")
         assert self.on_terminal(*encode, big, "--quiet", streams=("stderr",)) == (0, b"")

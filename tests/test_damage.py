@@ -172,3 +172,15 @@ def test_incomplete_model_set_is_refused(tmp_path: Path, name: str, how: str) ->
         path.write_bytes(b"" if how == "empty" else data[: len(data) // 2])
     with pytest.raises(texcodec.ModelError):
         ModelSet(copy).verify()
+
+
+def test_advice_does_not_name_salvage_where_there_is_nothing_to_salvage(file: bytes) -> None:
+    reader, damaged = Reader(file), bytearray(file)
+    for index in range(len(reader.tiles)):
+        damaged[reader.tile_offset(index) + 2] ^= 1
+    with pytest.raises(texcodec.CorruptError, match="nothing to salvage") as caught:
+        texcodec.decode(bytes(damaged), salvage=True, warn=lambda sentence: None)
+    assert caught.value.advice == "Get another copy of the file."
+    with pytest.raises(texcodec.TruncatedError, match="is empty") as empty:
+        texcodec.decode(b"")
+    assert empty.value.advice == "Get a complete copy of the file."

@@ -243,6 +243,15 @@ def test_name_of_no_set_is_a_model_error(name: str) -> None:
     assert str(caught.value).endswith(".")
 
 
+def test_a_set_of_the_other_kind_is_named_as_such() -> None:
+    with pytest.raises(
+        ModelNotFoundError, match="shapes-1 is a feature set, and no model set; texcodec features"
+    ):
+        load_set("shapes-1")
+    with pytest.raises(ModelNotFoundError, match="tiny-1 is a set for pictures, and no feature set"):
+        find_set("tiny-1", "features")
+
+
 def test_folder_that_happens_to_have_the_default_name_is_not_taken(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .registry import list_sets as list_models
     from .registry import load_set as load_models
 
-__version__ = "0.3.0"
+__version__ = "0.4.0.dev0"
 
 __all__ = [
     "ChecksumError",

@@ -17,7 +17,6 @@ from texcodec.cli.inputs import opened, require_models
 from texcodec.cli.outcomes import Reporter, Result
 from texcodec.cli.plan import Job, plan
 from texcodec.cli.runner import Settings, run
-from texcodec.errors import ParameterError
 from texcodec.files import STANDARD_STREAM, encoded_name, full_encoded_name, write_output
 from texcodec.limits import Limits
 
@@ -203,19 +202,10 @@ def _is_output(source: str, name: str) -> bool:
     try:
         mode = os.stat(name).st_mode
     except (OSError, ValueError):
-        if _names_picture(name):
-            return False  # reported among the inputs, like any other that is missing
-        raise click.UsageError(
-            f"{name} does not exist; if it is the output, end its name in .tcx or give it with --output."
-        ) from None
+        # before the first is coded beside itself, which nobody may have meant
+        if os.path.isdir(source):
+            advice = f"if the outputs of {source} shall go there, name it with --out-dir."
+        else:
+            advice = "if it is the output, end its name in .tcx or give it with --output."
+        raise click.UsageError(f"{name} does not exist; {advice}") from None
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def _names_picture(name: str) -> bool:
-    from texcodec.images import format_for
-
-    try:
-        format_for(name)
-    except ParameterError:
-        return False
-    return True

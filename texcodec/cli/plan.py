@@ -84,11 +84,16 @@ def plan(
             raise click.UsageError(f"{sources[0]} is a folder; name a folder for its outputs with --out-dir.")
         _check_single(sources[0], output)
         return Plan((Job(sources[0], output),))
-    if members is None:
-        found = [(source, os.path.basename(source)) for source in sources]
-    else:
-        found = [each for source in sources for each in _inputs(source, members, out_dir)]
-    return _paired(found, out_dir, named)
+    found: list[tuple[str, str]] = []
+    empty: list[tuple[str, str]] = []
+    for source in sources:
+        inputs = [(source, os.path.basename(source))]
+        if members is not None:
+            inputs = list(_inputs(source, members, out_dir))
+        found += inputs
+        if not inputs:
+            empty.append((source, "The folder holds no file for this command; name another one."))
+    return _paired(found, empty, out_dir, named)
 
 
 def make_folders(plan: Plan) -> None:
@@ -126,11 +131,16 @@ def _is(folder: str, results: str | None) -> bool:
     return results is not None and os.path.realpath(folder) == results
 
 
-def _paired(found: Sequence[tuple[str, str]], out_dir: str | None, named: Callable[[str], str]) -> Plan:
+def _paired(
+    found: Sequence[tuple[str, str]],
+    refused: list[tuple[str, str]],
+    out_dir: str | None,
+    named: Callable[[str], str],
+) -> Plan:
     once: dict[str, tuple[str, str]] = {}  # a file that is named twice is done once
     for source, place in found:
         once.setdefault(os.path.realpath(source), (source, place))
-    jobs, refused = [], []
+    jobs = []
     taken: dict[str, str] = {}
     for source, place in once.values():
         beside = place if out_dir is not None else source
@@ -143,7 +153,7 @@ def _paired(found: Sequence[tuple[str, str]], out_dir: str | None, named: Callab
         elif real in taken:
             other = taken[real]
             refused.append(
-                (source, f"Its output {target} is that of {other} too; --full-names keeps both apart.")
+                (source, f"Its output {target} is that of {other} too; --full-names may keep both apart.")
             )
         else:
             taken[real] = source

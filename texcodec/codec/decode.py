@@ -222,7 +222,10 @@ class Decoder:
         for problem in self._reader.problems:
             warn(problem)
         if self.damaged and not tiles:
-            raise CorruptError("No tile of the file is sound, so there is nothing to salvage.")
+            raise CorruptError(
+                "No tile of the file is sound, so there is nothing to salvage.",
+                advice="Get another copy of the file.",
+            )
         return tiles
 
     def _alpha(self, warn: Warn) -> np.ndarray | None:

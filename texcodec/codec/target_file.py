@@ -52,15 +52,24 @@ class TargetFile:
         blurred = target.psnr is not None and not reached and max(rates) > COARSEST
         worse = blurred or target.too_large(len(data), self.pixels)
         if worse and not nearest:
-            raise TargetError(
-                f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes."
-            )
+            raise TargetError(self._out_of_reach(target, rates, data, instead))
         if worse or not (reached or target.size is not None):
-            warn(f"{target.asked} is out of reach for this picture; the nearest has {len(data)} bytes.")
+            warn(self._out_of_reach(target, rates, data, instead))
         sentence = self.coder.outcome.warning(min(rates), None if instead is None else instead.error)
         if sentence is not None and target.psnr is None:
             warn(sentence)
         return data
+
+    def _out_of_reach(self, target: Target, rates: list[int], data: bytes, instead: DrawnFile | None) -> str:
+        """What to say of the nearest file, in the unit of the target as well."""
+        nearest = f"{len(data)} bytes"
+        if target.bpp is not None:
+            nearest += f", {8 * len(data) / self.pixels:.3g} bits per pixel"
+        elif target.psnr is not None:
+            samples = self.coder.picture.pixels.size
+            psnr = psnr_of_error(instead.error, samples) if instead is not None else self.coder.psnr(rates[0])
+            nearest += f" and {psnr:.2f} dB"
+        return f"{target.asked} is out of reach for this picture; the nearest has {nearest}."
 
     def _search(self, target: Target) -> tuple[list[int], bool]:
         """Rates that meet the target, or the nearest, and whether they do."""

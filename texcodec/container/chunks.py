@@ -97,7 +97,7 @@ def check_signature(start: bytes) -> None:
     if start == SIGNATURE:
         return
     if not start:
-        raise TruncatedError("The file is empty.")
+        raise TruncatedError("The file is empty.", advice="Get a complete copy of the file.")
     if len(start) < len(SIGNATURE) and SIGNATURE.startswith(start):
         raise TruncatedError(f"The file ends after {len(start)} bytes, within its signature.")
     for damaged, how in _TEXT_DAMAGE:

@@ -174,7 +174,9 @@ def _from_image(
 
 def _strictly(picture: Picture, name: str, strict: bool) -> Picture:
     if strict and picture.notices:
-        raise ImageError(f"{name} cannot be taken as it is: {' '.join(picture.notices)}")
+        raise ImageError(
+            f"{name} cannot be taken as it is, but with this notice: {' '.join(picture.notices)}"
+        )
     return picture
 
 

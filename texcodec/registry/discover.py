@@ -169,8 +169,13 @@ def find_set(name: str | os.PathLike[str] | None = None, kind: str = PICTURES) -
     for info in sets:
         if info.name == wanted:
             return info.path
-    known = ", ".join(s.name for s in sets) or "none"
     what = "feature set" if kind == FEATURES else "model set"
+    if wanted in {info.name for info in every}:
+        other, command = ("set for pictures", "") if kind == FEATURES else ("feature set", "features ")
+        raise ModelNotFoundError(
+            f"{wanted} is a {other}, and no {what}; texcodec {command}encode and decode take it."
+        )
+    known = ", ".join(s.name for s in sets) or "none"
     raise ModelNotFoundError(
         f"There is no {what} named {wanted!r}, and no folder of that name with a manifest; the sets that "
         f"are installed are: {known}."
