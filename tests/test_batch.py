@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import texcodec as package
 from texcodec.batch import Options, Settings, run
 from texcodec.batch.listing import _free, list_source
 from texcodec.batch.parquet import rows_of, table_of
+from texcodec.batch.records import Record, write_failures
 from texcodec.batch.storage import Storage
 from texcodec.batch.work import Coded, Coder, Load
 from texcodec.errors import FormatError, ParameterError
@@ -207,6 +209,32 @@ class TestFailures:
         else:
             assert len(outputs(out)) == 4
 
+    @pytest.mark.parametrize("source", ["in", "list.txt"])
+    def test_failures_of_a_relative_source_are_found_from_elsewhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        broken = Path("in", "x\udcff.png" if sys.platform == "linux" else "x.png")
+        broken.parent.mkdir()
+        broken.write_bytes(b"no picture")
+        Path("list.txt").write_bytes(os.fsencode(broken) + b"\n")
+        assert texcodec("batch", source, "out", "--models", "tiny-1") == 1
+        failed = json.loads(Path("out", "failures.jsonl").read_text())
+        assert failed["source"] == str(tmp_path / broken)
+        save_photograph(broken, 40, 24)
+        assert texcodec("batch", "out/failures.jsonl", "again", "--models", "tiny-1") == 0
+        assert len(outputs(tmp_path / "again")) == 1
+
+    def test_failures_of_urls_and_tars_keep_their_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        sources = ["memory://a/b.png", "c.tar::d.png", str(tmp_path / "e.png")]
+        write_failures(Storage("out"), "failures.jsonl", [Record("k", source) for source in sources])
+        lines = Path("out", "failures.jsonl").read_text().splitlines()
+        expected = ["memory://a/b.png", str(tmp_path / "c.tar::d.png"), str(tmp_path / "e.png")]
+        assert [json.loads(line)["source"] for line in lines] == expected
+
     def test_too_many_failures_give_the_batch_up(self, tmp_path: Path) -> None:
         source, out = pictures(tmp_path / "in", 6, broken=4), tmp_path / "out"
         summary = run(str(source), str(out), SETTINGS, Options(shard_size=10, max_failures=2))
@@ -281,6 +309,26 @@ def test_the_command_says_what_it_has_done(tmp_path: Path, capsys: pytest.Captur
     assert texcodec(*arguments, "--max-failures", 0, "--quality", 20) == 5
     assert texcodec(*arguments, "--shard", "3/3") == 2
     assert texcodec(*arguments, "--quality", 20, "--lossless") == 2
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_verbose_prints_a_line_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs: int
+) -> None:
+    source = pictures(tmp_path / "in", 3, broken=1)
+    arguments = ["batch", source, tmp_path / "out", "--models", "tiny-1", "--jobs", jobs, "--verbose"]
+    assert texcodec(*arguments) == 1
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert "2 done, 1 failed" in last and len(lines) == 3
+    for name, line in (("odd/001", lines[2]), ("even/002", lines[1])):
+        size = (tmp_path / "out" / f"{name}.tcx").stat().st_size
+        names = re.escape(
+            f"{source / name}.png -> {name}.tcx: {size} bytes, {8 * size / (40 * 24):.3f} bpp, "
+        )
+        assert re.fullmatch(names + r"\d+\.\d\d s", line)
+    assert lines[0].startswith(f"texcodec: {source / 'even' / '000.png'}: ")
+    assert texcodec(*arguments) == 1  # what was done before is not told again
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_lossless_batches_need_no_set(tmp_path: Path) -> None:

@@ -180,7 +180,8 @@ class TestMetadataLimits:
         picture = read_picture(data)
         if kind != "text":
             assert len(getattr(picture, kind) or b"") >= 3 << 20
-        assert picture.notices == []
+        lost = ["The picture holds text (Comment), which was left out."] if kind == "text" else []
+        assert picture.notices == lost
 
     @pytest.mark.parametrize("kind", ["icc", "xmp", "text"])
     def test_more_than_the_limit_is_a_limit(self, kind: str) -> None:

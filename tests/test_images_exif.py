@@ -123,6 +123,50 @@ def test_a_thumbnail_and_its_directory_are_left_out() -> None:
     assert picture.notices == []
 
 
+def with_inner(inner: Sequence[Entry], *, orientation: int = 8, more: bytes = b"") -> bytes:
+    """A stream whose inner directory lies behind the first one."""
+    at = 8 + 2 + 12 * 2 + 4
+    packed = b"".join(struct.pack("<HHII", *entry) for entry in inner)
+    rest = struct.pack("<H", len(inner)) + packed + bytes(4) + more
+    return stream([short(0x0112, orientation), (0x8769, 4, 1, at)], rest=rest)
+
+
+@pytest.mark.parametrize("orientation", [1, 8])
+def test_the_size_in_exif_is_left_out_and_other_bytes_stay_where_they_are(orientation: int) -> None:
+    date = 8 + 2 + 12 * 2 + 4 + 2 + 12 * 4 + 4
+    inner = [(0x9003, 2, 20, date), (0xA002, 4, 1, 64), short(0xA003, 48), short(0xA406, 2)]
+    exif = with_inner(inner, orientation=orientation, more=b"2020:01:01 00:00:00\0 and offsets")
+    picture = read_picture(jpeg(exif))
+    assert picture.pixels.shape[:2] == ((64, 48) if orientation == 8 else (48, 64))
+    assert tags_of(picture.exif).get_ifd(0x8769) == {0x9003: "2020:01:01 00:00:00", 0xA406: 2}
+    assert picture.exif is not None and len(picture.exif) == len(exif)
+    assert picture.exif[date:] == exif[date:]
+    assert picture.notices == []
+    assert exif_stream.clean(picture.exif).data == picture.exif
+    data, _ = saved(Picture(smooth(), exif=exif), "PNG")  # of a file that an earlier version made
+    assert set(Image.open(io.BytesIO(data)).getexif().get_ifd(0x8769)) == {0x9003, 0xA406}
+
+
+def test_a_directory_that_holds_the_size_alone_is_left_out() -> None:
+    exif = with_inner([(0xA002, 4, 1, 64), (0xA003, 4, 1, 48)])
+    picture = read_picture(jpeg(exif))
+    assert dict(tags_of(picture.exif)) == {0x0112: 1}
+
+
+def test_the_size_in_exif_of_a_tiff_is_left_out() -> None:
+    tags = Image.Exif()
+    tags[0x8769] = {0x9003: "2020:01:01 00:00:00", 0xA002: 1, 0xA003: 2}
+    buffer = io.BytesIO()
+    Image.fromarray(smooth()).save(buffer, "TIFF", exif=tags_of(tags.tobytes()))
+    assert set(tags_of(read_picture(buffer.getvalue()).exif).get_ifd(0x8769)) == {0x9003}
+
+
+def test_directories_that_overlap_are_left_alone() -> None:
+    for at in (8, 12, 20, 4, 1 << 30):
+        exif = stream([(0x8769, 4, 1, at), (0xA002, 4, 1, 64)])
+        assert exif_stream.clean(exif).data == exif
+
+
 def test_a_directory_that_claims_too_many_entries_keeps_those_it_has() -> None:
     whole = stream([(271, 2, 4, int.from_bytes(b"cam\0", "little")), short(274, 6)], claimed=60)
     picture = read_picture(jpeg(whole))

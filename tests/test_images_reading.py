@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, features
+from PIL.PngImagePlugin import PngInfo
 
-from texcodec.errors import ParameterError
+from texcodec.errors import ImageError, ParameterError
 from texcodec.images import Picture, from_array, from_image, read_picture
 
 HEIGHT, WIDTH = 5, 7
@@ -291,3 +292,76 @@ class TestArrays:
     def test_alpha_must_fit(self) -> None:
         with pytest.raises(ParameterError, match="alpha"):
             Picture(noise(4, 4, 3), alpha=noise(4, 5))
+
+
+def text_chunks(**texts: str) -> PngInfo:
+    info = PngInfo()
+    for name, text in texts.items():
+        info.add_text(name, text)
+    return info
+
+
+def late_text(data: bytes, payload: bytes) -> bytes:
+    """The PNG with a text chunk behind its samples."""
+    chunk = b"tEXt" + payload
+    chunk = struct.pack(">I", len(payload)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return data[:-12] + chunk + data[-12:]
+
+
+def resources(*blocks: tuple[int, bytes]) -> bytes:
+    """A marker segment of Photoshop's."""
+    body = b"Photoshop 3.0\0"
+    for number, data in blocks:
+        body += b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + bytes(len(data) % 2)
+    return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
+
+
+def with_segment(data: bytes, segment: bytes) -> bytes:
+    return data[:2] + segment + data[2:]
+
+
+VERSION, CAPTION = b"\x1c\x02\x00\x00\x02\x00\x02", b"\x1c\x02\x78\x00\x05hello"
+
+
+class TestText:
+    def test_text_chunks_of_a_png_are_named(self) -> None:
+        data = file_of(Image.fromarray(smooth()), pnginfo=text_chunks(Title="Leaves", Empty=" "))
+        data = late_text(data, b"Author\0Somebody")
+        notice = "The picture holds text (Title, Author), which was left out."
+        assert read_picture(data).notices == [notice]
+        with Image.open(io.BytesIO(data)) as image:
+            assert from_image(image).notices == [notice]
+        with pytest.raises(ImageError, match=r"holds text \(Title, Author\)"):
+            read_picture(data, strict=True)
+
+    def test_many_and_long_names_are_cut(self) -> None:
+        texts = {f"{'name' * 15}{i}": "text" for i in range(9)}
+        (notice,) = read_picture(file_of(Image.fromarray(smooth()), pnginfo=text_chunks(**texts))).notices
+        assert "and 5 more" in notice and len(notice) < 250
+
+    def test_text_that_is_kept_or_about_the_file_is_not_named(self) -> None:
+        texts = {
+            "XML:com.adobe.xmp": "<x:xmpmeta/>",
+            "Raw profile type xmp": "\nxmp\n0\n",
+            "date:create": "2020",
+        }
+        data = file_of(Image.fromarray(smooth()), pnginfo=text_chunks(**texts), dpi=(300, 300))
+        picture = read_picture(data, strict=True)
+        assert picture.xmp == b"<x:xmpmeta/>"
+
+    @pytest.mark.parametrize("image_format", ["JPEG", "GIF"])
+    def test_comments_are_named(self, image_format: str) -> None:
+        data = file_of(Image.fromarray(smooth()[:, :, 0]), image_format, comment=b"hello")
+        assert read_picture(data).notices == ["The picture holds text (comment), which was left out."]
+
+    def test_the_comment_of_a_writer_of_jpeg_2000_is_not_named(self) -> None:
+        if not features.check("jpg_2000"):
+            pytest.skip("no JPEG 2000")
+        assert read_picture(file_of(Image.fromarray(smooth()), "JPEG2000")).notices == []
+
+    def test_captions_of_iptc_are_named_and_other_resources_are_not(self) -> None:
+        data = file_of(Image.fromarray(smooth()), "JPEG")
+        caption = with_segment(data, resources((0x03F3, b"\0"), (0x0404, VERSION + CAPTION)))
+        assert read_picture(caption).notices == ["The picture holds text (IPTC), which was left out."]
+        for blocks in (((0x03F3, b"\0"),), ((0x0404, VERSION),), ((0x0404, b""),)):
+            assert read_picture(with_segment(data, resources(*blocks))).notices == []

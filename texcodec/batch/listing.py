@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -162,7 +163,7 @@ def _manifest(source: str, suffix: str) -> Iterator[tuple[str, str]]:
         if not names:
             raise ParameterError(f"Entry {number} of {source} has no {' or '.join(_SOURCE_COLUMNS)}.")
         place = str(names[0])
-        if not is_url(place) and not posixpath.isabs(place):
+        if not (is_url(place) or posixpath.isabs(place) or os.path.isabs(place)):
             place = posixpath.join(posixpath.dirname(source), place)
         _check_reach(place, source)
         yield str(row.get("key") or names[0]), place

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from .parquet import rows_of, table_of
-from .storage import Storage, content
+from .storage import Storage, content, is_url
 
 TABLES, FAILURES = "tables", "failures.jsonl"
 DONE, FAILED = "done", "failed"
@@ -75,12 +76,18 @@ def read_table(destination: Storage, name: str) -> list[Record]:
 def write_failures(destination: Storage, name: str, failed: Iterable[Record]) -> None:
     """Write the failures as a manifest, from which they can be tried again; none where nothing failed."""
     lines = [
-        json.dumps({"source": record.source, "key": record.key, "error": record.error}) for record in failed
+        json.dumps({"source": _anywhere(record.source), "key": record.key, "error": record.error})
+        for record in failed
     ]
     if lines:
         destination.write(name, ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape"))
     elif destination.exists(name):
         destination.remove(name)
+
+
+def _anywhere(source: str) -> str:
+    # names in a manifest are relative to it, but those of a source to the current folder
+    return source if is_url(source) else os.path.join(os.getcwd(), source)
 
 
 def _printable(record: Record) -> dict[str, object]:

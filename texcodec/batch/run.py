@@ -64,6 +64,7 @@ def run(
     engine: str = LOCAL,
     address: str | None = None,
     progress: Progress | None = None,
+    tell: Callable[[Record], None] = lambda record: None,
 ) -> Summary:
     """Code a batch, or go on with one.
 
@@ -72,6 +73,7 @@ def run(
         engine: ``LOCAL`` or ``RAY``.
         address: of a Ray cluster; None: the one that this machine belongs to, else one of this machine alone.
         progress: called with the items that are done and their number; of tars, with shards.
+        tell: called with the record of every item that was tried, where the engine is ``LOCAL``.
 
     Raises:
         ParameterError: the source is none, the destination holds another batch, or the part does not exist.
@@ -94,7 +96,7 @@ def run(
 
         found = on_ray(source, destination, settings, options, [number for number, _ in shards], address)
     else:
-        found = _here(to, listing, settings, options, shards, progress, total)
+        found = _here(to, listing, settings, options, shards, progress, total, tell)
     try:
         for shard in found:
             summary.add(shard)
@@ -118,6 +120,7 @@ def _here(
     shards: list[Shard],
     progress: Progress | None,
     total: int,
+    tell: Callable[[Record], None],
 ) -> Iterator[Done]:
     seen = 0
 
@@ -126,7 +129,9 @@ def _here(
             progress(seen + count, total)
 
     with coders(options.processes, settings) as processes:
-        work = Shards(destination, listing, settings, options, processes, allowed=options.max_failures)
+        work = Shards(
+            destination, listing, settings, options, processes, allowed=options.max_failures, tell=tell
+        )
         for number, items in shards:
             yield work.do(number, items, show)
             seen += len(items)

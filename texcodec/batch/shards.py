@@ -70,6 +70,7 @@ class Shards:
 
     Args:
         allowed: failures before ``TooManyFailures``; None: any number.
+        tell: called with the record of every item that was tried.
     """
 
     def __init__(
@@ -81,9 +82,10 @@ class Shards:
         processes: Processes[Load, Coded],
         *,
         allowed: int | None = None,
+        tell: Callable[[Record], None] = lambda record: None,
     ) -> None:
         self.destination, self.listing, self.settings, self.options = destination, listing, settings, options
-        self.processes, self.allowed = processes, allowed
+        self.processes, self.allowed, self.tell = processes, allowed, tell
         self.tables = {name for name in destination.names(TABLES) if name.endswith(".parquet")}
 
     def do(
@@ -118,6 +120,7 @@ class Shards:
                 records.append(self._counted(coded))
                 if coded.data is not None:
                     to.add(coded)
+                self.tell(coded.record)
                 if not self.listing.tars:
                     show(len(records))
         return records

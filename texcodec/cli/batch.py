@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from texcodec.cli import options
 from texcodec.cli.console import Console, emit
 from texcodec.limits import Limits
+
+if TYPE_CHECKING:
+    from texcodec.batch.records import Record
 
 
 class Part(click.ParamType):
@@ -79,7 +83,7 @@ class Part(click.ParamType):
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="Work on this machine, or on a Ray cluster with a task per shard.",
+    help="Work on this machine, or on a Ray cluster with a task per shard, of which --verbose says nothing.",
 )
 @click.option(
     "--address", metavar="ADDRESS", help="With --engine ray: of the cluster, as in auto or ray://head:10001."
@@ -158,9 +162,17 @@ def command(
         effort,
     )
     how = batch.Options(kind, shard_size, *part, jobs, relist, retry_failed, max_failures)
+
+    def tell(record: Record) -> None:
+        if not record.error:
+            size, pixels = record.bytes_out, record.width * record.height
+            console.done(record.source, f"{record.key}.tcx", size=size, pixels=pixels, seconds=record.seconds)
+        elif console.verbose:
+            console.error(record.source, record.error)
+
     with console.steps("picture", fewest=2) as progress:
         summary = batch.run(
-            source, destination, settings, how, engine=engine, address=address, progress=progress
+            source, destination, settings, how, engine=engine, address=address, progress=progress, tell=tell
         )
     if as_json:
         emit(json.dumps(asdict(summary) | {"exit_code": summary.exit_code}))

@@ -85,6 +85,9 @@ _STRUCTURAL_TAGS = frozenset(
 _MOST_DIRECTORIES = 16
 """That are followed from one; sound streams have three or four. More would be a maze, to cost time."""
 
+_SIZE_TAGS = frozenset({0xA002, 0xA003})
+"""Of the inner directory: width and height, which are those of the file before it was turned or edited."""
+
 
 @dataclass(frozen=True)
 class CleanExif:
@@ -116,10 +119,11 @@ def clean(exif: bytes) -> CleanExif:
     entries, claimed = entries_of(exif, directory, order)
     end = directory + 2 + ENTRY_BYTES * len(entries)
     partial, known = claimed > len(entries), False
+    exif, emptied = _without_size(exif, entries, order)
     orientation = 1
     kept = bytearray()
     for entry in entries:
-        if entry.tag in _STRUCTURAL_TAGS:
+        if entry.tag in _STRUCTURAL_TAGS or entry is emptied:
             continue
         raw = entry.raw
         if entry.tag == ORIENTATION and entry.kind in INTEGER_TYPES:
@@ -187,6 +191,30 @@ def says_only_resolution(exif: bytes) -> bool:
     except ExifError:
         return False
     return tags <= {X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ORIENTATION}
+
+
+def _without_size(exif: bytes, entries: list[Entry], order: Order) -> tuple[bytes, Entry | None]:
+    """The stream whose inner directory states no size, and the entry that names this directory where nothing is left
+    in it.
+
+    `entries` are those of the first directory. What follows in the inner one moves up, and all else keeps its place.
+    """
+    named = next((entry for entry in entries if entry.tag == EXIF_DIRECTORY), None)
+    if named is None:
+        return exif, None
+    start = int.from_bytes(named.raw[8:12], order)
+    try:
+        inner, _ = entries_of(exif, start, order)
+    except ExifError:
+        return exif, None
+    end = start + 2 + ENTRY_BYTES * len(inner)
+    kept = b"".join(entry.raw for entry in inner if entry.tag not in _SIZE_TAGS)
+    sound = start >= 8 and not (start < entries[-1].at + ENTRY_BYTES + 4 and entries[0].at - 2 < end)
+    if not sound or len(kept) == ENTRY_BYTES * len(inner):
+        return exif, None
+    count = (len(kept) // ENTRY_BYTES).to_bytes(2, order)
+    exif = exif[:start] + count + kept.ljust(end - start - 2, b"\x00") + exif[end:]
+    return exif, None if kept else named
 
 
 def _without_thumbnail(exif: bytes, link: int, order: Order) -> bytes:

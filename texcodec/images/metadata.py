@@ -12,6 +12,14 @@ from PIL import Image
 from texcodec.images import exif as exif_stream
 
 _TEXT_PROFILES = ("Raw profile type exif", "Raw profile type APP1")  # ImageMagick's, in text chunks of PNG
+_RAW = "Raw profile type "
+_TEXTS_KEPT = {*_TEXT_PROFILES, "xmp", "XML:com.adobe.xmp"}
+# Many programs sign their files; ImageMagick writes dates of the file into nearly all of its own, captions beside 8BIM.
+_TEXTS_ABOUT_THE_FILE = {"Software", "date:create", "date:modify", "date:timestamp", _RAW + "8bim"}
+_WRITERS = (b"Created by OpenJPEG", b"Kakadu")  # comments that these write into every JPEG 2000 file
+_MOST_NAMES, _LONGEST_NAME = 4, 40
+_IPTC = 0x0404  # of Photoshop's resources
+_CAPTION = re.compile(rb"\x1c\x02[^\x00]")  # a field other than the version, which stands alone in many files
 
 
 @dataclass
@@ -62,9 +70,37 @@ def xmp_of(info: Mapping[Any, Any]) -> bytes | None:
     return packet if isinstance(packet, bytes) and packet else None
 
 
+def lost_text(image: Image.Image) -> list[str]:
+    """A sentence about the text of a loaded image that is neither EXIF nor XMP, and is left out; or none."""
+    info = image.info
+    names = _lost_chunks(info) if image.format == "PNG" else []
+    comment = info.get("comment")
+    if isinstance(comment, bytes) and comment.strip(b"\x00 \r\n\t") and not comment.startswith(_WRITERS):
+        names.append("comment")
+    resources = info.get("photoshop")
+    caption = resources.get(_IPTC) if isinstance(resources, dict) else None
+    if isinstance(caption, bytes) and _CAPTION.search(caption):
+        names.append("IPTC")
+    if not names:
+        return []
+    shown = [name[:_LONGEST_NAME] for name in names[:_MOST_NAMES]]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return [f"The picture holds text ({', '.join(shown)}{more}), which was left out."]
+
+
 def with_upright_xmp(xmp: bytes) -> bytes:
     """The packet with its copy of the orientation set to 1, its length unchanged."""
     return re.sub(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8]", rb"\g<1>1", xmp)
+
+
+def _lost_chunks(info: Mapping[Any, Any]) -> list[str]:
+    """Keywords of the text chunks of a PNG that have no other place."""
+    fine = _TEXTS_KEPT | _TEXTS_ABOUT_THE_FILE
+    fine |= {_RAW + "xmp"} if xmp_of(info) else set()
+    fine |= {_RAW + "icc", _RAW + "icm"} if "icc_profile" in info else set()
+    return [
+        name for name, text in info.items() if isinstance(text, str) and text.strip() and name not in fine
+    ]
 
 
 def _exif_of(image: Image.Image) -> bytes | None:

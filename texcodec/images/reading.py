@@ -148,7 +148,8 @@ def _from_image(
         with recorded_warnings() as warned:
             exif = metadata.read_exif(image)
         xmp = metadata.xmp_of(image.info)
-    notices = [*layers.notices, *exif.notices, *(f"Pillow warns: {text.rstrip('.')}." for text in warned)]
+    notices = [*layers.notices, *exif.notices, *metadata.lost_text(image)]
+    notices += [f"Pillow warns: {text.rstrip('.')}." for text in warned]
     if preview:
         notices.append(
             "The picture is a smaller copy (preview) of another one in the file, which was not used."
