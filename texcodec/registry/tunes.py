@@ -13,7 +13,7 @@ from .picture_manifest import PSNR, SSIM, TUNES, read_manifest
 if TYPE_CHECKING:
     from .model_set import ModelSet
 
-TUNED_SETS = {PSNR: DEFAULT_SET, SSIM: "std-4-ssim"}
+TUNED_SETS = {PSNR: DEFAULT_SET, SSIM: "std-5-ssim"}
 """The set that each tune takes, if it is installed."""
 
 

@@ -21,6 +21,7 @@ const goldens = [
   ...folder("tests/golden/std-4", {}),
   ...folder("tests/golden/std-4-ssim", {}),
   ...folder("tests/golden/std-5", {}),
+  ...folder("tests/golden/std-5-ssim", {}),
 ];
 assert.ok(goldens.length >= 35);
 
