@@ -96,7 +96,7 @@ class TestEncode:
             (["--level", "3"], 2, "levels 0 (smallest) to 2, not 3"),
             (["--level", "-1"], 2, "--level"),
             (["--models", "no-such-set"], 3, "no feature set named 'no-such-set'"),
-            (["--models", "tiny-1"], 3, "no feature set named 'tiny-1'"),
+            (["--models", "tiny-1"], 3, "tiny-1 is a set for pictures, and no feature set"),
             (["--with-picture", "--picture-models", "no-such-set"], 3, "no-such-set"),
         ],
     )

@@ -225,7 +225,7 @@ class TestFinding:
             read_manifest(SET)
         with pytest.raises(ModelNotFoundError, match="for pictures; name a set for features"):
             read_feature_manifest(find_set("tiny-1"))
-        with pytest.raises(ModelNotFoundError, match="'tiny-1'"):
+        with pytest.raises(ModelNotFoundError, match="tiny-1 is a set for pictures, and no feature set"):
             load_feature_set("tiny-1")
         with pytest.raises(ModelNotFoundError, match="a set for features"):
             texcodec.encode(picture(8, 8), models=SET)
