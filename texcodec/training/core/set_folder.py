@@ -71,9 +71,8 @@ def write_set(folder: Path, contents: Mapping[str, bytes], manifest: Mapping[str
     """
     # the manifest goes first and comes last: a folder half-written is no set
     (folder / MANIFEST).unlink(missing_ok=True)
-    for (
-        part
-    ) in OWN_FILES:  # a file that the new set lacks is not part of it: a master of other networks would be
+    # a file that the new set lacks must not stay, as would the master of other networks
+    for part in OWN_FILES:
         if (folder / part).is_dir():
             shutil.rmtree(folder / part)
         elif part not in contents:
