@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import shutil
 import struct
 import threading
 import urllib.error
@@ -98,6 +99,18 @@ def test_server_gives_page_file_and_models(server: ViewServer) -> None:
     assert IDENTITY in json.loads(fetched(base + "models/catalogue.json")[2])
     assert fetched(f"{base}models/{IDENTITY[:16]}.tcxpack")[2] == pack_models(find_set("tiny-1"))
     assert fetched(f"{base}models/{'0' * 16}.tcxpack")[0] == 404
+
+
+def test_server_gives_a_sound_copy_where_another_is_damaged(
+    server: ViewServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "sets" / "tiny-1"
+    shutil.copytree(find_set("tiny-1"), damaged)
+    (damaged / "decoder.safetensors").write_bytes(b"cut")
+    sound = pack_models(find_set("tiny-1"))
+    monkeypatch.setenv("TEXCODEC_MODELS", str(tmp_path / "sets"))
+    base = server.url.split("index.html")[0]
+    assert fetched(f"{base}models/{IDENTITY[:16]}.tcxpack")[2] == sound
 
 
 @pytest.mark.parametrize("path", ["", "index.html", "x" * 32 + "/index.html", "../index.html"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from cli_runs import save_photograph
 from pictures import photograph
 from torch import Tensor, nn
 
@@ -127,3 +128,11 @@ class Parabola:
         factor = float("nan") if batch in self.poison else 1.0
         loss: Tensor = factor * self.modules.value.square()
         return Terms(loss, loss, loss)
+
+
+def photos(folder: Path, count: int = 3) -> Path:
+    """A folder of so many pictures, made here."""
+    folder.mkdir()
+    for seed in range(count):
+        save_photograph(folder / f"{seed}.png", 300, 280, seed=seed)
+    return folder

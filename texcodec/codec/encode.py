@@ -121,7 +121,7 @@ def encode(
         around = surroundings_of(picture, shown, found, metadata=metadata)
         with Workers(threads) as workers:
             data = lossless_file(picture.pixels, around, workers, tile, found, Counter(1, progress))
-        return with_preview(data, picture, found, limits, warn) if preview else data
+        return with_preview(data, picture, found, target, limits, warn) if preview else data
     models = set_for(models, tune)
     models = models if isinstance(models, ModelSet) else load_set(models)
     models.check_encodes()
@@ -147,11 +147,7 @@ def encode(
             counter=counter,
         )
         data = TargetFile(coder).run(target, warn, nearest=nearest)
-    if not preview:
-        return data
-    sized = target.size is not None or target.bpp is not None
-    most = target.bytes(picture.width * picture.height) if sized else None
-    return with_preview(data, picture, found, limits, warn, most)
+    return with_preview(data, picture, found, target, limits, warn) if preview else data
 
 
 def _check_lossless(lossless: bool, target: Target, outside: str | None) -> None:

@@ -29,27 +29,23 @@ def preview_chunks(picture: Picture, crop: Crop | None, target: Target) -> list[
     Returns:
         (type, payload), or nothing where there is no such target or no preview as small.
     """
-    if target.bpp is None and target.size is None:
+    asked = _bytes_asked(target, picture)
+    if asked is None:
         return []
-    most = int(SHARE * target.bytes(picture.width * picture.height)) - _FRAME
+    most = int(SHARE * asked) - _FRAME
     preview = pack_preview(_as_shown(picture, crop), most)
     return [] if preview is None else [(PREV, preview)]
 
 
 def with_preview(
-    data: bytes,
-    picture: Picture,
-    crop: Crop | None,
-    limits: Limits,
-    warn: Warn,
-    most_bytes: int | None = None,
+    data: bytes, picture: Picture, crop: Crop | None, target: Target, limits: Limits, warn: Warn
 ) -> bytes:
     """The file with a preview of at most 2 % of its bytes; one that it has already stays if it has no more.
 
     Args:
+        target: a size that it states is that of the file with its preview.
         limits: the preview counts among the metadata.
         warn: called if there is none.
-        most_bytes: that the file may have with its preview, where a size was asked for.
     """
     bare = with_chunk(data, PREV, None, limits)
     if len(bare) < len(data) and len(data) - len(bare) <= SHARE * len(data):
@@ -57,13 +53,20 @@ def with_preview(
     frame = len(with_chunk(bare, PREV, b"", limits)) - len(bare)
     most = int(SHARE / (1 - SHARE) * len(bare)) - frame
     room = limits.metadata - sum(len(chunk) for _, chunk in Reader(bare, limits).ancillary)
-    if most_bytes is not None:
-        room = min(room, most_bytes - len(bare) - frame)
+    asked = _bytes_asked(target, picture)
+    if asked is not None:
+        room = min(room, asked - len(bare) - frame)
     preview = pack_preview(_as_shown(picture, crop), min(most, room))
     if preview is None:
         warn(_NONE)
         return bare
     return with_chunk(bare, PREV, preview, limits)
+
+
+def _bytes_asked(target: Target, picture: Picture) -> int | None:
+    if target.bpp is None and target.size is None:
+        return None
+    return target.bytes(picture.width * picture.height)
 
 
 def _as_shown(picture: Picture, crop: Crop | None) -> Picture:

@@ -54,7 +54,10 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], like: Path | None = None) -> b
     Raises:
         ValueError: the file ``like`` takes arrays of a third set, which no reader looks up.
     """
-    known = _complete(like) if like is not None else {}
+    other = origin(like) if like is not None else None
+    if other is not None:
+        raise ValueError(f"{like} takes arrays of the set {other} itself; name that one.")
+    known = read_arrays(like) if like is not None else {}
     stored: Arrays = {}
     same: dict[str, str] = {}
     taken: list[str] = []
@@ -82,13 +85,6 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], like: Path | None = None) -> b
     if like is not None and taken:
         metadata[OTHERS] = json.dumps({"set": like.parent.name, "arrays": taken})
     return _ordered(save(stored, metadata or None))
-
-
-def _complete(like: Path) -> Arrays:
-    other = origin(like)
-    if other is not None:
-        raise ValueError(f"{like} takes arrays of the set {other} itself; name that one.")
-    return read_arrays(like)
 
 
 def origin(file: Path) -> str | None:

@@ -127,7 +127,7 @@ class OpenTraining:
         except OSError:  # of a version that did not note it, or new
             owner = here
         # a folder that is no more there was moved
-        if owner != here and work.checkpoint("parent").exists() and find_checkpoint(Path(owner)) is not None:
+        if owner != here and work.checkpoint("parent").exists() and Path(owner).is_dir():
             raise ParameterError(
                 f"The work folder {work.folder} is that of the training in {owner}; name another one with --work."
             )
