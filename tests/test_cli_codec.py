@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from cli_runs import SET, names, process, save_photograph, texcodec
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import texcodec as package
 from texcodec.container import Reader, write
@@ -149,6 +150,19 @@ def test_metadata_can_be_left_out_on_both_ways(coded: Path, tmp_path: Path) -> N
         == 0
     )
     assert ICC not in (tmp_path / "x.tcx").read_bytes()
+
+
+def test_text_is_no_concern_where_metadata_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = PngInfo()
+    text.add_text("Title", "Leaves")
+    Image.new("RGB", (40, 30), "green").save(tmp_path / "a.png", pnginfo=text)
+    run = ("encode", tmp_path / "a.png", tmp_path / "a.tcx", "--models", SET, "--strict")
+    assert texcodec(*run, "--no-metadata") == 0
+    assert capsys.readouterr().err == ""
+    assert texcodec(*run, "--force") != 0
+    assert "holds text (Title)" in capsys.readouterr().err
 
 
 def test_what_a_format_cannot_hold_is_a_notice(

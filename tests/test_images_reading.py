@@ -334,6 +334,12 @@ class TestText:
         with pytest.raises(ImageError, match=r"holds text \(Title, Author\)"):
             read_picture(data, strict=True)
 
+    def test_text_is_not_named_where_metadata_are_not_wanted(self) -> None:
+        data = file_of(Image.fromarray(smooth()), pnginfo=text_chunks(Title="Leaves"))
+        assert read_picture(data, strict=True, metadata=False).notices == []
+        with Image.open(io.BytesIO(data)) as image:
+            assert from_image(image, metadata=False).notices == []
+
     def test_many_and_long_names_are_cut(self) -> None:
         texts = {f"{'name' * 15}{i}": "text" for i in range(9)}
         (notice,) = read_picture(file_of(Image.fromarray(smooth()), pnginfo=text_chunks(**texts))).notices

@@ -89,7 +89,13 @@ def _encoded(
     from texcodec.images import hold_back_library_output, read_picture
 
     hold_back_library_output()
-    picture = read_picture(io.BytesIO(source), settings.limits, name="The picture", strict=settings.strict)
+    picture = read_picture(
+        io.BytesIO(source),
+        settings.limits,
+        name="The picture",
+        strict=settings.strict,
+        metadata=settings.metadata,
+    )
     record = replace(record, width=picture.width, height=picture.height)
     data = texcodec.encode(
         picture,

@@ -296,7 +296,7 @@ def _each(job: _Job, word: str, change: Callable[[Any, Any], Any]) -> int:
         target, warn = places[source], job.console.warner(source)
         check_output(target, force=job.force)
         with opened(source) as file:
-            picture = read_picture(file, job.limits, name="The picture")
+            picture = read_picture(file, job.limits, name="The picture", metadata=False)
         for sentence in picture.notices:
             warn(sentence)
         changed, left_out = change(picture, learned.box(picture.width, picture.height)), []

@@ -165,7 +165,13 @@ class _Encode:
         hold_back_library_output()  # this process writes to standard error from one thread
         with opened(job.source) as file:
             bytes_in = _size(file.fileno()) if job.source != STANDARD_STREAM else None
-            picture = read_picture(file, self.limits, name="The picture", strict=self.strict)
+            picture = read_picture(
+                file,
+                self.limits,
+                name="The picture",
+                strict=self.strict,
+                metadata=self.arguments["metadata"],
+            )
         data = texcodec.encode(
             picture, crop=self.profile, limits=self.limits, progress=progress, warn=warn, **self.arguments
         )

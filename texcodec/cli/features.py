@@ -138,7 +138,7 @@ def encode(
         import texcodec
         from texcodec.images import read_picture
 
-        picture = read_picture(content, limits, name="The picture")
+        picture = read_picture(content, limits, name="The picture", metadata=False)
         for sentence in picture.notices:
             warn(sentence)
         stream = picture_stream(picture, features, level=level, limits=limits)

@@ -106,7 +106,7 @@ def encode(
     if tile not in (None, *TILE_SIDES):
         raise ParameterError(f"The tile side must be 128, 256 or 512 pixels, not {tile!r}.")
     limits = limits_or_default(limits)
-    picture = picture_of(image, limits)
+    picture = picture_of(image, limits, metadata=metadata)
     if not lossless:
         picture = with_hidden_filled(picture)
     warn = warn or issue

@@ -25,12 +25,13 @@ _ACCEPTED = (
 )
 
 
-def picture_of(source: Any, limits: Limits) -> Picture:
+def picture_of(source: Any, limits: Limits, *, metadata: bool = True) -> Picture:
     """The picture that a source holds.
 
     Args:
         source: see ``texcodec.encode``.
         limits: what is too large.
+        metadata: whether metadata are wanted (``images.read_picture``).
     Raises:
         ParameterTypeError: it is nothing of the kind.
         ParameterError, ImageError, LimitError, StreamError: see ``texcodec.encode``.
@@ -44,15 +45,16 @@ def picture_of(source: Any, limits: Limits) -> Picture:
     if isinstance(source, (bytearray, memoryview)):
         source = bytes(source)
     if isinstance(source, (str, os.PathLike, bytes)):
-        return read_picture(source, limits)
+        return read_picture(source, limits, metadata=metadata)
     from PIL import Image
 
     if isinstance(source, Image.Image):
-        return from_image(source, limits)
+        return from_image(source, limits, metadata=metadata)
     if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
         return from_array(np.asarray(source))
     if isinstance(source, io.TextIOBase):
         raise ParameterTypeError("The file was opened in text mode; open it in binary mode ('rb').")
     if hasattr(source, "read"):
-        return read_picture(source if hasattr(source, "seekable") else io.BytesIO(source.read()), limits)
+        file = source if hasattr(source, "seekable") else io.BytesIO(source.read())
+        return read_picture(file, limits, metadata=metadata)
     raise ParameterTypeError(f"A picture to encode is {_ACCEPTED}, not {type(source).__name__}.")

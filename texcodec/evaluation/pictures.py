@@ -74,7 +74,7 @@ def read_rgb(path: Path, warn: Callable[[str], None] = lambda sentence: None) ->
         TexcodecError: the file is not a picture that texcodec codes.
     """
     try:
-        picture = read_picture(path, Limits(), name="The picture")
+        picture = read_picture(path, Limits(), name="The picture", metadata=False)
     except MemoryError as error:
         raise TexcodecError("There is not enough memory for it; use a larger machine.") from error
     for sentence in picture.notices:

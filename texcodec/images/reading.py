@@ -42,6 +42,7 @@ def read_picture(
     *,
     name: str | None = None,
     strict: bool = False,
+    metadata: bool = True,
 ) -> Picture:
     """The picture in a file, in bytes, or in an open binary file (which stays open).
 
@@ -50,6 +51,7 @@ def read_picture(
         limits: what is too large; checked before any pixel is decoded.
         name: what errors call the source, by default its path.
         strict: refuse what would be changed or left out with a notice.
+        metadata: whether metadata are wanted; if not, there is no notice of text that has no place in a `.tcx` file.
 
     Raises:
         StreamError: the file cannot be opened or read.
@@ -62,22 +64,27 @@ def read_picture(
         name = name or os.fspath(source)
         try:
             with Path(source).open("rb") as opened_file:
-                return _read(opened_file, limits, name, strict)
+                return _read(opened_file, limits, name, strict, metadata)
         except OSError as error:
             raise StreamError(f"Cannot read {name}: {reason(error)}.") from error
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _read(io.BytesIO(source), limits, name or "The picture", strict)
+        return _read(io.BytesIO(source), limits, name or "The picture", strict, metadata)
     given = getattr(source, "name", None)
     name = name or (given if isinstance(given, str) else "The picture")
     try:
         file = source if source.seekable() else io.BytesIO(source.read())
     except OSError as error:
         raise StreamError(f"Cannot read {name}: {reason(error)}.") from error
-    return _read(file, limits, name, strict)
+    return _read(file, limits, name, strict, metadata)
 
 
-def from_image(image: Image.Image, limits: Limits | None = None, *, strict: bool = False) -> Picture:
+def from_image(
+    image: Image.Image, limits: Limits | None = None, *, strict: bool = False, metadata: bool = True
+) -> Picture:
     """The picture in a Pillow image, its ICC profile, EXIF and XMP included; the image is not changed.
+
+    Args:
+        strict, metadata: as for `read_picture`.
 
     Raises:
         ImageError: empty or damaged; its samples have no white (floating point, signed, 32 bits); with
@@ -85,10 +92,11 @@ def from_image(image: Image.Image, limits: Limits | None = None, *, strict: bool
         LimitError: more pixels than `limits` allow.
     """
     name = "The picture"
-    return _strictly(_from_image(image, limits or Limits(), name), name, strict)
+    picture = _from_image(image, limits or Limits(), name, keep_metadata=metadata)
+    return _strictly(picture, name, strict)
 
 
-def _read(file: BinaryIO, limits: Limits, name: str, strict: bool) -> Picture:
+def _read(file: BinaryIO, limits: Limits, name: str, strict: bool, keep_metadata: bool) -> Picture:
     start = file.tell()
     header = file.read(HEADER_BYTES)
     file.seek(start)
@@ -112,8 +120,9 @@ def _read(file: BinaryIO, limits: Limits, name: str, strict: bool) -> Picture:
                 raise ImageError(f"{name} is {image.format}, a program that draws; convert it to PNG first.")
             frames = _frames(image)
             bits = max(bits_in_header(image.format, header), jxl.bits if jxl else 8)
+            cicp = chunks.cicp if chunks else None
             picture = _from_image(
-                image, limits, name, bits=bits, cicp=chunks.cicp if chunks else None, header=header
+                image, limits, name, bits=bits, cicp=cicp, header=header, keep_metadata=keep_metadata
             )
     if frames > 1:
         picture.notices.append(
@@ -130,6 +139,7 @@ def _from_image(
     bits: int = 8,
     cicp: tuple[int, int, int, int] | None = None,
     header: bytes = b"",
+    keep_metadata: bool = True,
 ) -> Picture:
     """The picture in an image; `bits`, `cicp` and `header` are what the file says and Pillow does not."""
     _check_size(image, limits, name)
@@ -148,7 +158,9 @@ def _from_image(
         with recorded_warnings() as warned:
             exif = metadata.read_exif(image)
         xmp = metadata.xmp_of(image.info)
-    notices = [*layers.notices, *exif.notices, *metadata.lost_text(image)]
+    notices = [*layers.notices, *exif.notices]
+    if keep_metadata:
+        notices += metadata.lost_text(image)
     notices += [f"Pillow warns: {text.rstrip('.')}." for text in warned]
     if preview:
         notices.append(
