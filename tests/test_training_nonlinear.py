@@ -59,7 +59,7 @@ def train(*arguments: object) -> int:
 def batch(size: int = 64) -> Batch:
     pixels = torch.from_numpy(photograph(size, size, seed=2)).permute(2, 0, 1)[None]
     tensors = {"pixels": pixels, "classes": torch.tensor([1]), "t": torch.tensor([0.5])}
-    return Batch(tensors, (True, None))
+    return Batch(tensors, (True, None, False))
 
 
 @pytest.fixture(scope="module")

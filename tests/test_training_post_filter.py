@@ -61,7 +61,9 @@ def test_filter_that_is_added_begins_without_effect() -> None:
 def test_filter_learns_from_the_first_step() -> None:
     codec = grown(stirred(started(PLAIN)), FILTERED, name="std-3", seed=1)
     pixels = torch.from_numpy(photograph(64, 64, seed=2)).permute(2, 0, 1)[None]
-    batch = Batch({"pixels": pixels, "classes": torch.tensor([1]), "t": torch.tensor([0.5])}, (True, None))
+    batch = Batch(
+        {"pixels": pixels, "classes": torch.tensor([1]), "t": torch.tensor([0.5])}, (True, None, False)
+    )
     CropTask(codec, sampler(), stage(1)).cost(batch, torch.device("cpu")).loss.backward()
     leave = codec.transforms[0].synthesis.post_filter.leave
     assert float(leave.weight.detach().abs().max()) == 0

@@ -1,4 +1,6 @@
-"""The numbers that docs/format.md fixes, for training and run time alike. Nothing is imported here."""
+"""The numbers that docs/format.md fixes, for training and run time alike, and what encoders share with
+training. Nothing is imported here.
+"""
 
 # Latents and hyper latents
 
@@ -22,6 +24,14 @@ STEP_FRACTION = 32
 
 LAST_QUALITY = 100
 """Qualities run from 1 to this; a set gives a rate index for each."""
+
+# What encoders do, and training after them
+
+LARGEST_CORRECTION = 2.0
+"""Symbols by which a latent may be off in a block that is corrected (docs/decisions/effort.md)."""
+
+SQUARED_ERROR_CORRECTION, EYES_CORRECTION = 1.0, 0.5
+"""Of what decoding leaves of the picture, the share that is added to latents: for squared error, and for eyes."""
 
 # Symbols and their tables
 

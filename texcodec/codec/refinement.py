@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..constants import EYES_CORRECTION, LARGEST_CORRECTION, SQUARED_ERROR_CORRECTION
 from ..errors import ParameterError
 from ..registry import ModelSet, PyramidSet
 from ..registry.picture_manifest import PSNR, SSIM
@@ -21,10 +22,10 @@ from .reconstruction import synthesise
 from .tile import AnalysedTile, TileLatents
 from .workers import Counter, Workers
 
-LARGEST = np.float32(2)
+LARGEST = np.float32(LARGEST_CORRECTION)
 """Symbols by which a latent may be off in a block that is corrected. Quantisation alone moves none so far: there the
 networks are beyond what they were trained for, and what they do to the next latents cannot be foreseen."""
-SHARES = {PSNR: np.float32(1), SSIM: np.float32(0.5)}
+SHARES = {PSNR: np.float32(SQUARED_ERROR_CORRECTION), SSIM: np.float32(EYES_CORRECTION)}
 """Of the correction that is made, by what a set is tuned for: squared error is not all that eyes see."""
 LEAST_EFFORT, MOST_EFFORT, DEFAULT_EFFORT = 1, 9, 2
 

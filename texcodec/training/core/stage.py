@@ -140,6 +140,8 @@ class StageSettings:
         clip: largest norm of the gradient.
         decay: of the moving average of the weights, which is what is kept.
         rounding: how gradients pass through rounding: "relaxed", or additive "noise" in the rate.
+        corrected_share: share of the steps whose latents are corrected once by what decoding leaves of the crops, as
+            encoders do from effort 2 on; linear analysis transforms of entropy profile 2 only.
         objective: what is minimised.
         freeze: prefixes of the parameters that stay as they are; an asterisk stands for any characters.
         checkpoint_seconds: between two checkpoints.
@@ -161,6 +163,7 @@ class StageSettings:
     clip: float = 1.0
     decay: float = 0.999
     rounding: str = "relaxed"
+    corrected_share: float = 0.0
     objective: ObjectiveSettings = ObjectiveSettings()
     freeze: tuple[str, ...] = ()
     checkpoint_seconds: float = 90.0
@@ -181,6 +184,7 @@ class StageSettings:
             0 <= self.last_learning_rate <= self.learning_rate <= 1 and self.learning_rate > 0,
             "learning_rate must be above 0, at least last_learning_rate and at most 1.",
         )
+        check(0 <= self.corrected_share <= 1, "corrected_share must be between 0 and 1.")
         check(0 < self.warm_up < 1, "warm_up must be between 0 and 1.")
         check(
             self.clip > 0 and 0 <= self.decay < 1, "clip must be above 0, and decay at least 0 and below 1."

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...constants import LARGEST_CORRECTION
 from ..core.fixed_point import round_through
 from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, Architecture
@@ -189,6 +190,7 @@ class Codec(nn.Module):
         halo: bool,
         rounding: str = "relaxed",
         groups: Groups = None,
+        correction: float = 0.0,
     ) -> Coded:
         """Code B pictures.
 
@@ -202,15 +204,42 @@ class Codec(nn.Module):
             rounding: one of ``rounding.ROUNDINGS``: how latents are rounded and gradients pass through it.
             groups: how many pictures each class has, in a batch that is sorted by class: the same result with
                 shapes that are known before the batch is, as CUDA graphs need them.
+            correction: the share of what decoding leaves of the pictures that their latents are corrected by, as
+                encoders do (``correction``); 0 for none.
         """
         v = self.analyse(x, classes, groups) / self.steps(t)[:, :, None, None]
+
+        def decode(latents: Latents) -> Tensor:
+            seen = F.pad(latents.decoded, (1, 1, 1, 1)) if halo else latents.decoded
+            s, sides = LATENT_STRIDE, OUTSIDE if halo else INSIDE
+            return self.synthesise(seen, t, classes, groups, outside=sides)[..., s:-s, s:-s]
+
+        if correction:
+            with torch.no_grad():
+                first = self.quantise(v, t, classes, rounding="hard", groups=groups)
+                better = self._corrected(v, first.decoded, x, decode(first), t, share=correction)
+            # gradients pass as if the latents were those of the pictures
+            v = v + (better - v).detach()
         coded = self.quantise(v, t, classes, rounding=rounding, groups=groups)
-        s = LATENT_STRIDE
-        seen = F.pad(coded.decoded, (1, 1, 1, 1)) if halo else coded.decoded
-        pixels = self.synthesise(seen, t, classes, groups, outside=OUTSIDE if halo else INSIDE)[
-            ..., s:-s, s:-s
-        ]
-        return Coded(pixels, coded.bits, coded.symbols, coded.scales, coded.hyper)
+        return Coded(decode(coded), coded.bits, coded.symbols, coded.scales, coded.hyper)
+
+    def _corrected(
+        self, v: Tensor, decoded: Tensor, x: Tensor, pixels: Tensor, t: Tensor, *, share: float
+    ) -> Tensor:
+        """What should have been quantised in the place of the latents (docs/decisions/effort.md).
+
+        Args:
+            v, decoded: B x C x h x w latents in symbols, of the pictures and of what was decoded.
+            x: B x 3 x H x W, the pictures.
+            pixels: B x 3 x H' x W', what they were decoded to, which may lack a border: nothing is missing there.
+            share: of the correction that is made.
+        """
+        border = (x.shape[2] - pixels.shape[2]) // 2
+        inside = x[..., border : x.shape[2] - border, border : x.shape[3] - border]
+        missing = F.pad(inside - pixels.clamp(0, 255), (border, border, border, border))
+        more = self.linear(missing) / self.steps(t)[:, :, None, None]
+        near = (more.abs() <= LARGEST_CORRECTION).all(1, keepdim=True)
+        return torch.where(near, v + share * (decoded + more - v), v)
 
     def quantise(
         self, v: Tensor, t: Tensor, classes: Tensor, *, rounding: str, groups: Groups = None

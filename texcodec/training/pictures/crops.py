@@ -12,6 +12,7 @@ from ..core.stage import StageSettings
 from ..core.task import Batch, Terms
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
+from .correction import check_corrections, correction_for
 from .distortions import Distortion, crop_distortions
 from .objectives import Objective
 from .resident import DevicePictures
@@ -38,6 +39,8 @@ class CropTask:
         self.sampler, self.settings, self.resident = sampler, settings, resident
         self.objective = Objective(settings.objective)
         self.distortions = crop_distortions(settings.objective, settings.crop)
+        self.correction = correction_for(settings.objective)
+        check_corrections(codec.architecture, settings.corrected_share)
 
     def draw(self, random: np.random.Generator) -> Batch:
         """Crops (their places, if the pictures are on the device), classes and rates; half of the batches are
@@ -54,7 +57,10 @@ class CropTask:
             tensors["where"] = torch.from_numpy(places.where)
         else:
             tensors["pixels"] = torch.from_numpy(self.sampler.cut(places)).permute(0, 3, 1, 2)
-        return Batch(tensors, (bool(random.integers(2)), places.groups))
+        halo = bool(random.integers(2))
+        share = self.settings.corrected_share
+        corrected = bool(share) and random.random() < share
+        return Batch(tensors, (halo, places.groups, corrected))
 
     def cost(self, batch: Batch, device: torch.device) -> Terms:
         """Mean over the crops; see ``objectives``."""
@@ -63,7 +69,7 @@ class CropTask:
     def measure(self, batch: Batch, device: torch.device) -> tuple[Tensor, Distortion, Tensor]:
         """Bits per pixel, distortion and rate in [0, 1] of each crop, B each."""
         on_device = {k: v.to(device, non_blocking=True) for k, v in batch.tensors.items()}
-        halo, groups = cast(tuple[bool, Groups], batch.fixed)
+        halo, groups, corrected = cast(tuple[bool, Groups, bool], batch.fixed)
         if self.resident is not None:
             pixels = self.resident.cut(on_device["where"])
         else:
@@ -71,7 +77,13 @@ class CropTask:
         x = pixels.float().contiguous(memory_format=torch.channels_last)
         t = on_device["t"]
         coded = self.codec(
-            x, t, on_device["classes"], halo=halo, rounding=self.settings.rounding, groups=groups
+            x,
+            t,
+            on_device["classes"],
+            halo=halo,
+            rounding=self.settings.rounding,
+            groups=groups,
+            correction=self.correction if corrected else 0.0,
         )
         s = LATENT_STRIDE
         target = x if halo else x[..., s:-s, s:-s]

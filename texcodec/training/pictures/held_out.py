@@ -109,19 +109,21 @@ def held_out_cost(
     *,
     draws: int = DRAWS,
     objective: ObjectiveSettings | None = None,
+    correction: float = 0.0,
 ) -> HeldOutCost:
     """Code every crop as a picture of one tile, symbols chosen by cost.
 
     Args:
         codec: on the device; float32 is used whatever it is trained in.
         objective: whose distortion is taken; default: squared error.
+        correction: as for ``Codec.forward``: what the codec costs where encoders correct latents once.
     """
     distortions = Distortions(objective or ObjectiveSettings(), SIDE)
     half, codec.half_precision = codec.half_precision, False
     try:
         costs = torch.cat(
             [
-                _log_costs(codec, crops, i, device, distortions)
+                _log_costs(codec, crops, i, device, distortions, correction)
                 for i in torch.arange(len(crops.pixels)).split(_BATCH)
             ]
         )
@@ -139,11 +141,17 @@ def held_out_cost(
 
 
 def _log_costs(
-    codec: Codec, crops: HeldOutCrops, which: Tensor, device: torch.device, distortions: Distortions
+    codec: Codec,
+    crops: HeldOutCrops,
+    which: Tensor,
+    device: torch.device,
+    distortions: Distortions,
+    correction: float,
 ) -> Tensor:
     x = crops.pixels[which].to(device).float()
     t = (crops.rate_indices[which].float() / (RATE_INDICES - 1)).to(device)
-    coded = codec(x, t, crops.classes[which].to(device), halo=True, rounding="hard")
+    classes = crops.classes[which].to(device)
+    coded = codec(x, t, classes, halo=True, rounding="hard", correction=correction)
     rate, weight = coded.bits / SIDE**2, lagrangian(t)
     distortion = distortions(coded.pixels, x, t).minimised
     return torch.log((rate + weight * distortion) / typical_cost(weight)).double().cpu()

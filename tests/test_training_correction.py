@@ -1,0 +1,125 @@
+"""Training with latents that are corrected as encoders correct them. Needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import photograph
+
+torch = pytest.importorskip("torch")
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
+
+from training_samples import SMALLEST, exported, sampler, stage, started, stirred  # noqa: E402
+
+from texcodec.codec.analysis import analyse  # noqa: E402
+from texcodec.codec.layout import lay_out  # noqa: E402
+from texcodec.codec.refinement import refined  # noqa: E402
+from texcodec.codec.tile import TileLatents  # noqa: E402
+from texcodec.codec.workers import Workers  # noqa: E402
+from texcodec.errors import ParameterError  # noqa: E402
+from texcodec.images import from_array  # noqa: E402
+from texcodec.training.core.stage import ObjectiveSettings, StageSettings  # noqa: E402
+from texcodec.training.pictures.codec import Codec  # noqa: E402
+from texcodec.training.pictures.correction import correction_for  # noqa: E402
+from texcodec.training.pictures.crops import CropTask  # noqa: E402
+
+FILTERED = replace(SMALLEST, profile=2, post_filter=8)
+NONLINEAR = replace(
+    SMALLEST, profile=2, nonlinear=True, deep_widths=(4, 6, 8), deep_blocks=(1, 1, 1), refinement=4
+)
+INDEX = 130
+CPU = torch.device("cpu")
+
+
+def squared_error(codec: Codec, pixels: np.ndarray, correction: float, *, halo: bool = True) -> float:
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    with torch.no_grad():
+        coded = codec(
+            x,
+            torch.tensor([INDEX / 255]),
+            torch.tensor([2]),
+            halo=halo,
+            rounding="nearest",
+            correction=correction,
+        )
+    target = x if halo else x[..., 16:-16, 16:-16]
+    return float((coded.pixels - target).square().mean())
+
+
+def task(share: float, **changes: Any) -> CropTask:
+    return CropTask(stirred(started(FILTERED)), sampler(), stage(1, corrected_share=share, **changes))
+
+
+def test_corrected_latents_are_those_of_the_encoder(tmp_path: Path) -> None:
+    codec = stirred(started(FILTERED))
+    models = exported(codec, tmp_path)
+    pixels = photograph(112, 80, seed=3)
+    picture = from_array(pixels)
+    with Workers(1) as workers:
+        analysed = analyse(picture, lay_out(112, 80, 256), models, workers)
+        first = analysed.tiles[0]
+        steps = models.steps[INDEX][:, None, None]
+        decoded = np.round(first.latents / steps).astype(np.float32)
+        tiles = {0: TileLatents(first.class_index, INDEX, decoded)}
+        theirs = refined(analysed, tiles, pixels, models, workers)[0].latents / steps
+    t, classes = torch.tensor([INDEX / 255]), torch.tensor([first.class_index])
+    with torch.no_grad():
+        v = torch.from_numpy(first.latents / steps)[None]
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+        padded = torch.nn.functional.pad(torch.from_numpy(decoded)[None], (1, 1, 1, 1))
+        seen = codec.synthesise(padded, t, classes, outside=(1, 1, 1, 1))[..., 16:-16, 16:-16]
+        ours = codec._corrected(v, torch.from_numpy(decoded)[None], x, seen, t, share=1.0)[0].numpy()
+    assert np.abs(ours - v[0].numpy()).max() > 0.1
+    # weights of a set are float16, and so is what is missing
+    assert np.abs(ours - theirs).max() < 0.05
+
+
+@pytest.mark.parametrize("halo", [True, False], ids=["whole picture", "inside of one"])
+def test_a_correction_brings_the_decoded_picture_nearer(halo: bool) -> None:
+    codec, pixels = stirred(started(FILTERED)), photograph(128, 128, seed=4)
+    plain, corrected = (squared_error(codec, pixels, c, halo=halo) for c in (0.0, 1.0))
+    assert corrected < 0.98 * plain
+
+
+def test_gradients_of_corrected_latents_reach_analysis_and_steps() -> None:
+    tried = task(1.0)
+    tried.cost(tried.draw(np.random.default_rng(1)), CPU).loss.backward()
+    for weights in (tried.codec.linear.analysis, tried.codec.log_steps):
+        assert float(weights.grad.abs().max()) > 0
+
+
+def test_so_large_a_share_of_the_steps_is_corrected() -> None:
+    random, tried = np.random.default_rng(2), task(0.3)
+    flags = [tried.draw(random).fixed[2] for _ in range(300)]
+    assert 60 < sum(flags) < 120
+
+
+def test_without_corrections_the_same_crops_are_drawn_as_ever() -> None:
+    drawn = []
+    for share in (0.0, 1.0):
+        batch = task(share).draw(np.random.default_rng(3))
+        drawn.append((batch.tensors["pixels"], batch.tensors["t"], batch.fixed[:2]))
+        assert batch.fixed[2] == bool(share)
+    assert torch.equal(drawn[0][0], drawn[1][0]) and torch.equal(drawn[0][1], drawn[1][1])
+    assert drawn[0][2] == drawn[1][2]
+
+
+def test_for_eyes_half_of_a_correction_is_made() -> None:
+    assert correction_for(ObjectiveSettings()) == 1.0
+    assert correction_for(ObjectiveSettings(distortion="mixed")) == 0.5
+
+
+@pytest.mark.parametrize("architecture", [SMALLEST, NONLINEAR], ids=["profile 1", "nonlinear"])
+def test_codecs_whose_latents_encoders_do_not_correct_are_refused(architecture) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ParameterError, match="set corrected_share to 0"):
+        CropTask(started(architecture), sampler(), stage(1, corrected_share=0.5))
+    CropTask(started(architecture), sampler(), stage(1))
+
+
+def test_the_share_is_one() -> None:
+    with pytest.raises(ParameterError, match="corrected_share must be between 0 and 1"):
+        StageSettings(corrected_share=1.5)
