@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, features
 from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from texcodec.errors import ImageError, ParameterError
 from texcodec.images import Picture, from_array, from_image, read_picture
@@ -364,6 +365,15 @@ class TestText:
         if not features.check("jpg_2000"):
             pytest.skip("no JPEG 2000")
         assert read_picture(file_of(Image.fromarray(smooth()), "JPEG2000")).notices == []
+
+    @pytest.mark.parametrize("kind", [1, 7], ids=["bytes", "undefined"])
+    def test_captions_of_iptc_in_a_tiff_are_named(self, kind: int) -> None:
+        tags = ImageFileDirectory_v2()
+        for fields, names in ((VERSION + CAPTION, "IPTC"), (VERSION, "")):
+            tags[33723], tags.tagtype[33723] = fields, kind
+            data = file_of(Image.fromarray(smooth()), "TIFF", tiffinfo=tags)
+            expected = [f"The picture holds text ({names}), which was left out."] if names else []
+            assert read_picture(data).notices == expected
 
     def test_captions_of_iptc_are_named_and_other_resources_are_not(self) -> None:
         data = file_of(Image.fromarray(smooth()), "JPEG")

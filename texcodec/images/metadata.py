@@ -19,6 +19,7 @@ _TEXTS_ABOUT_THE_FILE = {"Software", "date:create", "date:modify", "date:timesta
 _WRITERS = (b"Created by OpenJPEG", b"Kakadu")  # comments that these write into every JPEG 2000 file
 _MOST_NAMES, _LONGEST_NAME = 4, 40
 _IPTC = 0x0404  # of Photoshop's resources
+_DESCRIPTIVE = 2  # the record of IPTC that holds captions, authors and places
 _CAPTION = re.compile(rb"\x1c\x02[^\x00]")  # a field other than the version, which stands alone in many files
 
 
@@ -79,13 +80,26 @@ def lost_text(image: Image.Image) -> list[str]:
         names.append("comment")
     resources = info.get("photoshop")
     caption = resources.get(_IPTC) if isinstance(resources, dict) else None
-    if isinstance(caption, bytes) and _CAPTION.search(caption):
+    if (isinstance(caption, bytes) and _CAPTION.search(caption)) or _captioned_tiff(image):
         names.append("IPTC")
     if not names:
         return []
     shown = [name[:_LONGEST_NAME] for name in names[:_MOST_NAMES]]
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return [f"The picture holds text ({', '.join(shown)}{more}), which was left out."]
+
+
+def _captioned_tiff(image: Image.Image) -> bool:
+    """Whether it is a TIFF with fields of IPTC other than the version."""
+    if image.format != "TIFF":
+        return False
+    from PIL.IptcImagePlugin import getiptcinfo  # rarely needed
+
+    try:
+        fields = getiptcinfo(image) or {}
+    except Exception:  # Pillow meets values of the wrong type here
+        return False
+    return any(record == _DESCRIPTIVE and field for record, field in fields)
 
 
 def with_upright_xmp(xmp: bytes) -> bytes:
