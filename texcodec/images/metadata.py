@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from texcodec.images import exif as exif_stream
 
@@ -91,7 +91,7 @@ def lost_text(image: Image.Image) -> list[str]:
 
 def _captioned_tiff(image: Image.Image) -> bool:
     """Whether it is a TIFF with fields of IPTC other than the version."""
-    if image.format != "TIFF":
+    if image.format != "TIFF" or not isinstance(image, ImageFile.ImageFile):
         return False
     from PIL.IptcImagePlugin import getiptcinfo  # rarely needed
 

@@ -12,6 +12,11 @@ from ..core.stage import ObjectiveSettings
 from .architecture import Architecture
 
 
+def is_corrected(architecture: Architecture) -> bool:
+    """Whether encoders correct latents of such networks: of linear transforms of entropy profile 2."""
+    return architecture.profile > 1 and not architecture.nonlinear
+
+
 def correction_for(objective: ObjectiveSettings) -> float:
     """The share of the correction that encoders make with a set that is trained for this."""
     return SQUARED_ERROR_CORRECTION if objective.distortion == "mse" else EYES_CORRECTION
@@ -25,8 +30,7 @@ def check_corrections(architecture: Architecture, share: float) -> None:
     Raises:
         ParameterError: encoders correct those of linear analysis transforms of entropy profile 2 alone.
     """
-    linear = architecture.profile > 1 and not architecture.nonlinear
     check(
-        not share or linear,
+        not share or is_corrected(architecture),
         "Encoders correct latents of linear transforms of entropy profile 2 only; set corrected_share to 0.",
     )

@@ -41,6 +41,7 @@ from ..core.stopping import Stopped
 from .architecture import Architecture
 from .card import run_card
 from .collection import Collection
+from .correction import correction_for, is_corrected
 from .crops import CropTask
 from .fusion import Fusion
 from .growth import grown_architecture
@@ -321,7 +322,9 @@ class Pipeline:
         if kept is None:
             statistics = Statistics(codec.architecture)
             compute_as_exported(codec.entropy)  # the tables shall fit what the set will predict
-            statistics.gather(codec, self.pictures.statistics_batches())
+            # of corrected latents, as most files have them
+            correction = correction_for(s.parent.objective) if is_corrected(s.architecture) else 0.0
+            statistics.gather(codec, self.pictures.statistics_batches(), correction=correction)
         export_set(
             codec,
             statistics,

@@ -52,14 +52,24 @@ class Statistics:
             self.hyper[band, c] += np.bincount(z[:, c].ravel(), minlength=2 * HYPER_MAX + 1)
 
     @torch.no_grad()
-    def gather(self, codec: Codec, batches: Iterable[tuple[Tensor, Tensor]], seed: int = 5) -> None:
-        """Run the codec on (pictures B x 3 x H x W, classes B), each batch at its own rate index."""
+    def gather(
+        self,
+        codec: Codec,
+        batches: Iterable[tuple[Tensor, Tensor]],
+        seed: int = 5,
+        *,
+        correction: float = 0.0,
+    ) -> None:
+        """Run the codec on (pictures B x 3 x H x W, classes B), each batch at its own rate index.
+
+        Args:
+            correction: as for ``Codec.forward``.
+        """
         random = np.random.default_rng(seed)
         for x, classes in batches:
             r = int(random.integers(RATE_INDICES))
-            coded = codec(
-                x, torch.full((len(x),), r / (RATE_INDICES - 1)), classes, halo=True, rounding="hard"
-            )
+            t = torch.full((len(x),), r / (RATE_INDICES - 1))
+            coded = codec(x, t, classes, halo=True, rounding="hard", correction=correction)
             self.add(coded.symbols, coded.scales, coded.hyper, r)
 
 
