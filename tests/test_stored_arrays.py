@@ -21,7 +21,7 @@ import texcodec
 from texcodec.errors import ModelDamagedError, ModelNotFoundError
 from texcodec.registry import ENVIRONMENT_VARIABLE, discover, find_identity, list_sets, read_model_set
 from texcodec.registry.identity import decoder_identity
-from texcodec.registry.stored_arrays import PLANE_TYPES, origin, pack_arrays, read_arrays, unpack_arrays
+from texcodec.registry.stored_arrays import PLANE_TYPES, origins, pack_arrays, read_arrays, unpack_arrays
 from texcodec.viewer.pack import pack_models
 
 SMALL = Path(__file__).parent / "data" / "tiny-2"
@@ -91,7 +91,7 @@ def test_a_set_alone_says_which_one_it_lacks(pair: tuple[Path, Path]) -> None:
     base, derived = pair
     shutil.rmtree(base)
     with pytest.raises(
-        ModelNotFoundError, match="takes arrays of the set base, which is not beside it"
+        ModelNotFoundError, match="needs arrays of the set base, which is not beside it"
     ) as caught:
         read_model_set(derived)
     assert caught.value.advice == f"Put the folder base into {derived.parent}."
@@ -114,18 +114,40 @@ def test_a_complete_copy_serves_where_another_lacks_its_set(
     shutil.copytree(derived, alone / "derived")
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(alone))
     identity = bytes.fromhex(manifest_of(derived)["identity"])
-    with pytest.raises(ModelNotFoundError, match="takes arrays of the set base"):
+    with pytest.raises(ModelNotFoundError, match="needs arrays of the set base"):
         find_identity(identity)
     monkeypatch.setattr(discover, "_roots", lambda: [tmp_path])
     assert find_identity(identity).folder == derived
     assert [info.path for info in list_sets() if info.name == "derived"] == [alone / "derived"]
 
 
-def test_a_set_is_not_like_one_that_takes_arrays_itself(pair: tuple[Path, Path]) -> None:
+def test_arrays_come_from_at_most_three_files(pair: tuple[Path, Path]) -> None:
     base, derived = pair
-    assert (origin(base / DECODER), origin(derived / DECODER)) == (None, "base")
-    with pytest.raises(ValueError, match="takes arrays of the set base itself"):
-        pack_arrays(read_arrays(derived / DECODER), derived / DECODER)
+    arrays, third = read_arrays(derived / DECODER), derived.parent / "third"
+    shutil.copytree(derived, third)
+    (third / DECODER).write_bytes(pack_arrays(arrays, derived / DECODER))
+    assert not load_file(third / DECODER)
+    assert origins(base / DECODER) == []
+    assert origins(third / DECODER) == ["derived", "base"]
+    assert read_model_set(third).identity == second_decoder.ModelSet(third).identity
+    with pytest.raises(ValueError, match="takes arrays of derived, and that of base"):
+        pack_arrays(arrays, third / DECODER)
+
+
+def test_the_set_that_is_missing_is_named_and_no_other(pair: tuple[Path, Path]) -> None:
+    base, derived = pair
+    third = derived.parent / "third"
+    shutil.copytree(derived, third)
+    lie(
+        third,
+        set="derived",
+        arrays=[name for name in read_arrays(base / DECODER) if name != "linear.synthesis"],
+    )
+    assert read_model_set(third).identity == read_model_set(derived).identity
+    shutil.rmtree(base)
+    with pytest.raises(ModelNotFoundError, match="third.* needs arrays of the set base, which") as caught:
+        read_model_set(third)
+    assert caught.value.advice == f"Put the folder base into {derived.parent}."
 
 
 @pytest.mark.parametrize(
@@ -136,8 +158,13 @@ def test_a_set_is_not_like_one_that_takes_arrays_itself(pair: tuple[Path, Path])
         {"set": "base/../base"},
         {"set": ""},
         {"set": 3},
+        {"set": ["base"]},
         {"arrays": ["linear.synthesis"]},  # is stored
         {"arrays": ["absent"]},
+        {"arrays": ["tables.steps", "tables.steps"]},
+        {"arrays": "tables.steps"},
+        {"arrays": {"tables.steps": 1}},
+        {"arrays": [["tables.steps"]]},
         {"arrays": 3},
     ],
 )
@@ -148,16 +175,25 @@ def test_lies_about_arrays_of_other_sets_are_refused(pair: tuple[Path, Path], en
         read_model_set(derived)
 
 
-def test_the_other_set_must_have_its_own_arrays(pair: tuple[Path, Path]) -> None:
+def test_chains_of_more_files_are_refused(pair: tuple[Path, Path]) -> None:
     _, derived = pair
-    third = derived.parent / "third"
-    shutil.copytree(derived, third)
-    lie(third, set="derived")
-    with pytest.raises(ModelDamagedError, match="cannot take arrays"):
-        read_model_set(third)
-    lie(derived, set="derived")  # nor is it the set itself
-    with pytest.raises(ModelDamagedError, match="cannot take arrays"):
-        read_model_set(derived)
+    third, fourth = derived.parent / "third", derived.parent / "fourth"
+    for folder, other in ((third, "derived"), (fourth, "third")):
+        shutil.copytree(derived, folder)
+        lie(folder, set=other)
+    refused_as_too_long(fourth)
+    lie(derived, set="third")  # a circle
+    refused_as_too_long(third)
+    lie(derived, set="derived")
+    refused_as_too_long(derived)
+    assert len(origins(derived / DECODER)) == 3
+
+
+def refused_as_too_long(folder: Path) -> None:
+    with pytest.raises(ModelDamagedError, match="come from more than 3 files"):
+        read_model_set(folder)
+    with pytest.raises(second_decoder.Refused, match="three files"):
+        second_decoder.ModelSet(folder)
 
 
 @given(

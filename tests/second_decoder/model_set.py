@@ -31,12 +31,14 @@ INTEGER_LAYERS = {
 FIRST_SLICE = ("first_0", "first_1_11", "first_2_01", "first_2_10", "first_3_11", "first_4_01", "first_4_10")
 
 PLANE_TYPES = ("float16", "float32", "int16", "int32", "int64", "uint16", "uint32", "uint64")
+DIFFERENCE_TYPES = ("float16", "float32", "int16", "int32", "uint16", "uint32")
 
 
-def read_arrays(file: Path) -> dict[str, np.ndarray]:
-    """All arrays of a file, those too that its metadata calls the same as others, or those of another set ("Files of
-    arrays").
+def read_arrays(file: Path, files: int = 3) -> dict[str, np.ndarray]:
+    """All arrays of a file, those too that its metadata calls the same as others, or those of another set, from at
+    most so many files ("Files of arrays").
     """
+    require(files > 0, "arrays of at most three files")
     with safe_open(file, framework="numpy") as stored:
         names = stored.keys()
         arrays: dict[str, np.ndarray] = {name: stored.get_tensor(name) for name in names}
@@ -47,20 +49,40 @@ def read_arrays(file: Path) -> dict[str, np.ndarray]:
         require(planes.dtype == np.uint8 and planes.shape[:1] == (width,), "a plane for each byte of a value")
         values = np.moveaxis(planes, 0, -1).tobytes()
         arrays[name] = np.frombuffer(values, np.dtype(kind).newbyteorder("<")).reshape(planes.shape[1:])
+    others = {key: json.loads(metadata[key]) for key in ("of", "difference") if key in metadata}
+    known: dict[str, np.ndarray] = {}
+    lists: dict[str, list[str]] = {"of": [], "difference": []}
+    for key, entry in others.items():
+        folder, lists[key] = entry["set"], entry["arrays"]
+        require(isinstance(folder, str), "name of a folder")
+        require(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder) is not None, "name of a folder")
+        require(all(other["set"] == folder for other in others.values()), "arrays of one other set")
+        require(isinstance(lists[key], list), "a list of arrays")
+        require(all(isinstance(name, str) for name in lists[key]), "names of arrays")
+        require(len(lists[key]) == len(set(lists[key])), "an array is listed once")
+        known = known or read_arrays(file.parent.parent / folder / file.name, files - 1)
+        require(all(name in known for name in lists[key]), "arrays that the other set has")
+    for name in lists["difference"]:
+        require(name in arrays, "differences that are stored")
+        arrays[name] = added(arrays[name], known[name])
     same: dict[str, str] = json.loads(metadata.get("same", "{}"))
     require(not same.keys() & arrays.keys(), "arrays that are stored or the same as others")
     require(set(same.values()) <= arrays.keys(), "stored arrays that others are the same as")
     arrays |= {name: arrays[first].copy() for name, first in same.items()}
-    if "of" in metadata:
-        other = json.loads(metadata["of"])
-        require(re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,63}", other["set"]) is not None, "name of a folder")
-        source = file.parent.parent / other["set"] / file.name
-        with safe_open(source, framework="numpy") as stored:
-            require("of" not in (stored.metadata() or {}), "arrays of a set that has its own")
-        known = read_arrays(source)
-        require(not arrays.keys() & set(other["arrays"]), "arrays that are stored here or there")
-        arrays |= {name: known[name] for name in other["arrays"]}
-    return arrays
+    require(not arrays.keys() & set(lists["of"]), "arrays that are stored here or there")
+    return arrays | {name: known[name] for name in lists["of"]}
+
+
+def added(stored: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The array that is stored as difference to `known`."""
+    require(stored.dtype.name in DIFFERENCE_TYPES, "type of a difference")
+    require(stored.dtype == known.dtype and stored.shape == known.shape, "a difference to an array like it")
+    pattern = np.dtype(f"<u{stored.dtype.itemsize}")
+    s = np.frombuffer(stored.tobytes(), pattern).astype(np.int64)
+    r = np.frombuffer(known.tobytes(), pattern).astype(np.int64)
+    d = np.where(s % 2 == 0, s // 2, -(s + 1) // 2)
+    u = (r + d) % 2 ** (8 * pattern.itemsize)
+    return np.frombuffer(u.astype(pattern).tobytes(), stored.dtype).reshape(stored.shape)
 
 
 class ModelSet:

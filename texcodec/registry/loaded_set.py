@@ -165,7 +165,7 @@ class LoadedSet(ABC, Generic[M]):
         except MissingSetError as error:
             other = error.folder
             raise ModelNotFoundError(
-                f"The set {self.name} in {self.folder} takes arrays of the set {other}, which is not beside it.",
+                f"The set {self.name} in {self.folder} needs arrays of the set {other}, which is not beside it.",
                 advice=f"Put the folder {other} into {self.folder.parent}.",
             ) from None
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -12,7 +12,7 @@ from ...errors import ModelError, ParameterError
 from ...files import write_atomically
 from ...registry import load_set
 from ...registry.manifest import FEATURES, MANIFEST, PICTURES, kind_of, read_json
-from ...registry.stored_arrays import origin
+from ...registry.stored_arrays import MOST_FILES, MissingSetError, origins
 
 OWN_FILES = {MANIFEST, "graphs", "tasks", *(f"{k}.safetensors" for k in ("decoder", "encoder", "master"))}
 _NAMES = {PICTURES: "model set", FEATURES: "feature set"}
@@ -49,17 +49,28 @@ def check_like(like: Path, out: Path) -> None:
     Args:
         like: folder of that set.
     Raises:
-        ParameterError: it is the folder that is written to, or takes arrays of a third set.
+        ParameterError: it is the folder that is written to, takes arrays of it, or needs those of so many sets that no
+            reader would find one more.
         ModelNotFoundError, ModelDamagedError: there is no sound set.
     """
     if like.resolve() == out.resolve():
         raise ParameterError(f"The set in {out} cannot be like itself; name another one in export.like.")
     load_set(like)
     for file in like.glob("*.safetensors"):
-        other = origin(file)
-        if other is not None:
+        try:
+            others = origins(file)
+        except MissingSetError as error:
             raise ParameterError(
-                f"The set {like.name} takes arrays of {other} itself; name {other} in export.like, or another set."
+                f"{file} cannot be read: {error}; put the folder {error.folder} there, or name another set."
+            ) from None
+        if any((like.parent / other).resolve() == out.resolve() for other in others):
+            raise ParameterError(
+                f"The set {like.name} takes arrays of {out.name} itself; name another one in export.like."
+            )
+        if len(others) > MOST_FILES - 2:
+            raise ParameterError(
+                f"The set {like.name} takes arrays of {others[0]}, and that of {others[1]}, which is as far as "
+                "readers follow; name one of these in export.like, or another set."
             )
 
 
