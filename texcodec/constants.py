@@ -30,8 +30,11 @@ LAST_QUALITY = 100
 LARGEST_CORRECTION = 2.0
 """Symbols by which a latent may be off in a block that is corrected (docs/decisions/effort.md)."""
 
-SQUARED_ERROR_CORRECTION, EYES_CORRECTION = 1.0, 0.5
-"""Of what decoding leaves of the picture, the share that is added to latents: for squared error, and for eyes."""
+SQUARED_ERROR_CORRECTION = 1.0
+"""Of a correction, the share that is made with sets for squared error."""
+
+EYES_CORRECTION = 0.5
+"""The same with sets for eyes."""
 
 # Symbols and their tables
 
