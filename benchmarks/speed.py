@@ -114,6 +114,16 @@ def entropy_share(data: bytes, models: str | None) -> tuple[float, float]:
             setattr(cls, name, original)
 
 
+def processor() -> str:
+    """The architecture and the widest vectors of this machine: most of the time goes into products of matrices."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8").split()
+    except OSError:
+        flags = []
+    units = next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), None)
+    return f"{platform.machine()} with {units}" if units else platform.machine()
+
+
 def throughput(name: str, single: float, all_cores: float) -> str:
     """A row of the table of warm speeds, from megapixels a second."""
     return f"| {name} | {single:.2f} MP/s | {all_cores:.2f} MP/s | {all_cores / single:.2f} |"
@@ -180,7 +190,7 @@ def main() -> None:
         "# Speed and memory",
         "",
         "Written by `make bench` (benchmarks/speed.py). Absolute times belong to the machine: "
-        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}. "
+        f"{processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}. "
         f"Model set {loaded.name}, quality 50, {options.picture.name} enlarged to 768 × 512.",
         "",
         *sentence({"provenance": provenance([options.picture], command="make bench")}),
