@@ -171,7 +171,7 @@ def test_training_goes_on_across_machines(
     assert settings["parent"]["schedule"] == "constant" and settings["parent"]["steps"] == 0
     # another machine, by a budget of pixels, with another size of batches
     file = tmp_path / "s.json"
-    file.write_text('{"parent": {"batch": 2}}')
+    file.write_text('{"parent": {"batch": 2, "corrected_share": 0.5}}')
     per_step = 2 * 128**2 / 1e9
     options = ["--work", tmp_path / "second", "--settings", file, "--gigapixels", 3.5 * per_step]
     assert train(*common, *options) == 0
@@ -189,7 +189,11 @@ def test_training_goes_on_across_machines(
         cost = line["held_out"]
         assert cost["log_cost"] == pytest.approx(sum(cost["by_draw"]) / 3)
         assert len(cost["by_texture"]) == len(BIN_EDGES) + 1 and len(cost["by_rate"]) == 3
+    # with corrected latents, their cost is there too; a setting of that kind stays
+    assert ["held_out_corrected" in line for line in lines] == [False, True, True]
+    assert lines[1]["held_out_corrected"]["log_cost"] < lines[1]["held_out"]["log_cost"]
     printed = capsys.readouterr().err
+    assert printed.count("with one correction") == 2
     assert "goes on after 10 steps" in printed and "12 steps" not in printed
     assert printed.count("has gained") == 3 and printed.count("Transforms are trained in") == 3
     # its settings hold, and other sizes are another training

@@ -27,6 +27,7 @@ from ..core.stage import Budget
 from .architecture import Architecture
 from .card import device_name, processor_name
 from .codec import Codec
+from .correction import correction_for
 from .growth import grown
 from .held_out import held_out_cost, held_out_crops
 from .pieces import FoundCheckpoint, find_checkpoint, keep_checkpoint
@@ -191,6 +192,10 @@ class OpenTraining:
         codec = codec_of(state, self.folder).to(device).eval()
         objective = settings.parent.objective
         cost = held_out_cost(codec, crops, device, objective=objective) if crops is not None else None
+        corrected = None
+        if crops is not None and settings.parent.corrected_share:
+            correction = correction_for(objective)
+            corrected = held_out_cost(codec, crops, device, objective=objective, correction=correction)
         line: dict[str, Any] = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         if not lines and self.begin is not None:
             begun = find_checkpoint(self.begin)
@@ -213,9 +218,12 @@ class OpenTraining:
             "distortion": objective.distortion,
             "held_out": asdict(cost) if cost else None,
         }
+        if corrected:
+            line["held_out_corrected"] = asdict(corrected)
         text = "".join(json.dumps(entry) + "\n" for entry in [*lines, line])
         write_atomically(self.folder / LOG, text.encode(), force=True)
         found = f"{cost.log_cost:.4f} on held-out crops" if cost else "unknown, without held-out pictures"
+        found += f", {corrected.log_cost:.4f} with one correction" if corrected else ""
         return (
             f"The training in {self.folder} has gained {line['gigapixels']:.4g} gigapixels in {line['steps']} steps, "
             f"{line['gigapixels_in_all']:.4g} in all; its log cost is {found}."
