@@ -13,8 +13,9 @@ from pictures import photograph
 torch = pytest.importorskip("torch")
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
-from training_samples import SMALLEST, exported, sampler, stage, started, stirred  # noqa: E402
+from training_samples import SMALLEST, exported, photos, sampler, stage, started, stirred  # noqa: E402
 
+from texcodec.cli.app import run  # noqa: E402
 from texcodec.codec.analysis import analyse  # noqa: E402
 from texcodec.codec.layout import lay_out  # noqa: E402
 from texcodec.codec.refinement import refined  # noqa: E402
@@ -26,6 +27,7 @@ from texcodec.training.core.stage import ObjectiveSettings, StageSettings  # noq
 from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.correction import correction_for  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
+from texcodec.training.pictures.statistics import Statistics  # noqa: E402
 
 FILTERED = replace(SMALLEST, profile=2, post_filter=8)
 NONLINEAR = replace(
@@ -106,6 +108,35 @@ def test_without_corrections_the_same_crops_are_drawn_as_ever() -> None:
         assert batch.fixed[2] == bool(share)
     assert torch.equal(drawn[0][0], drawn[1][0]) and torch.equal(drawn[0][1], drawn[1][1])
     assert drawn[0][2] == drawn[1][2]
+
+
+def test_tables_are_counted_on_corrected_latents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    gather = Statistics.gather
+
+    def noted(self: Statistics, *given: Any, correction: float = 0.0) -> None:
+        seen.append(correction)
+        gather(self, *given, correction=correction)
+
+    monkeypatch.setattr(Statistics, "gather", noted)
+    pictures = photos(tmp_path / "photos", 2)
+    common = ["train", str(pictures), "--preset", "tiny", "--steps", "2", "--device", "cpu"]
+    for number, more in enumerate(([], ["--distortion", "mixed"])):
+        out = tmp_path / f"set-{number}"
+        assert run([*common, *more, "--out", str(out)]) == 0
+    assert seen == [1.0, 0.5]
+
+
+def test_counts_of_corrected_latents_are_others() -> None:
+    codec = stirred(started(FILTERED))
+    crops = torch.from_numpy(photograph(128, 128, seed=4)).permute(2, 0, 1)[None].float()
+    counted = []
+    for correction in (0.0, 1.0):
+        statistics = Statistics(FILTERED)
+        statistics.gather(codec, [(crops, torch.tensor([1]))], correction=correction)
+        counted.append(statistics.symbols)
+    assert counted[0].sum() == counted[1].sum() > 0
+    assert not np.array_equal(*counted)
 
 
 def test_for_eyes_half_of_a_correction_is_made() -> None:
