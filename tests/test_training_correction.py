@@ -25,7 +25,7 @@ from texcodec.errors import ParameterError  # noqa: E402
 from texcodec.images import from_array  # noqa: E402
 from texcodec.training.core.stage import ObjectiveSettings, StageSettings  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
-from texcodec.training.pictures.correction import correction_for  # noqa: E402
+from texcodec.training.pictures.correction import corrected, correction_for  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
 from texcodec.training.pictures.statistics import Statistics  # noqa: E402
 
@@ -74,7 +74,16 @@ def test_corrected_latents_are_those_of_the_encoder(tmp_path: Path) -> None:
         x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
         padded = torch.nn.functional.pad(torch.from_numpy(decoded)[None], (1, 1, 1, 1))
         seen = codec.synthesise(padded, t, classes, outside=(1, 1, 1, 1))[..., 16:-16, 16:-16]
-        ours = codec._corrected(v, torch.from_numpy(decoded)[None], x, seen, t, share=1.0)[0].numpy()
+        found = corrected(
+            v,
+            torch.from_numpy(decoded)[None],
+            x,
+            seen,
+            linear=codec.linear,
+            steps=codec.steps(t),
+            share=1.0,
+        )
+        ours = found[0].numpy()
     assert np.abs(ours - v[0].numpy()).max() > 0.1
     # weights of a set are float16, and so is what is missing
     assert np.abs(ours - theirs).max() < 0.05

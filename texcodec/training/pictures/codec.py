@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...constants import LARGEST_CORRECTION
 from ..core.fixed_point import round_through
 from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, Architecture
+from .correction import corrected
 from .entropy_model import EntropyModel, interpolate
 from .nonlinear import DEEP_SCALE, DeepAnalysis, RefiningSynthesis
 from .rates import finer, high_rate_step, lagrangian
@@ -217,29 +217,19 @@ class Codec(nn.Module):
         if correction:
             with torch.no_grad():
                 first = self.quantise(v, t, classes, rounding="hard", groups=groups)
-                better = self._corrected(v, first.decoded, x, decode(first), t, share=correction)
+                better = corrected(
+                    v,
+                    first.decoded,
+                    x,
+                    decode(first),
+                    linear=self.linear,
+                    steps=self.steps(t),
+                    share=correction,
+                )
             # gradients pass as if the latents were those of the pictures
             v = v + (better - v).detach()
         coded = self.quantise(v, t, classes, rounding=rounding, groups=groups)
         return Coded(decode(coded), coded.bits, coded.symbols, coded.scales, coded.hyper)
-
-    def _corrected(
-        self, v: Tensor, decoded: Tensor, x: Tensor, pixels: Tensor, t: Tensor, *, share: float
-    ) -> Tensor:
-        """What should have been quantised in the place of the latents (docs/decisions/effort.md).
-
-        Args:
-            v, decoded: B x C x h x w latents in symbols, of the pictures and of what was decoded.
-            x: B x 3 x H x W, the pictures.
-            pixels: B x 3 x H' x W', what they were decoded to, which may lack a border: nothing is missing there.
-            share: of the correction that is made.
-        """
-        border = (x.shape[2] - pixels.shape[2]) // 2
-        inside = x[..., border : x.shape[2] - border, border : x.shape[3] - border]
-        missing = F.pad(inside - pixels.clamp(0, 255), (border, border, border, border))
-        more = self.linear(missing) / self.steps(t)[:, :, None, None]
-        near = (more.abs() <= LARGEST_CORRECTION).all(1, keepdim=True)
-        return torch.where(near, v + share * (decoded + more - v), v)
 
     def quantise(
         self, v: Tensor, t: Tensor, classes: Tensor, *, rounding: str, groups: Groups = None

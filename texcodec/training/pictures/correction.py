@@ -6,7 +6,13 @@ that never sees such latents in training decodes them well enough; one that does
 
 from __future__ import annotations
 
-from ...constants import EYES_CORRECTION, SQUARED_ERROR_CORRECTION
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...constants import EYES_CORRECTION, LARGEST_CORRECTION, SQUARED_ERROR_CORRECTION
 from ...errors import check
 from ..core.stage import ObjectiveSettings
 from .architecture import Architecture
@@ -34,3 +40,31 @@ def check_corrections(architecture: Architecture, share: float) -> None:
         not share or is_corrected(architecture),
         "Encoders correct latents of linear transforms of entropy profile 2 only; set corrected_share to 0.",
     )
+
+
+def corrected(
+    v: Tensor,
+    decoded: Tensor,
+    x: Tensor,
+    pixels: Tensor,
+    *,
+    linear: Callable[[Tensor], Tensor],
+    steps: Tensor,
+    share: float,
+) -> Tensor:
+    """What should have been quantised in the place of latents: B x C x h x w in symbols.
+
+    Args:
+        v, decoded: B x C x h x w latents in symbols, of the pictures and of what was decoded.
+        x: B x 3 x H x W, the pictures, grey levels.
+        pixels: B x 3 x H' x W', what they were decoded to, which may lack a border: nothing is missing there.
+        linear: the analysis transform, of B x 3 x H x W grey levels.
+        steps: B x C quantisation steps in grey levels.
+        share: of the correction that is made.
+    """
+    border = (x.shape[2] - pixels.shape[2]) // 2
+    inside = x[..., border : x.shape[2] - border, border : x.shape[3] - border]
+    missing = F.pad(inside - pixels.clamp(0, 255), (border, border, border, border))
+    more = linear(missing) / steps[:, :, None, None]
+    near = (more.abs() <= LARGEST_CORRECTION).all(1, keepdim=True)
+    return torch.where(near, v + share * (decoded + more - v), v)
