@@ -33,6 +33,7 @@ from texcodec.training.pictures.settings import SYNTHESIS_ONLY  # noqa: E402
 
 PLAIN = replace(SMALLEST, profile=2)
 FILTERED = replace(PLAIN, post_filter=8)
+LIMITED = replace(FILTERED, residual_limit=0.03)
 BOTH = replace(FILTERED, nonlinear=True, deep_widths=(4, 6, 8), deep_blocks=(1, 1, 1), refinement=4)
 
 
@@ -84,7 +85,10 @@ def test_brightness_alone_does_not_reach_the_filter() -> None:
     assert not torch.allclose(dark, bright, atol=1e-2)
 
 
-@pytest.mark.parametrize("architecture", [FILTERED, BOTH], ids=["linear", "nonlinear"])
+ALL = {"linear": FILTERED, "limited": LIMITED, "nonlinear": BOTH, "all": replace(BOTH, residual_limit=0.03)}
+
+
+@pytest.mark.parametrize("architecture", ALL.values(), ids=ALL)
 def test_second_decoder_and_training_codec_agree_with_the_runtime(
     architecture,
     tmp_path: Path,  # type: ignore[no-untyped-def]

@@ -209,11 +209,11 @@ def _synthesise(
         a, b = np.split(spatial(f"blocks.{block}.spatial", conv(f"blocks.{block}.expand", t)), 2)
         t = t + conv(f"blocks.{block}.project", np.maximum(a, 0) * b)
     base = models.arrays["tables.base_steps"][rate]
-    pixels = linear + base * depth_to_space(conv("leave", t), 8)
+    limit = models.arrays.get("tables.residual_limit", np.float32(np.inf))
+    pixels = linear + base * np.clip(depth_to_space(conv("leave", t), 8), -limit, limit)
     if prefix + "post_filter.view.weight" in models.arrays:
-        pixels = pixels + base * _post_filter(
-            models, prefix + "post_filter.", pixels / base, t, values[width:]
-        )
+        change = _post_filter(models, prefix + "post_filter.", pixels / base, t, values[width:])
+        pixels = pixels + base * np.clip(change, -limit, limit)
     return 128 + pixels
 
 

@@ -32,6 +32,9 @@ class PyramidSet(ModelSet):
             planes = check.array("tables.gain_planes", np.uint8, (self.manifest.latent_channels,))
             check.require(bool((gains > 0).all()), "tables.gains")
             check.require(planes.max() <= 2 and not planes[list(MEAN_CHANNELS)].any(), "tables.gain_planes")
+        if "tables.residual_limit" in check.arrays:
+            limit = check.array("tables.residual_limit", np.float32, (1,))
+            check.require(bool(limit > 0), "tables.residual_limit")
         for number in range(1, len(PASSES)):
             check.array(f"first_{number}.prediction", np.int16, (c, c + len(MEAN_CHANNELS), 3, 3))
 

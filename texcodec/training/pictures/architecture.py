@@ -47,6 +47,9 @@ class Architecture:
 
     ``post_filter``, with profile 2: channels of the filter at half the resolution that is the last part of synthesis
     (``post_filter``), 0 for none; ``post_filter_layers``: its convolutions between the first and the last.
+
+    ``residual_limit``, with profile 2: what the gated blocks of synthesis, and the filter after them, may each add to a
+    pixel at most, in base steps; 0 for no limit (docs/decisions/effort.md, "The highest qualities").
     """
 
     profile: int = 1
@@ -69,6 +72,7 @@ class Architecture:
     refinement: int = 56
     post_filter: int = 0
     post_filter_layers: int = 2
+    residual_limit: float = 0.0
 
     def __post_init__(self) -> None:
         check(self.profile in (1, 2), "architecture.profile must be 1 or 2.")
@@ -83,6 +87,15 @@ class Architecture:
         check(
             not self.post_filter or self.profile > 1,
             "The filter after synthesis (architecture.post_filter) belongs to entropy profile 2; set "
+            "architecture.profile to 2.",
+        )
+        check(
+            0 <= self.residual_limit < float("inf"),
+            "architecture.residual_limit must be 0, for none, or base steps.",
+        )
+        check(
+            not self.residual_limit or self.profile > 1,
+            "The limit of what synthesis adds (architecture.residual_limit) belongs to entropy profile 2; set "
             "architecture.profile to 2.",
         )
         check(

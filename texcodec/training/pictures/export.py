@@ -145,6 +145,8 @@ def export_set(
         steps = torch.round(codec.steps(t) * STEP_FRACTION).clamp(1, 65535)
         decoder["tables.steps"] = steps.numpy().astype(np.uint16)
         decoder["tables.base_steps"] = high_rate_step(t).numpy().astype(np.float32)
+    if a.residual_limit:
+        decoder["tables.residual_limit"] = np.array([a.residual_limit], np.float32)
     if statistics is not None:
         decoder["tables.symbols"], decoder["tables.support"] = symbol_tables(statistics.symbols)
         decoder["tables.hyper"] = hyper_tables(codec, statistics.hyper)

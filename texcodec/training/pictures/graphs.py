@@ -115,7 +115,7 @@ def synthesis(a: Architecture) -> bytes:
     h = g.add("Add", g.shuffle(g.conv(compand(g, v), "enter", c, 4 * w), 2), own)
     for i in range(a.synthesis_blocks):
         h = gated_block(g, h, f"blocks.{i}", w)
-    net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
+    net = g.add("Mul", g.shuffle(limited(g, a, g.conv(h, "leave", w, 192)), 8), base)
     linear = g.shuffle(g.conv(g.add("Mul", v, steps), "linear", c, 768, bias=False), 16)
     if a.profile > 1:
         linear = lapped(g, linear, transposed=True)
@@ -123,6 +123,13 @@ def synthesis(a: Architecture) -> bytes:
     if a.post_filter:
         pixels = post_filtered(g, a, pixels, h, base, g.channels(bias, w, w + a.post_filter))
     return g.build(g.add("Add", pixels, g.constant(128.0)), ["n", 3, "H", "W"])
+
+
+def limited(g: GraphBuilder, a: Architecture, change: str) -> str:
+    """What a part of synthesis adds, in base steps, within the limit of the architecture if it has one."""
+    if not a.residual_limit:
+        return change
+    return g.add("Clip", change, g.constant(-a.residual_limit), g.constant(a.residual_limit))
 
 
 def post_filtered(g: GraphBuilder, a: Architecture, pixels: str, features: str, base: str, bias: str) -> str:
@@ -145,7 +152,7 @@ def post_filtered(g: GraphBuilder, a: Architecture, pixels: str, features: str, 
     h = g.add("Add", g.add("Concat", compand(g, seen), second, axis=1), bias)
     for i in range(a.post_filter_layers):
         h = g.add("Add", h, g.add("Relu", g.conv(h, f"{name}.layers.{i}", w, w, 3)))
-    change = g.shuffle(g.conv(h, f"{name}.leave", w, 3 * STRIDE**2), STRIDE)
+    change = g.shuffle(limited(g, a, g.conv(h, f"{name}.leave", w, 3 * STRIDE**2)), STRIDE)
     return g.add("Add", pixels, g.add("Mul", change, base))
 
 

@@ -12,8 +12,8 @@ from .codec import Codec
 
 
 def grown_architecture(known: Architecture, wanted: Architecture) -> Architecture:
-    """The sizes of known networks, with those of nonlinear transforms, of the filter after synthesis and gains where
-    only ``wanted`` has them.
+    """The sizes of known networks, with those of nonlinear transforms, of the filter after synthesis, gains and the
+    limit of what synthesis adds where only ``wanted`` has them.
 
     Raises:
         ParameterError: the known ones are of entropy profile 1, which has no such networks.
@@ -28,7 +28,11 @@ def grown_architecture(known: Architecture, wanted: Architecture) -> Architectur
         )
     if wanted.post_filter and not known.post_filter:
         known = replace(known, post_filter=wanted.post_filter, post_filter_layers=wanted.post_filter_layers)
-    return replace(known, gains=known.gains or wanted.gains)
+    return replace(
+        known,
+        gains=known.gains or wanted.gains,
+        residual_limit=known.residual_limit or wanted.residual_limit,
+    )
 
 
 def grown(codec: Codec, architecture: Architecture, *, name: str, seed: int) -> Codec:

@@ -21,7 +21,7 @@ SYNTHESIS = "synthesis"
 
 def of_synthesis(name: str) -> bool:
     """Whether an array of a decoder belongs to synthesis."""
-    return name == "linear.synthesis" or name.startswith("synthesis.")
+    return name in ("linear.synthesis", "tables.residual_limit") or name.startswith("synthesis.")
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class Lineage:
             known,
             post_filter=s.architecture.post_filter,
             post_filter_layers=s.architecture.post_filter_layers,
+            residual_limit=s.architecture.residual_limit,
         )
         return self.start if grown == s.architecture else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.graph_builder import GraphBuilder, compand
 from .architecture import Architecture
-from .graphs import gated_block, lapped, post_filtered
+from .graphs import gated_block, lapped, limited, post_filtered
 from .nonlinear import DEEP_SCALE, ENTER_STRIDE, VIEW_SCALE, VIEW_STRIDE
 
 
@@ -57,7 +57,7 @@ def refining_synthesis(a: Architecture) -> bytes:
     for i in range(a.synthesis_blocks):
         h = gated_block(g, h, f"blocks.{i}", w)
     h = gated_block(g, h, f"blocks.{a.synthesis_blocks}", w, a.refinement)
-    net = g.add("Mul", g.shuffle(g.conv(h, "leave", w, 192), 8), base)
+    net = g.add("Mul", g.shuffle(limited(g, a, g.conv(h, "leave", w, 192)), 8), base)
     pixels = g.add("Add", net, linear)
     if a.post_filter:
         pixels = post_filtered(g, a, pixels, h, base, filters)

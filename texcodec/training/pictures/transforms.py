@@ -109,6 +109,7 @@ class Synthesis(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
         self.rate = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, w))
+        self.limit = architecture.residual_limit
         self.post_filter = PostFilter(architecture) if architecture.post_filter else None
 
     def forward(self, v: Tensor, t: Tensor, low: Tensor) -> Tensor:
@@ -127,10 +128,17 @@ class Synthesis(nn.Module):
     def _pixels(self, h: Tensor, t: Tensor, low: Tensor) -> Tensor:
         """From what enters the gated blocks to the result."""
         h = self.blocks(h)
-        net = F.pixel_shuffle(self.leave(h), 8)
+        net = self._limited(F.pixel_shuffle(self.leave(h), 8))
         if self.post_filter is None:
             return net
-        return net + self.post_filter(low / high_rate_step(t)[:, None, None, None] + net, h, t)
+        seen = low / high_rate_step(t)[:, None, None, None] + net
+        return net + self._limited(self.post_filter(seen, h, t))
+
+    def _limited(self, change: Tensor) -> Tensor:
+        """The products of gated blocks have no bound: where latents are larger than any in training, they would
+        add garish specks.
+        """
+        return torch.clamp(change, -self.limit, self.limit) if self.limit else change
 
     def own_bias(self, t: Tensor) -> Tensor:
         """B x W: the bias that tells the gated blocks the rate."""
