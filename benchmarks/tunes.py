@@ -1,6 +1,6 @@
 """Draws faces, skies and letters of Kodak pictures by sets for squared error and for eyes, and AVIF, in equal bytes.
 
-    python benchmarks/tunes.py KODAK [--psnr std-5] [--ssim std-5-ssim] [--bpp 0.1 0.3] [--out docs/results/tunes.png]
+    python benchmarks/tunes.py KODAK [--psnr std-6] [--ssim std-5-ssim] [--bpp 0.1 0.3] [--out docs/results/tunes.png]
 
 Two rows per picture, one for each number of bits per pixel: the original, the set for squared error, that for eyes, and
 AVIF (4:4:4, speed 4) of at most as many bytes. Bytes are of whole files.
@@ -52,7 +52,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("kodak", type=Path)
-    parser.add_argument("--psnr", default="std-5")
+    parser.add_argument("--psnr", default="std-6")
     parser.add_argument("--ssim", default="std-5-ssim")
     parser.add_argument("--bpp", type=float, nargs="+", default=[0.1, 0.3])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results" / "tunes.png")

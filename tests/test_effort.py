@@ -54,10 +54,11 @@ def cost_of(data: bytes, found: np.ndarray, picture: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("grey", [False, True], ids=["colour", "grey"])
-def test_more_effort_costs_less(grey: bool) -> None:
+def test_a_correction_costs_less_and_a_second_one_no_more(grey: bool) -> None:
     picture = PICTURE[..., 1] if grey else PICTURE
     first, second, third = (cost(picture, effort) for effort in (1, 2, 3))
-    assert third < second < 0.999 * first
+    assert second < 0.999 * first
+    assert third < 1.001 * second  # the default set was trained for one
 
 
 def test_a_picture_of_many_tiles_gains_across_their_borders() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from texcodec.cli.manual import manual
 
 ROOT = Path(__file__).resolve().parents[1]
-ENCODERS = ("std-5", "std-5-ssim", "tiny-1")
+ENCODERS = ("std-5", "std-5-ssim", "std-6", "tiny-1")
 """Sets that encode as they are installed."""
 
 
@@ -40,6 +40,7 @@ def test_wheel_carries_the_models_without_their_masters(wheel: Path) -> None:
         "std-4-ssim",
         "std-5",
         "std-5-ssim",
+        "std-6",
         "tiny-1",
     ):
         files = {n.rsplit("/", 1)[1] for n in names if f"texcodec/models/{name}/" in n}

@@ -36,6 +36,7 @@ STD_4 = ROOT / "models" / "std-4"
 STD_4_SSIM = ROOT / "models" / "std-4-ssim"
 STD_5 = ROOT / "models" / "std-5"
 STD_5_SSIM = ROOT / "models" / "std-5-ssim"
+STD_6 = ROOT / "models" / "std-6"
 HEADING = (
     "# name, SHA-256 of the file, hash of its symbols, CRC-32 of the samples decoded where it was made\n"
 )
@@ -199,6 +200,13 @@ TRAINED_FOR_EYES: dict[str, Callable[[], bytes]] = {
     "fine": lambda: encode(scene(60, 80), models=STD_5_SSIM, quality=97),
     "large": lambda: encode(scene(290, 540), models=STD_5_SSIM, quality=15),
 }
+LIMITED: dict[str, Callable[[], bytes]] = {
+    "scene": lambda: encode(scene(140, 290), models=STD_6, quality=40, tile=128),
+    "coarse": lambda: encode(scene(90, 120), models=STD_6, quality=5),
+    # reaches the limit of what synthesis adds
+    "finest": lambda: encode(scene(60, 80), models=STD_6, quality=100),
+    "large": lambda: encode(scene(290, 540), models=STD_6, quality=15),
+}
 FOLDERS = {
     ".": (TINY_1, PICTURES),
     "profile-2": (TINY_2, PROFILE_2),
@@ -208,6 +216,7 @@ FOLDERS = {
     "std-4-ssim": (STD_4_SSIM, FILTERED_FOR_EYES),
     "std-5": (STD_5, TRAINED_WITH_FILTER),
     "std-5-ssim": (STD_5_SSIM, TRAINED_FOR_EYES),
+    "std-6": (STD_6, LIMITED),
 }
 """Folders of golden files, the model set that they need, and what makes them."""
 

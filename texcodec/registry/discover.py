@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .feature_set import FeatureSet
     from .model_set import ModelSet
 
-DEFAULT_SET = "std-5"
+DEFAULT_SET = "std-6"
 DEFAULT_FEATURE_SET = "shapes-1"
 ENVIRONMENT_VARIABLE = "TEXCODEC_MODELS"
 _PACKAGE = Path(__file__).resolve().parent.parent

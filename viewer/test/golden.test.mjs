@@ -22,6 +22,7 @@ const goldens = [
   ...folder("tests/golden/std-4-ssim", {}),
   ...folder("tests/golden/std-5", {}),
   ...folder("tests/golden/std-5-ssim", {}),
+  ...folder("tests/golden/std-6", {}),
 ];
 assert.ok(goldens.length >= 35);
 
