@@ -172,7 +172,19 @@ def test_networks_of_sets_give_the_shapes_that_are_derived(folder: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["std-1", "std-2", "std-2-w8", "std-3", "std-4", "std-4-ssim", "std-5", "std-5-ssim", "std-6", "shapes-1"]
+    "name",
+    [
+        "std-1",
+        "std-2",
+        "std-2-w8",
+        "std-3",
+        "std-4",
+        "std-4-ssim",
+        "std-5",
+        "std-5-ssim",
+        "std-6",
+        "shapes-1",
+    ],
 )
 def test_released_sets_need_a_fourth_of_what_is_allowed(name: str) -> None:
     folder = ROOT / "models" / name
