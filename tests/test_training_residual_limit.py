@@ -58,6 +58,9 @@ def test_the_limit_is_part_of_the_set_and_is_kept_when_training_goes_on(tmp_path
     assert restore_codec(tmp_path).architecture == LIMITED
     assert grown_architecture(LIMITED, FILTERED) == LIMITED
     assert grown_architecture(FILTERED, LIMITED) == LIMITED
+    nonlinear = replace(FILTERED, nonlinear=True)
+    assert grown_architecture(LIMITED, nonlinear).residual_limit == 0
+    assert grown_architecture(LIMITED, replace(nonlinear, residual_limit=2.0)).residual_limit == 2
     data = texcodec.encode(photograph(80, 64, seed=2), quality=90, models=models, threads=1)
     assert texcodec.decode(data, models=models, threads=1).size == (80, 64)
 

@@ -150,7 +150,9 @@ def _of_open_training(options: Options) -> TrainingSettings | None:
         return None
     kind = kind_of(known.architecture)
     if begins and options.architecture and can_grow(kind, options.architecture):
-        known = replace(known, architecture=replace(known.architecture, nonlinear=True))
+        # what is a repair behind linear transforms may be most of the picture behind others
+        grown = replace(known.architecture, nonlinear=True, residual_limit=0.0)
+        known = replace(known, architecture=grown)
     elif options.architecture not in (None, kind):
         raise ParameterError(
             f"The transforms of the training in {folder} are {kind}; leave --architecture out"

@@ -25,6 +25,7 @@ def grown_architecture(known: Architecture, wanted: Architecture) -> Architectur
             deep_widths=wanted.deep_widths,
             deep_blocks=wanted.deep_blocks,
             refinement=wanted.refinement,
+            residual_limit=0.0,  # what is a repair behind linear transforms may be most of the picture here
         )
     if wanted.post_filter and not known.post_filter:
         known = replace(known, post_filter=wanted.post_filter, post_filter_layers=wanted.post_filter_layers)
