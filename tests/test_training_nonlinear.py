@@ -236,15 +236,20 @@ def test_networks_added_to_a_linear_training_become_a_set_that_codes_pictures(
     for seed in range(2):
         save_photograph(pictures / f"{seed}.png", 300, 280, seed=seed)
     small = tmp_path / "s.json"
-    small.write_text('{"parent": {"batch": 2}, "data": {"held_out": 2}}')
+    own = {"parent": {"batch": 2}, "data": {"held_out": 2}}
+    small.write_text(json.dumps(own | {"architecture": {"residual_limit": 0.5}}))
     assert train(pictures, "--checkpoint", linear, "--architecture", "linear", "--preset", "tiny",
                  "--settings", small, "--steps", 2) == 0  # fmt: skip
+    small.write_text(json.dumps(own))
     common = [pictures, "--checkpoint", deeper, "--architecture", "nonlinear", "--from", linear,
               "--settings", small, "--piece-size", 1]  # fmt: skip
     assert train(*common, "--steps", 2) == 0
     assert "begins with the weights of that in" in capsys.readouterr().err
     settings = json.loads((deeper / "settings.json").read_text())
     assert settings["architecture"]["nonlinear"] and settings["architecture"]["profile"] == 2
+    # what linear transforms leave to the networks is little, and may have a limit
+    assert json.loads((linear / "settings.json").read_text())["architecture"]["residual_limit"] == 0.5
+    assert settings["architecture"]["residual_limit"] == 0
     # the same command goes on, on a machine that has nothing but the pieces
     assert train(*common, "--work", tmp_path / "elsewhere", "--steps", 1) == 0
     assert "begins with" not in capsys.readouterr().err

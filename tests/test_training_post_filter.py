@@ -153,8 +153,10 @@ def test_filter_is_added_to_a_set_and_trained_alone(
     small.write_text('{"export": {"statistics_batches": 1}}')
     common = [pictures, "--preset", "tiny", "--settings", small, "--steps", 6]
     assert train(*common, "--out", plain) == 0
+    small.write_text('{"export": {"statistics_batches": 1}, "architecture": {"residual_limit": 0.5}}')
     stages = ["--stage", "synthesis", "--stage", "export", "--out", filtered]
     assert train(*common, *stages, "--from", plain, "--post-filter", "4") == 0
+    assert read_arrays(filtered / "decoder.safetensors")["tables.residual_limit"].tolist() == [0.5]
     manifest = json.loads((filtered / "manifest.json").read_text())
     assert manifest["architecture"]["post_filter"] == 4
     assert (
