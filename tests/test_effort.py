@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ from texcodec.codec.workers import Workers
 from texcodec.container import Reader
 from texcodec.errors import ParameterError
 from texcodec.images import from_array
-from texcodec.registry import ModelSet, find_set, load_set
+from texcodec.registry import ModelSet, load_set
 
 PICTURE = photograph(200, 136)
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -107,18 +105,6 @@ def test_a_block_that_is_far_off_is_left_alone_and_others_are_not() -> None:
     first, after, decoded = corrected(models, 0.5)
     assert not np.array_equal(after[:, 0, 1], first[:, 0, 1])
     assert abs(after[40, 0, 1] - first[40, 0, 1]) < abs(decoded[40, 0, 1] - first[40, 0, 1])
-
-
-def test_sets_for_eyes_take_half_of_a_correction(tmp_path: Path) -> None:
-    shutil.copytree(find_set("std-5"), tmp_path / "eyes")
-    manifest = tmp_path / "eyes" / "manifest.json"
-    manifest.write_text(
-        json.dumps(json.loads(manifest.read_text("utf-8")) | {"distortion": "mixed"}), "utf-8"
-    )
-    first, whole, _ = corrected(load_set("std-5"), 0)
-    _, half, _ = corrected(load_set(tmp_path / "eyes"), 0)
-    assert np.abs(whole - first).max() > 1
-    np.testing.assert_allclose(half - first, (whole - first) / 2, atol=1e-3)
 
 
 def test_the_default_is_2_and_the_bytes_do_not_depend_on_threads() -> None:

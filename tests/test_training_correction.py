@@ -17,16 +17,22 @@ from training_samples import SMALLEST, exported, photos, sampler, stage, started
 
 from texcodec.cli.app import run  # noqa: E402
 from texcodec.codec.analysis import analyse  # noqa: E402
+from texcodec.codec.coders import coders_of  # noqa: E402
+from texcodec.codec.eyes import symbol_weights  # noqa: E402
 from texcodec.codec.layout import lay_out  # noqa: E402
 from texcodec.codec.refinement import refined  # noqa: E402
 from texcodec.codec.tile import TileLatents  # noqa: E402
 from texcodec.codec.workers import Workers  # noqa: E402
+from texcodec.constants import EYES_CORRECTION, EYES_SHARE  # noqa: E402
 from texcodec.errors import ParameterError  # noqa: E402
 from texcodec.images import from_array  # noqa: E402
+from texcodec.registry import PyramidSet  # noqa: E402
 from texcodec.training.core.stage import ObjectiveSettings, StageSettings  # noqa: E402
+from texcodec.training.pictures.architecture import Architecture  # noqa: E402
 from texcodec.training.pictures.codec import Codec  # noqa: E402
-from texcodec.training.pictures.correction import corrected, correction_for  # noqa: E402
+from texcodec.training.pictures.correction import PLAIN, Choices, choices_for, corrected  # noqa: E402
 from texcodec.training.pictures.crops import CropTask  # noqa: E402
+from texcodec.training.pictures.eyes import Eyes  # noqa: E402
 from texcodec.training.pictures.statistics import Statistics  # noqa: E402
 
 FILTERED = replace(SMALLEST, profile=2, post_filter=8)
@@ -35,9 +41,12 @@ NONLINEAR = replace(
 )
 INDEX = 130
 CPU = torch.device("cpu")
+WHOLE = Choices(correction=1.0)
+MIXED = ObjectiveSettings(distortion="mixed")
+FOR_EYES = replace(FILTERED, gains=True)
 
 
-def squared_error(codec: Codec, pixels: np.ndarray, correction: float, *, halo: bool = True) -> float:
+def squared_error(codec: Codec, pixels: np.ndarray, choices: Choices, *, halo: bool = True) -> float:
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
     with torch.no_grad():
         coded = codec(
@@ -46,7 +55,7 @@ def squared_error(codec: Codec, pixels: np.ndarray, correction: float, *, halo: 
             torch.tensor([2]),
             halo=halo,
             rounding="nearest",
-            correction=correction,
+            choices=choices,
         )
     target = x if halo else x[..., 16:-16, 16:-16]
     return float((coded.pixels - target).square().mean())
@@ -56,9 +65,11 @@ def task(share: float, **changes: Any) -> CropTask:
     return CropTask(stirred(started(FILTERED)), sampler(), stage(1, corrected_share=share, **changes))
 
 
-def test_corrected_latents_are_those_of_the_encoder(tmp_path: Path) -> None:
-    codec = stirred(started(FILTERED))
-    models = exported(codec, tmp_path)
+@pytest.mark.parametrize("distortion", ["mse", "mixed"])
+def test_corrected_latents_are_those_of_the_encoder(distortion: str, tmp_path: Path) -> None:
+    codec = stirred(started(FILTERED if distortion == "mse" else FOR_EYES))
+    models = exported(codec, tmp_path, distortion=distortion)
+    choices = choices_for(ObjectiveSettings(distortion=distortion), codec.architecture, corrected=True)
     pixels = photograph(112, 80, seed=3)
     picture = from_array(pixels)
     with Workers(1) as workers:
@@ -81,7 +92,8 @@ def test_corrected_latents_are_those_of_the_encoder(tmp_path: Path) -> None:
             seen,
             linear=codec.linear,
             steps=codec.steps(t),
-            share=1.0,
+            share=choices.correction,
+            eyes=Eyes(x, t, codec.linear, choices.similarity) if choices.similarity else None,
         )
         ours = found[0].numpy()
     assert np.abs(ours - v[0].numpy()).max() > 0.1
@@ -92,7 +104,7 @@ def test_corrected_latents_are_those_of_the_encoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("halo", [True, False], ids=["whole picture", "inside of one"])
 def test_a_correction_brings_the_decoded_picture_nearer(halo: bool) -> None:
     codec, pixels = stirred(started(FILTERED)), photograph(128, 128, seed=4)
-    plain, corrected = (squared_error(codec, pixels, c, halo=halo) for c in (0.0, 1.0))
+    plain, corrected = (squared_error(codec, pixels, c, halo=halo) for c in (PLAIN, WHOLE))
     assert corrected < 0.98 * plain
 
 
@@ -120,12 +132,12 @@ def test_without_corrections_the_same_crops_are_drawn_as_ever() -> None:
 
 
 def test_tables_are_counted_on_corrected_latents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[float] = []
+    seen: list[Choices] = []
     gather = Statistics.gather
 
-    def noted(self: Statistics, *given: Any, correction: float = 0.0) -> None:
-        seen.append(correction)
-        gather(self, *given, correction=correction)
+    def noted(self: Statistics, *given: Any, choices: Choices) -> None:
+        seen.append(choices)
+        gather(self, *given, choices=choices)
 
     monkeypatch.setattr(Statistics, "gather", noted)
     pictures = photos(tmp_path / "photos", 2)
@@ -133,24 +145,78 @@ def test_tables_are_counted_on_corrected_latents(tmp_path: Path, monkeypatch: py
     for number, more in enumerate(([], ["--distortion", "mixed"])):
         out = tmp_path / f"set-{number}"
         assert run([*common, *more, "--out", str(out)]) == 0
-    assert seen == [1.0, 0.5]
+    assert seen == [Choices(1.0), Choices(EYES_CORRECTION, EYES_SHARE)]
 
 
 def test_counts_of_corrected_latents_are_others() -> None:
     codec = stirred(started(FILTERED))
     crops = torch.from_numpy(photograph(128, 128, seed=4)).permute(2, 0, 1)[None].float()
     counted = []
-    for correction in (0.0, 1.0):
+    for choices in (PLAIN, WHOLE):
         statistics = Statistics(FILTERED)
-        statistics.gather(codec, [(crops, torch.tensor([1]))], correction=correction)
+        statistics.gather(codec, [(crops, torch.tensor([1]))], choices=choices)
         counted.append(statistics.symbols)
     assert counted[0].sum() == counted[1].sum() > 0
     assert not np.array_equal(*counted)
 
 
-def test_for_eyes_half_of_a_correction_is_made() -> None:
-    assert correction_for(ObjectiveSettings()) == 1.0
-    assert correction_for(ObjectiveSettings(distortion="mixed")) == 0.5
+def test_training_chooses_as_encoders_do() -> None:
+    def chosen(architecture: Architecture, distortion: str, corrected: bool) -> Choices:
+        return choices_for(ObjectiveSettings(distortion=distortion), architecture, corrected=corrected)
+
+    assert chosen(FILTERED, "mse", True) == WHOLE
+    assert chosen(FILTERED, "mixed", True) == Choices(EYES_CORRECTION, EYES_SHARE)
+    assert chosen(FILTERED, "mixed", False) == Choices(0.0, EYES_SHARE)
+    for other in (SMALLEST, NONLINEAR):
+        assert chosen(other, "mixed", True) == PLAIN
+
+
+def test_weights_of_errors_are_those_of_the_encoder_on_any_size(tmp_path: Path) -> None:
+    codec = started(FOR_EYES)
+    models = exported(codec, tmp_path, distortion="mixed")
+    assert isinstance(models, PyramidSet)
+    pixels = photograph(112, 80, seed=3)
+    with Workers(1) as workers:
+        tile = analyse(from_array(pixels), lay_out(112, 80, 256), models, workers).tiles[0]
+    assert tile.masking is not None
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    ours = Eyes(x, torch.tensor([INDEX / 255]), codec.linear, EYES_SHARE).of_symbols()[0].numpy()
+    np.testing.assert_allclose(symbol_weights(models, tile.masking, INDEX), ours, rtol=0.02)
+    assert ours[4:].max() > 2 * ours[4:].min()
+
+
+def test_symbols_are_those_that_the_encoder_chooses_for_eyes(tmp_path: Path) -> None:
+    codec = stirred(started(FOR_EYES))
+    with torch.no_grad():
+        codec.entropy.gains.network.weight.add_(0.1)
+    codec.entropy.gains.set_planes(codec.linear.analysis)
+    models = exported(codec, tmp_path, distortion="mixed")
+    pixels = photograph(128, 96, seed=6)
+    with Workers(1) as workers:
+        tile = analyse(from_array(pixels), lay_out(128, 96, 256), models, workers).tiles[0]
+    coder = coders_of(models, 2)[tile.class_index]
+    theirs = [coder.quantise(t, INDEX).symbols for t in (tile, replace(tile, masking=None))]
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
+    t, classes = torch.tensor([INDEX / 255]), torch.tensor([tile.class_index])
+    with torch.no_grad():
+        found = [
+            codec(x, t, classes, halo=True, rounding="hard", choices=c).symbols[0].numpy()
+            for c in (Choices(similarity=EYES_SHARE), PLAIN)
+        ]
+    # probabilities of training and of tables differ a little, and with them the cheaper symbols
+    same = [[float((a == b).mean()) for b in theirs] for a in found]
+    assert same[0][0] > 0.98 and same[1][1] > 0.98
+    assert same[0][0] > same[0][1] + 0.005 and same[1][1] > same[1][0] + 0.005
+
+
+def test_the_weights_of_errors_follow_the_transform() -> None:
+    linear = started(FOR_EYES).linear
+    before = linear.energies()[0]
+    assert linear.energies()[0] is before
+    with torch.no_grad():
+        linear.synthesis[:, 5] = linear.synthesis[:, 6]
+    after = linear.energies()[0]
+    assert torch.equal(after[5], before[6]) and not torch.equal(after[5], before[5])
 
 
 @pytest.mark.parametrize("architecture", [SMALLEST, NONLINEAR], ids=["profile 1", "nonlinear"])

@@ -23,6 +23,7 @@ from texcodec.cli.app import run  # noqa: E402
 from texcodec.errors import ParameterError  # noqa: E402
 from texcodec.evaluation.ms_ssim import ms_ssim  # noqa: E402
 from texcodec.registry.picture_manifest import read_manifest  # noqa: E402
+from texcodec.similarity import similarity_worth  # noqa: E402
 from texcodec.training.core.checkpoints import read_checkpoint, write_checkpoint  # noqa: E402
 from texcodec.training.core.stage import ObjectiveSettings  # noqa: E402
 from texcodec.training.pictures.architecture import Architecture  # noqa: E402
@@ -30,12 +31,12 @@ from texcodec.training.pictures.codec import Codec  # noqa: E402
 from texcodec.training.pictures.distortions import (  # noqa: E402
     Distortions,
     crop_distortions,
-    similarity_worth,
     window_taps,
 )
 from texcodec.training.pictures.growth import grown  # noqa: E402
 from texcodec.training.pictures.open_training import OpenTraining  # noqa: E402
 from texcodec.training.pictures.portable import read_portable  # noqa: E402
+from texcodec.training.pictures.rates import lagrangian  # noqa: E402
 from texcodec.training.pictures.settings import TrainingSettings  # noqa: E402
 from texcodec.training.pictures.work_folder import codec_of  # noqa: E402
 
@@ -68,12 +69,14 @@ def test_similarity_is_the_metric_and_is_brought_to_the_scale_of_squared_errors(
     found = distortions("ms-ssim")(tensor(NOISY), tensor(ORIGINAL), RATE)
     expected = ms_ssim(ORIGINAL, NOISY)
     assert found.similarity is not None and found.similarity.item() == pytest.approx(expected, abs=2e-4)
-    assert found.minimised.item() == pytest.approx(similarity_worth(RATE).item() * (1 - expected), rel=2e-3)
+    assert found.minimised.item() == pytest.approx(
+        similarity_worth(lagrangian(RATE)).item() * (1 - expected), rel=2e-3
+    )
     assert set(found.extras()) == {"psnr", "ms_ssim"}
 
 
 def test_a_lack_of_similarity_is_worth_a_little_less_at_high_rates() -> None:
-    worth = similarity_worth(torch.linspace(0, 1, 9))
+    worth = similarity_worth(lagrangian(torch.linspace(0, 1, 9)))
     assert (worth.diff() < 0).all() and 700 < worth[-1] < worth[0] < 2000
 
 
@@ -84,7 +87,7 @@ def test_mixed_leaves_the_squared_error_of_colours_and_takes_a_share_of_the_rest
         for shifted, luminance, chrominance in ((grey, 36.0, 0.0), (colour, 0.0, 32 / 3)):
             found = mixed(shifted, tensor(ORIGINAL), RATE)
             assert found.similarity is not None
-            lacking = similarity_worth(RATE) * (1 - found.similarity)
+            lacking = similarity_worth(lagrangian(RATE)) * (1 - found.similarity)
             expected = share * lacking.item() + (1 - share) * luminance + chrominance
             assert found.minimised.item() == pytest.approx(expected, rel=1e-4, abs=1e-3)
 

@@ -83,7 +83,9 @@ def stirred(codec: Codec) -> Codec:
     return codec
 
 
-def exported(codec: Codec, folder: Path, *, fusion: nn.Module | None = None) -> ModelSet:
+def exported(
+    codec: Codec, folder: Path, *, fusion: nn.Module | None = None, distortion: str = "mse"
+) -> ModelSet:
     export_set(
         codec,
         Statistics(codec.architecture),
@@ -92,6 +94,7 @@ def exported(codec: Codec, folder: Path, *, fusion: nn.Module | None = None) -> 
         class_names=("smooth", "medium", "busy"),
         thresholds=(8.0, 18.0),
         fusion=fusion,
+        distortion=distortion,
         card={},
     )
     found = read_model_set(folder)

@@ -33,8 +33,15 @@ LARGEST_CORRECTION = 2.0
 SQUARED_ERROR_CORRECTION = 1.0
 """Of a correction, the share that is made with sets for squared error."""
 
-EYES_CORRECTION = 0.5
+EYES_CORRECTION = 0.6
 """The same with sets for eyes."""
+
+EYES_SHARE = 0.6
+"""With sets for eyes, the share of structural similarity in what encoders weigh against bits; the rest is squared error
+(docs/decisions/ssim.md)."""
+
+LEAST_WEIGHT = 0.05
+"""Of an error that eyes hardly see, against one that counts as squared error does: corrections divide by it."""
 
 # Symbols and their tables
 

@@ -11,6 +11,7 @@ from ..networks import finite
 from ..registry import ModelSet, PyramidSet
 from ..texture import classify, complexity
 from ..tiles import ENCODER_HALO, STRIDE, Box
+from .eyes import is_for_eyes, masking_of
 from .lapping import inner_borders
 from .layout import TileLayout
 from .padding import padded_planes
@@ -41,7 +42,9 @@ def analyse(
         if isinstance(models, PyramidSet):
             if models.analyses_deeply:
                 return AnalysedTile(class_index, _deep(own, planes, bounds, models, class_index))
-            return AnalysedTile(class_index, lapped(own, planes, bounds, models, class_index, zero=128))
+            latents = lapped(own, planes, bounds, models, class_index, zero=128)
+            shown = masking_of(own, planes, bounds) if is_for_eyes(models) else None
+            return AnalysedTile(class_index, latents, shown)
         around = own.grow(ENCODER_HALO).clip(bounds)
         pixels = around.cut(planes, bounds).astype(np.float32)[None] - np.float32(128)
         shape = 1, channels, around.height // STRIDE, around.width // STRIDE

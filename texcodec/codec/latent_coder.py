@@ -151,12 +151,14 @@ class LatentCoder:
         hyper = round_hyper(raw)
         features = self._hyper_features(hyper, class_index, rate_index, (h, w))
         gains = self._gains(features)
-        worth, targets = symbol_worth(models, rate_index, distortion_scale), self._targets(latents, gains)
+        worth, targets = self._worth(tile, rate_index, distortion_scale, gains), self._targets(latents, gains)
 
         def choose(channels: slice, at: Positions, means: np.ndarray, scales: np.ndarray) -> np.ndarray:
             residual = flat(targets[channels])[:, at] - means.astype(np.float32) / np.float32(MEAN_ONE)
-            of_slice = None if worth is None else worth[channels]
-            return round_residual(residual, scales, models.symbol_tables, of_slice)
+            own = None if worth is None else worth[channels]
+            if own is not None and own.ndim > 1:
+                own = flat(own)[:, at]
+            return round_residual(residual, scales, models.symbol_tables, own)
 
         slices = len(self.bounds) - 1
         symbols, values, scales = self._walk(features, choose, slices)
@@ -165,6 +167,12 @@ class LatentCoder:
     def _gains(self, features: np.ndarray) -> np.ndarray | None:
         """What latents are multiplied by before they are coded; None for 1."""
         return None
+
+    def _worth(
+        self, tile: AnalysedTile, rate_index: int, scale: float, gains: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Bits that a squared symbol is worth, C or C x h x w; None to round to the nearest symbol."""
+        return symbol_worth(self.models, rate_index, scale)
 
     def _targets(self, latents: np.ndarray, gains: np.ndarray | None) -> np.ndarray:
         """What the decoded values are to come near to, float32 C x h x w in symbols."""

@@ -16,6 +16,7 @@ from ..entropy.pyramid import PASSES, predict
 from ..errors import CorruptError
 from ..registry import PyramidSet
 from ..tiles import Grid
+from .eyes import symbol_weights
 from .latent_coder import LatentCoder, TileSymbols, Walk, flat
 from .tile import AnalysedTile
 
@@ -91,6 +92,17 @@ class PyramidCoder(LatentCoder):
         out = models.gain_network()((1, 2, *features.shape[2:]), features=features)[0].astype(np.int64)
         rows = models.gains[np.clip(out + GAIN_ZERO, 0, len(models.gains) - 1)]
         return np.concatenate([np.ones_like(rows[:1]), rows])[models.gain_planes]
+
+    def _worth(
+        self, tile: AnalysedTile, rate_index: int, scale: float, gains: np.ndarray | None
+    ) -> np.ndarray | None:
+        worth = super()._worth(tile, rate_index, scale, gains)
+        if worth is None or tile.masking is None:
+            return worth
+        counts = symbol_weights(self.models, tile.masking, rate_index)
+        if gains is not None:  # symbols are of multiplied latents
+            counts /= np.square(gains)
+        return worth[:, None, None] * counts
 
     def _targets(self, latents: np.ndarray, gains: np.ndarray | None) -> np.ndarray:
         out = (latents if gains is None else latents * gains).astype(np.float32)

@@ -32,6 +32,11 @@ def symbol_worth(models: ModelSet, rate_index: int, scale: float) -> np.ndarray 
     return np.float32(scale * manifest.distortion_factor * WORTH_AT_BASE_STEP) * np.square(relative)
 
 
+def multiplier(models: ModelSet, rate_index: int) -> float:
+    """Lambda of a rate index: bits per pixel that a squared grey level is worth."""
+    return 3 * error_worth(models, rate_index)
+
+
 def error_worth(models: ModelSet, rate_index: int) -> float:
     """Bits that a squared grey level is worth at a rate index, of all three channels of a pixel alike."""
     return WORTH_AT_BASE_STEP / float(models.base_steps[rate_index]) ** 2
@@ -46,7 +51,7 @@ def round_residual(
         residual: float32 C x ... in symbols.
         scales: int32 of that shape, the table of each symbol; those of index 0 become 0.
         tables: of the symbols.
-        worth: C, from ``symbol_worth``.
+        worth: of each symbol, or C of the channels, from ``symbol_worth``.
     Returns:
         int32 of that shape.
     """
@@ -63,6 +68,9 @@ def round_residual(
         costs = [tables.costs.take(place + np.minimum(n, escape)) for n in (big, big - 1)]
         # |r| - (m - 1) squared minus |r| - m squared, in squared steps
         worse = 2 * (exact - big) + 1
-        of_channel = np.repeat(worth, np.count_nonzero(magnitude.reshape(len(worth), -1), axis=1))
-        magnitude.ravel()[at] -= costs[0] - costs[1] > of_channel * worse
+        if worth.ndim == 1:
+            own = np.repeat(worth, np.count_nonzero(magnitude.reshape(len(worth), -1), axis=1))
+        else:
+            own = np.ascontiguousarray(worth).ravel().take(at)
+        magnitude.ravel()[at] -= costs[0] - costs[1] > own * worse
     return np.where(residual < 0, -magnitude, magnitude)

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from ..constants import EYES_CORRECTION, LARGEST_CORRECTION, SQUARED_ERROR_CORRECTION
+from ..constants import EYES_CORRECTION, LARGEST_CORRECTION, LEAST_WEIGHT, SQUARED_ERROR_CORRECTION
 from ..errors import ParameterError
 from ..registry import ModelSet, PyramidSet
 from ..registry.picture_manifest import PSNR, SSIM
 from .analysis import AnalysedPicture, lapped
+from .eyes import REACH, missing_to_eyes, weights
+from .padding import padded_planes
 from .reconstruction import synthesise
 from .tile import AnalysedTile, TileLatents
 from .workers import Counter, Workers
@@ -75,7 +78,8 @@ def refined(
         pixels: uint8 H x W x C, the whole picture.
     """
     layout, share = analysed.layout, SHARES[models.manifest.tune]
-    grid, bounds = layout.grid, layout.grid.snap(layout.area)
+    grid = layout.grid
+    planes, bounds = padded_planes(pixels, layout)
     # what lies beyond the picture may be anything: nothing is missing there
     missing = np.zeros((3, bounds.height, bounds.width), np.float16)
 
@@ -87,14 +91,24 @@ def refined(
             found = found.mean(0, keepdims=True)
         shown.cut(missing, bounds)[...] = shown.cut(pixels.transpose(2, 0, 1)) - np.clip(found, 0, 255)
 
+    def lacking(index: int, tile: TileLatents) -> np.ndarray:
+        """Latents of what is missing in a tile; for eyes, divided by what their errors count."""
+        own, shown = grid.latent_box(index), analysed.tiles[index].masking
+        if shown is None or not isinstance(models, PyramidSet):
+            return lapped(own, missing, bounds, models, tile.class_index)
+        around = own.grow(REACH).clip(bounds)
+        parts = (around.cut(planes, bounds), around.cut(missing, bounds))
+        more = lapped(own, missing_to_eyes(*parts, models, tile.rate_index), around, models, tile.class_index)
+        return more / np.maximum(weights(models, shown, tile.rate_index), np.float32(LEAST_WEIGHT))
+
     def correct(index: int) -> AnalysedTile:
         tile = decoded[index]
         steps = models.steps[tile.rate_index][:, None, None]
-        more = lapped(grid.latent_box(index), missing, bounds, models, tile.class_index)
+        more = lacking(index, tile)
         near = (np.abs(more) <= LARGEST * steps).all(0)
         first = analysed.tiles[index].latents
         change = share * (tile.values * steps + more - first)
-        return AnalysedTile(tile.class_index, np.where(near, first + change, first))
+        return replace(analysed.tiles[index], latents=np.where(near, first + change, first))
 
     for _ in workers.map(decode, layout.coded, counter):
         pass

@@ -16,10 +16,17 @@ from ..tiles import Grid
 
 @dataclass(frozen=True)
 class AnalysedTile:
-    """A tile from which payloads of any rate are made: its class and float32 C x h x w latents in grey levels."""
+    """A tile from which payloads of any rate are made.
+
+    Attributes:
+        class_index: by texture.
+        latents: float32 C x h x w in grey levels.
+        masking: float32 5 x h x w from ``eyes.masking_of``, with sets for eyes.
+    """
 
     class_index: int
     latents: np.ndarray
+    masking: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

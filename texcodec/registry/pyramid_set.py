@@ -11,6 +11,7 @@ from ..constants import COMPACT_PROFILE, GAINS, LATENT_STRIDE, MEAN_CHANNELS, RA
 from ..entropy import ProbabilityTables
 from ..entropy.pyramid import PASSES, graph_name, network_names
 from ..networks import IntegerNetwork
+from ..similarity import latent_energies
 from . import budgets
 from .checks import ArrayCheck
 from .loaded_set import Arrays, under
@@ -83,6 +84,12 @@ class PyramidSet(ModelSet):
         """float32 3 x 3: grey levels of R, G, B (rows) per grey level of each block mean."""
         weights = self._array("linear.synthesis").astype(np.float32).reshape(3, LATENT_STRIDE**2, -1)
         return weights.mean(1)[:, list(MEAN_CHANNELS)]
+
+    @cached_property
+    def latent_energies(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 C x 5 and C: what errors of latents are in structural similarity (``similarity``)."""
+        blocks = self._array("linear.synthesis").reshape(3, LATENT_STRIDE, LATENT_STRIDE, -1)
+        return latent_energies(blocks, self._array("linear.lapping"))
 
     # Networks
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from ..core.fixed_point import round_through
 from ..core.rounding import TRAINABLE
 from .architecture import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, Architecture
-from .correction import corrected
+from .correction import PLAIN, Choices, corrected
 from .entropy_model import EntropyModel, interpolate
+from .eyes import Eyes
 from .nonlinear import DEEP_SCALE, DeepAnalysis, RefiningSynthesis
 from .rates import finer, high_rate_step, lagrangian
 from .transforms import RESIDUAL_SCALE, Analysis, HyperAnalysis, LinearTransform, Synthesis
@@ -190,7 +191,7 @@ class Codec(nn.Module):
         halo: bool,
         rounding: str = "relaxed",
         groups: Groups = None,
-        correction: float = 0.0,
+        choices: Choices = PLAIN,
     ) -> Coded:
         """Code B pictures.
 
@@ -204,8 +205,7 @@ class Codec(nn.Module):
             rounding: one of ``rounding.ROUNDINGS``: how latents are rounded and gradients pass through it.
             groups: how many pictures each class has, in a batch that is sorted by class: the same result with
                 shapes that are known before the batch is, as CUDA graphs need them.
-            correction: the share of what decoding leaves of the pictures that their latents are corrected by, as
-                encoders do (``correction``); 0 for none.
+            choices: what encoders do beside rounding.
         """
         v = self.analyse(x, classes, groups) / self.steps(t)[:, :, None, None]
 
@@ -214,9 +214,10 @@ class Codec(nn.Module):
             s, sides = LATENT_STRIDE, OUTSIDE if halo else INSIDE
             return self.synthesise(seen, t, classes, groups, outside=sides)[..., s:-s, s:-s]
 
-        if correction:
+        eyes = Eyes(x, t, self.linear, choices.similarity) if choices.similarity else None
+        if choices.correction:
             with torch.no_grad():
-                first = self.quantise(v, t, classes, rounding="hard", groups=groups)
+                first = self.quantise(v, t, classes, rounding="hard", groups=groups, eyes=eyes)
                 better = corrected(
                     v,
                     first.decoded,
@@ -224,21 +225,30 @@ class Codec(nn.Module):
                     decode(first),
                     linear=self.linear,
                     steps=self.steps(t),
-                    share=correction,
+                    share=choices.correction,
+                    eyes=eyes,
                 )
             # gradients pass as if the latents were those of the pictures
             v = v + (better - v).detach()
-        coded = self.quantise(v, t, classes, rounding=rounding, groups=groups)
+        coded = self.quantise(v, t, classes, rounding=rounding, groups=groups, eyes=eyes)
         return Coded(decode(coded), coded.bits, coded.symbols, coded.scales, coded.hyper)
 
     def quantise(
-        self, v: Tensor, t: Tensor, classes: Tensor, *, rounding: str, groups: Groups = None
+        self,
+        v: Tensor,
+        t: Tensor,
+        classes: Tensor,
+        *,
+        rounding: str,
+        groups: Groups = None,
+        eyes: Eyes | None = None,
     ) -> Latents:
         """Quantise the latents of B tiles and estimate their bits.
 
         Args:
             v: B x C x h x w latents in symbols, not yet rounded.
             t, classes, rounding, groups: as for ``forward``.
+            eyes: what errors count; default: as squared error.
         """
         pad = (-v.shape[3] % HYPER_STRIDE, -v.shape[2] % HYPER_STRIDE)
         padded = F.pad(v, (0, pad[0], 0, pad[1]))
@@ -252,7 +262,10 @@ class Codec(nn.Module):
         planes = torch.cat(
             [torch.floor(t * 255 + 0.5)[:, None] / 32, F.one_hot(classes, self.architecture.classes)], 1
         )
-        decoded, bits, symbols, scales = self.entropy(v, z, planes, self.worth(t), rounding=rounding)
+        worth = self.worth(t)
+        if eyes is not None:
+            worth = worth[:, :, None, None] * eyes.of_symbols()
+        decoded, bits, symbols, scales = self.entropy(v, z, planes, worth, rounding=rounding)
         total = bits.sum((1, 2, 3)) + self.entropy.hyper_bits(noisy_z, t).sum((1, 2, 3))
         return Latents(decoded, total, symbols, scales, z)
 

@@ -12,7 +12,7 @@ from ..core.stage import StageSettings
 from ..core.task import Batch, Terms
 from .architecture import LATENT_STRIDE, RATE_INDICES
 from .codec import Codec, Groups
-from .correction import check_corrections, correction_for
+from .correction import check_corrections, choices_for
 from .distortions import Distortion, crop_distortions
 from .objectives import Objective
 from .resident import DevicePictures
@@ -39,7 +39,10 @@ class CropTask:
         self.sampler, self.settings, self.resident = sampler, settings, resident
         self.objective = Objective(settings.objective)
         self.distortions = crop_distortions(settings.objective, settings.crop)
-        self.correction = correction_for(settings.objective)
+        self.choices = [
+            choices_for(settings.objective, codec.architecture, corrected=corrected)
+            for corrected in (False, True)
+        ]
         check_corrections(codec.architecture, settings.corrected_share)
 
     def draw(self, random: np.random.Generator) -> Batch:
@@ -83,7 +86,7 @@ class CropTask:
             halo=halo,
             rounding=self.settings.rounding,
             groups=groups,
-            correction=self.correction if corrected else 0.0,
+            choices=self.choices[corrected],
         )
         s = LATENT_STRIDE
         target = x if halo else x[..., s:-s, s:-s]

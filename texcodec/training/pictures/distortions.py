@@ -16,19 +16,13 @@ import torch
 from torch import Tensor
 
 from ...errors import ParameterError
+from ...similarity import similarity_worth
 from ..core.stage import ObjectiveSettings
 from .architecture import LATENT_STRIDE
 from .codec import lagrangian
 
-WORTH, WORTH_LAMBDA, WORTH_POWER = 1230.0, 0.013, -0.1
-"""1 - MS-SSIM is worth WORTH (lambda / WORTH_LAMBDA) ** WORTH_POWER squared grey levels (docs/decisions/ssim.md)."""
 SCALES, WINDOW, SIGMA = 5, 11, 1.5
 """Of MS-SSIM as it is defined: scales, taps of the Gaussian window and its standard deviation in pixels."""
-
-
-def similarity_worth(t: Tensor) -> Tensor:
-    """Squared grey levels that 1 - MS-SSIM is worth, for rates in [0, 1]."""
-    return WORTH * (lagrangian(t) / WORTH_LAMBDA) ** WORTH_POWER
 
 
 def window_taps(side: int) -> int:
@@ -98,7 +92,7 @@ class Distortions:
         if self.kind == "mse":
             return Distortion(squares, squares)
         similarity = self.similarity(decoded, original)
-        lacking = similarity_worth(t) * (1 - similarity)
+        lacking = similarity_worth(lagrangian(t)) * (1 - similarity)
         if self.kind == "ms-ssim":
             return Distortion(lacking, squares, similarity)
         luminance = difference.mean(1).square().mean((1, 2))

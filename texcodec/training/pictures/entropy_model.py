@@ -16,7 +16,7 @@ from ..core.rounding import SCALE_MIN, SCALE_STEP, code_residual, logistic_bits
 from .architecture import MEAN_FRACTION_BITS, SCALE_LEVELS, Architecture
 from .context_features import features
 from .gains import Gains
-from .pyramid import Coder, FirstSlice
+from .pyramid import EVERYWHERE, Coder, FirstSlice, Where
 
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)
 
@@ -116,7 +116,8 @@ class EntropyModel(nn.Module):
         Args:
             v: B x C x h x w latents in symbols, not yet rounded.
             z: B x Z x h/4 x w/4 rounded hyper latents.
-            worth: B x C, bits that a squared symbol of distortion is worth.
+            worth: bits that a squared error of one step is worth: B x C x h x w of latents as they are, or B x C of
+                latents multiplied by gains, which then stand for what errors count.
             rounding: one of ``rounding.ROUNDINGS``.
         Returns:
             decoded latents in symbols, bits of each latent, residual symbols, scale indices; all B x C x h x w.
@@ -125,11 +126,15 @@ class EntropyModel(nn.Module):
         slices = self.architecture.slices
         gains = self.gains(h) if self.architecture.gains else None
         v = v if gains is None else v * gains
+        if worth.dim() == 2:
+            worth = worth[:, :, None, None].expand_as(v)
+        elif gains is not None:
+            worth = worth / gains.detach().square()
         first, *rest = v.split(slices, 1)
-        first_worth, *worths = worth[:, :, None, None].split(slices, 1)
+        first_worth, *worths = worth.split(slices, 1)
 
-        def code(residual: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-            return self._code(residual, scale, first_worth, rounding)
+        def code(residual: Tensor, scale: Tensor, at: Where) -> tuple[Tensor, Tensor]:
+            return self._code(residual, scale, first_worth[at], rounding)
 
         begin = self._checkerboard if self.architecture.profile == 1 else self.first
         parts = [begin(first, h, code)]
@@ -150,11 +155,11 @@ class EntropyModel(nn.Module):
         row, column = (torch.arange(n, device=first.device) for n in first.shape[2:])
         even = ((row[:, None] + column[None]) % 2 == 0).to(first)
         mean_e, scale_e = self.steps[0](h, None)
-        half = (code(first - mean_e, scale_e)[0] + mean_e) * even
+        half = (code(first - mean_e, scale_e, EVERYWHERE)[0] + mean_e) * even
         mean_o, scale_o = self.steps[1](h, features(half, linear=True))
         mean = mean_o + (mean_e - mean_o) * even
         scale = scale_o + (scale_e - scale_o) * even
-        symbol, bit = code(first - mean, scale)
+        symbol, bit = code(first - mean, scale, EVERYWHERE)
         return symbol + mean, bit, symbol, scale
 
     @staticmethod

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..core.stage import ObjectiveSettings
 from .architecture import RATE_INDICES
 from .codec import Codec
+from .correction import Choices, choices_for
 from .decoded import Pictures
 from .distortions import Distortions
 from .objectives import USUAL_RATES, typical_cost
@@ -109,21 +110,23 @@ def held_out_cost(
     *,
     draws: int = DRAWS,
     objective: ObjectiveSettings | None = None,
-    correction: float = 0.0,
+    corrected: bool = False,
 ) -> HeldOutCost:
     """Code every crop as a picture of one tile, symbols chosen by cost.
 
     Args:
         codec: on the device; float32 is used whatever it is trained in.
         objective: whose distortion is taken; default: squared error.
-        correction: as for ``Codec.forward``: what the codec costs where encoders correct latents once.
+        corrected: what the codec costs where encoders correct latents once.
     """
-    distortions = Distortions(objective or ObjectiveSettings(), SIDE)
+    objective = objective or ObjectiveSettings()
+    distortions = Distortions(objective, SIDE)
+    choices = choices_for(objective, codec.architecture, corrected=corrected)
     half, codec.half_precision = codec.half_precision, False
     try:
         costs = torch.cat(
             [
-                _log_costs(codec, crops, i, device, distortions, correction)
+                _log_costs(codec, crops, i, device, distortions, choices)
                 for i in torch.arange(len(crops.pixels)).split(_BATCH)
             ]
         )
@@ -146,12 +149,12 @@ def _log_costs(
     which: Tensor,
     device: torch.device,
     distortions: Distortions,
-    correction: float,
+    choices: Choices,
 ) -> Tensor:
     x = crops.pixels[which].to(device).float()
     t = (crops.rate_indices[which].float() / (RATE_INDICES - 1)).to(device)
     classes = crops.classes[which].to(device)
-    coded = codec(x, t, classes, halo=True, rounding="hard", correction=correction)
+    coded = codec(x, t, classes, halo=True, rounding="hard", choices=choices)
     rate, weight = coded.bits / SIDE**2, lagrangian(t)
     distortion = distortions(coded.pixels, x, t).minimised
     return torch.log((rate + weight * distortion) / typical_cost(weight)).double().cpu()

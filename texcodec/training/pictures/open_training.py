@@ -27,7 +27,6 @@ from ..core.stage import Budget
 from .architecture import Architecture
 from .card import device_name, processor_name
 from .codec import Codec
-from .correction import correction_for
 from .growth import grown
 from .held_out import held_out_cost, held_out_crops
 from .pieces import FoundCheckpoint, find_checkpoint, keep_checkpoint
@@ -194,8 +193,7 @@ class OpenTraining:
         cost = held_out_cost(codec, crops, device, objective=objective) if crops is not None else None
         corrected = None
         if crops is not None and settings.parent.corrected_share:
-            correction = correction_for(objective)
-            corrected = held_out_cost(codec, crops, device, objective=objective, correction=correction)
+            corrected = held_out_cost(codec, crops, device, objective=objective, corrected=True)
         line: dict[str, Any] = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         if not lines and self.begin is not None:
             begun = find_checkpoint(self.begin)

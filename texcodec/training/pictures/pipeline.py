@@ -41,7 +41,7 @@ from ..core.stopping import Stopped
 from .architecture import Architecture
 from .card import run_card
 from .collection import Collection
-from .correction import correction_for, is_corrected
+from .correction import choices_for
 from .crops import CropTask
 from .fusion import Fusion
 from .growth import grown_architecture
@@ -323,8 +323,8 @@ class Pipeline:
             statistics = Statistics(codec.architecture)
             compute_as_exported(codec.entropy)  # the tables shall fit what the set will predict
             # of corrected latents, as most files have them
-            correction = correction_for(s.parent.objective) if is_corrected(s.architecture) else 0.0
-            statistics.gather(codec, self.pictures.statistics_batches(), correction=correction)
+            choices = choices_for(s.parent.objective, s.architecture, corrected=True)
+            statistics.gather(codec, self.pictures.statistics_batches(), choices=choices)
         export_set(
             codec,
             statistics,

@@ -9,6 +9,7 @@ neighbourhood. Networks are computed only at the positions that a pass codes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import EllipsisType
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +24,12 @@ from .wavelet import forward_wavelet, inverse_wavelet
 
 _MEAN_GRID = float(1 << MEAN_FRACTION_BITS)
 
-Coder = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Residuals and scale indices to rounded residuals and bits, all of one shape (``rounding.code_residual``).
+Where = tuple[EllipsisType | slice, ...]
+"""Which positions of B x c x h x w."""
+EVERYWHERE: Where = (Ellipsis,)
+Coder = Callable[[Tensor, Tensor, Where], tuple[Tensor, Tensor]]
+"""Residuals and scale indices at some positions to rounded residuals and bits, all of one shape
+(``rounding.code_residual``).
 """
 
 
@@ -136,12 +141,12 @@ class FirstSlice(nn.Module):
                 near = network.squeezed(planes, mark[..., ::s, ::s])
             found = []
             for offset in places.offsets:
-                at = (Ellipsis, *places.places(offset))
+                at: Where = (Ellipsis, *places.places(offset))
                 part = target[at]
                 if not part.numel():
                     continue
                 mean, scale = network(h[at], near, planes, offset)
-                symbol, bit = code(part - mean, scale)
+                symbol, bit = code(part - mean, scale, at)
                 found.append((at, mean, scale, symbol, bit))
             known, bits, symbols, scales, mark = (x.clone() for x in (known, bits, symbols, scales, mark))
             for at, mean, scale, symbol, bit in found:

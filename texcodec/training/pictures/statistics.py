@@ -14,6 +14,7 @@ from ...entropy import quantise_probabilities
 from ..core.tables import MOST_SUPPORT, hyper_probabilities
 from .architecture import Architecture
 from .codec import Codec
+from .correction import PLAIN, Choices
 from .entropy_model import interpolate
 
 HYPER_BANDS = 16
@@ -58,18 +59,18 @@ class Statistics:
         batches: Iterable[tuple[Tensor, Tensor]],
         seed: int = 5,
         *,
-        correction: float = 0.0,
+        choices: Choices = PLAIN,
     ) -> None:
         """Run the codec on (pictures B x 3 x H x W, classes B), each batch at its own rate index.
 
         Args:
-            correction: as for ``Codec.forward``.
+            choices: what encoders do beside rounding.
         """
         random = np.random.default_rng(seed)
         for x, classes in batches:
             r = int(random.integers(RATE_INDICES))
             t = torch.full((len(x),), r / (RATE_INDICES - 1))
-            coded = codec(x, t, classes, halo=True, rounding="hard", correction=correction)
+            coded = codec(x, t, classes, halo=True, rounding="hard", choices=choices)
             self.add(coded.symbols, coded.scales, coded.hyper, r)
 
 

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...similarity import latent_energies
 from .architecture import HYPER_STRIDE, LATENT_STRIDE, Architecture
 from .companding import compand
 from .lapping import lap, lapping_matrix
@@ -191,6 +192,7 @@ class LinearTransform(nn.Module):
         self.analysis = nn.Parameter(torch.zeros(c, 768, 1, 1))
         self.synthesis = nn.Parameter(torch.zeros(768, c, 1, 1))
         self.lapped = architecture.profile > 1
+        self._energies: tuple[int, list[Tensor]] | None = None
         if self.lapped:
             self.register_buffer("lapping", lapping_matrix(), persistent=False)
 
@@ -204,6 +206,16 @@ class LinearTransform(nn.Module):
         """B x 3 x H x W grey levels minus 128 to B x C x H/16 x W/16."""
         x = lap(x, self.lapping) if self.lapped else x
         return F.conv2d(F.pixel_unshuffle(x, LATENT_STRIDE), self.analysis)
+
+    def energies(self) -> tuple[Tensor, Tensor]:
+        """What errors of latents are in structural similarity (``similarity.latent_energies``): C x 5, and C."""
+        version = self.synthesis._version
+        if self._energies is None or self._energies[0] != version:
+            blocks = self.synthesis.detach().cpu().reshape(3, LATENT_STRIDE, LATENT_STRIDE, -1).numpy()
+            found = latent_energies(blocks, self.lapping.cpu().numpy())
+            self._energies = version, [torch.from_numpy(values) for values in found]
+        energies, grey = self._energies[1]
+        return energies, grey
 
     def inverse(self, y: Tensor) -> Tensor:
         """B x C x h x w to B x 3 x 16h x 16w grey levels minus 128."""
