@@ -27,6 +27,7 @@ ORDER = {
     "files": 2,
     "lossless": 2,
     "processes": 3,
+    "similarity": 2,
     "texture": 2,
     "tiles": 2,
     "examples": 2,
