@@ -93,7 +93,7 @@ def corrected(models: ModelSet, off: float) -> tuple[np.ndarray, np.ndarray, np.
         values = tile.latents / models.steps[rate][:, None, None]
         values[40, 0, 1] += off
         decoded = {0: TileLatents(tile.class_index, rate, values.astype(np.float32))}
-        after = refined(analysed, decoded, picture.pixels, models, workers)[0].latents
+        after = refined(analysed, analysed.tiles, decoded, picture.pixels, models, workers)[0].latents
     return tile.latents, after, values * models.steps[rate][:, None, None]
 
 

@@ -77,9 +77,10 @@ def fewer_bytes(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def test_at_equal_ms_ssim_files_are_smaller(cat: np.ndarray, request: pytest.FixtureRequest) -> None:
-    seeing = curve(cat, effort=2)
+    seeing, further = (curve(cat, effort) for effort in (2, 3))
     request.getfixturevalue("blind")
     assert fewer_bytes(curve(cat, effort=2), seeing) > 0.03
+    assert fewer_bytes(seeing, further) > 0.005
 
 
 def test_sets_for_squared_error_and_older_ones_weigh_nothing() -> None:

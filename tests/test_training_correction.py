@@ -78,7 +78,7 @@ def test_corrected_latents_are_those_of_the_encoder(distortion: str, tmp_path: P
         steps = models.steps[INDEX][:, None, None]
         decoded = np.round(first.latents / steps).astype(np.float32)
         tiles = {0: TileLatents(first.class_index, INDEX, decoded)}
-        theirs = refined(analysed, tiles, pixels, models, workers)[0].latents / steps
+        theirs = refined(analysed, analysed.tiles, tiles, pixels, models, workers)[0].latents / steps
     t, classes = torch.tensor([INDEX / 255]), torch.tensor([first.class_index])
     with torch.no_grad():
         v = torch.from_numpy(first.latents / steps)[None]

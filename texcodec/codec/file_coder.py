@@ -133,7 +133,9 @@ class FileCoder:
 
         for _ in range(self.passes):
             now = dict(zip(self.layout.coded, self.workers.map(decoded, self.layout.coded, self.counter)))
-            tiles = refined(self.analysed, now, self.picture.pixels, self.models, self.workers, self.counter)
+            tiles = refined(
+                self.analysed, tiles, now, self.picture.pixels, self.models, self.workers, self.counter
+            )
         self._refined = list(chosen), tiles
         return tiles
 

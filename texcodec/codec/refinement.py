@@ -64,6 +64,7 @@ def passes_of(effort: int | None, models: ModelSet) -> int:
 
 def refined(
     analysed: AnalysedPicture,
+    tiles: Mapping[int, AnalysedTile],
     decoded: Mapping[int, TileLatents],
     pixels: np.ndarray,
     models: ModelSet,
@@ -74,7 +75,8 @@ def refined(
 
     Args:
         analysed: the picture as it was before any correction.
-        decoded: every coded tile of its layout, by its number.
+        tiles: what its tiles were quantised from.
+        decoded: what they were decoded to; all tiles of the layout, by their numbers.
         pixels: uint8 H x W x C, the whole picture.
     """
     layout, share = analysed.layout, SHARES[models.manifest.tune]
@@ -106,9 +108,9 @@ def refined(
         steps = models.steps[tile.rate_index][:, None, None]
         more = lacking(index, tile)
         near = (np.abs(more) <= LARGEST * steps).all(0)
-        first = analysed.tiles[index].latents
-        change = share * (tile.values * steps + more - first)
-        return replace(analysed.tiles[index], latents=np.where(near, first + change, first))
+        first, before = analysed.tiles[index], tiles[index].latents
+        change = share * (tile.values * steps + more - before)
+        return replace(first, latents=np.where(near, before + change, first.latents))
 
     for _ in workers.map(decode, layout.coded, counter):
         pass
