@@ -113,6 +113,11 @@ def test_energies_say_what_an_error_of_one_latent_lacks_in_a_flat_picture(filter
         assert lacks == pytest.approx(expected, rel=0.05)
 
 
+def test_a_latent_without_pixels_counts_nothing() -> None:
+    energies, grey = latent_energies(np.zeros((3, 16, 16, 2), np.float32), np.eye(16, dtype=np.float32))
+    assert not energies.any() and not grey.any()
+
+
 def test_similarity_is_worth_less_squared_error_at_higher_rates() -> None:
     assert similarity_worth(0.013) == pytest.approx(1230)
     assert similarity_worth(0.13) == pytest.approx(1230 * 10**-0.1)

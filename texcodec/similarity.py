@@ -135,7 +135,7 @@ def latent_energies(synthesis: np.ndarray, lapping: np.ndarray) -> tuple[np.ndar
     blocks = synthesis.transpose(3, 0, 1, 2).astype(np.float32)
     reach = _reach(lapping)
     z = reach @ blocks @ reach.T
-    z /= np.sqrt(np.square(z).sum((1, 2, 3), keepdims=True))
+    z /= np.sqrt(np.maximum(np.square(z).sum((1, 2, 3), keepdims=True), np.finfo(np.float32).tiny))
     grey = 3 * np.square(z.mean(1)).sum((1, 2))
     found = []
     for scale, weight in enumerate(SCALE_WEIGHTS):
