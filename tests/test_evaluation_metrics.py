@@ -13,7 +13,8 @@ from pictures import photograph
 from texcodec.errors import ParameterError
 from texcodec.evaluation.eye_metrics import nearness
 from texcodec.evaluation.metrics import BUTTERAUGLI, MS_SSIM, PSNR, decibels, find_metrics
-from texcodec.evaluation.ms_ssim import SMALLEST_SIDE, WEIGHTS, ms_ssim
+from texcodec.evaluation.ms_ssim import SMALLEST_SIDE, ms_ssim
+from texcodec.similarity import SCALE_WEIGHTS
 
 PICTURE = photograph(192, 176, seed=1)
 
@@ -41,7 +42,7 @@ def test_ms_ssim_of_uniform_pictures_is_the_luminance_term_of_the_coarsest_scale
     )
     constant = (0.01 * 255) ** 2
     luminance = (2 * 40 * 90 + constant) / (40**2 + 90**2 + constant)
-    assert ms_ssim(dark, light) == pytest.approx(luminance ** WEIGHTS[-1])
+    assert ms_ssim(dark, light) == pytest.approx(luminance ** SCALE_WEIGHTS[-1])
 
 
 def test_ms_ssim_is_symmetric_and_one_for_equal_pictures_only() -> None:

@@ -19,7 +19,7 @@ from ..errors import ParameterError
 from ..registry import ModelSet, PyramidSet
 from ..registry.picture_manifest import PSNR, SSIM
 from .analysis import AnalysedPicture, lapped
-from .eyes import REACH, missing_to_eyes, weights
+from .eyes import REACH, is_for_eyes, missing_to_eyes, weights
 from .padding import padded_planes
 from .reconstruction import synthesise
 from .tile import AnalysedTile, TileLatents
@@ -80,8 +80,8 @@ def refined(
         pixels: uint8 H x W x C, the whole picture.
     """
     layout, share = analysed.layout, SHARES[models.manifest.tune]
-    grid = layout.grid
-    planes, bounds = padded_planes(pixels, layout)
+    grid, bounds = layout.grid, layout.grid.snap(layout.area)
+    planes = padded_planes(pixels, layout)[0] if is_for_eyes(models) else None
     # what lies beyond the picture may be anything: nothing is missing there
     missing = np.zeros((3, bounds.height, bounds.width), np.float16)
 
@@ -96,7 +96,7 @@ def refined(
     def lacking(index: int, tile: TileLatents) -> np.ndarray:
         """Latents of what is missing in a tile; for eyes, divided by what their errors count."""
         own, shown = grid.latent_box(index), analysed.tiles[index].masking
-        if shown is None or not isinstance(models, PyramidSet):
+        if planes is None or shown is None or not isinstance(models, PyramidSet):
             return lapped(own, missing, bounds, models, tile.class_index)
         around = own.grow(REACH).clip(bounds)
         parts = (around.cut(planes, bounds), around.cut(missing, bounds))

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-_TAPS, _SIGMA = 11, 1.5
-_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+from ..similarity import LEAST_VARIANCE, SCALE_WEIGHTS, halved
 
-SMALLEST_SIDE = (_TAPS - 1) * 2 ** (len(WEIGHTS) - 1) + 1
+_TAPS, _SIGMA = 11, 1.5
+_C1, _C2 = (0.01 * 255) ** 2, LEAST_VARIANCE
+
+SMALLEST_SIDE = (_TAPS - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1
 """The window must still fit after the picture was halved four times, a side rounded up: 161 pixels."""
 
 _window = np.exp(-(np.arange(_TAPS // 2 + 1) ** 2) / (2 * _SIGMA**2))[::-1]
@@ -38,12 +39,12 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
 def _of_channel(a: np.ndarray, b: np.ndarray) -> float:
     x, y = a.astype(np.float64), b.astype(np.float64)
     product = 1.0
-    for scale, weight in enumerate(WEIGHTS):
-        coarsest = scale == len(WEIGHTS) - 1
+    for scale, weight in enumerate(SCALE_WEIGHTS):
+        coarsest = scale == len(SCALE_WEIGHTS) - 1
         # anti-correlated texture would give a negative mean, which has no real power
         product *= max(_similarity(x, y, with_luminance=coarsest), 0.0) ** weight
         if not coarsest:
-            x, y = _halved(x), _halved(y)
+            x, y = halved(_even(x)), halved(_even(y))
     return product
 
 
@@ -69,7 +70,6 @@ def _blurred(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _halved(x: np.ndarray) -> np.ndarray:
-    """Means of 2 x 2 samples; an odd side is extended by its last row or column."""
-    x = np.pad(x, [(0, n % 2) for n in x.shape], mode="edge")
-    return 0.25 * (x[::2, ::2] + x[1::2, ::2] + x[::2, 1::2] + x[1::2, 1::2])
+def _even(x: np.ndarray) -> np.ndarray:
+    """Extended by its last row or column where a side is odd."""
+    return np.pad(x, [(0, n % 2) for n in x.shape], mode="edge")

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...constants import MEAN_CHANNELS
+from ...constants import LATENT_STRIDE, MEAN_CHANNELS
 from ...similarity import MULTIPLE, masking, missing_structure, similarity_worth
 from .rates import lagrangian
 from .transforms import LinearTransform
@@ -29,7 +29,7 @@ class Eyes:
         self.share = share
         self.worth = similarity_worth(lagrangian(t))[:, None, None, None]
         energies, grey = (values.to(x.device) for values in linear.energies())
-        h, w = (n // 16 for n in x.shape[2:])
+        h, w = (n // LATENT_STRIDE for n in x.shape[2:])
         shown = torch.stack([part[:, :h, :w] for part in masking(_whole(x).mean(1))], 1)
         similar = self.worth * torch.einsum("cs,bshw->bchw", energies, shown)
         grey = grey[:, None, None]
