@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,23 @@ def test_options_go_to_the_writer() -> None:
     save_picture(picture(), small, "JPEG", quality=10)
     save_picture(picture(), large, "JPEG")
     assert len(small.getvalue()) < len(large.getvalue())
+
+
+def test_a_png_looks_for_repetitions_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[int | None] = []
+
+    def recorded(image: Image.Image, *arguments: Any, **options: Any) -> None:
+        chosen.append(options.get("compress_type"))
+        plain(image, *arguments, **options)
+
+    plain = Image.Image.save
+    monkeypatch.setattr(Image.Image, "save", recorded)
+    noise = np.random.default_rng(1).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    stripes = np.repeat(np.repeat(noise[:8, :10], 8, 0), 8, 1)
+    for pixels in (noise, stripes, noise[:, :1]):
+        save_picture(Picture(np.ascontiguousarray(pixels)), io.BytesIO())
+    save_picture(Picture(noise), io.BytesIO(), compress_type=zlib.Z_FIXED)
+    assert chosen == [zlib.Z_RLE, None, None, zlib.Z_FIXED]
 
 
 def test_gif_says_that_it_reduces_colours() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Set
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from texcodec.errors import ImageError, StreamError
@@ -32,6 +34,8 @@ _EXIF_ROOM = _JPEG_SEGMENT - len(exif_stream.PREFIX)
 _XMP_ROOM = _JPEG_SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\x00")
 _XMP_TAG = 700  # of TIFF
 _TIFF_TAGS = exif_stream.DESCRIPTIVE_TAGS | {exif_stream.EXIF_DIRECTORY, exif_stream.GPS_DIRECTORY}
+_ROW_STRIDE = 16  # of the rows that say how much of a picture repeats
+_REPEATS = 0.5  # photographs have up to 0.3 of their pixels equal to the neighbour, screenshots from 0.8
 _HARD_EDGE = 128  # alpha from which a pixel counts as opaque where there is no more than that
 
 
@@ -79,6 +83,8 @@ def save_picture(
             notices.append(f"{name} {why}, and the picture was converted.")
     require_writable(image_format)
     options = {**gentle_options(image_format, grey=picture.channels == 1), **options}
+    if image_format == "PNG" and not _repeats(picture.pixels):
+        options.setdefault("compress_type", zlib.Z_RLE)
     if image_format == "ICO":
         options.setdefault("sizes", [(picture.width, picture.height)])
     picture, modes = _with_possible_alpha(picture, image_format, notices)
@@ -95,6 +101,12 @@ def save_picture(
     except OSError as error:
         raise StreamError(f"Cannot write the picture: {error.strerror or error}.") from error
     return notices
+
+
+def _repeats(pixels: NDArray[np.uint8]) -> bool:
+    # Without repetitions, a search for them takes a third of the time of writing a PNG and finds no fewer bytes.
+    rows = pixels[::_ROW_STRIDE]
+    return bool((rows[:, 1:] == rows[:, :-1]).all(axis=2).mean() > _REPEATS) if pixels.shape[1] > 1 else True
 
 
 def _image_of(picture: Picture) -> Image.Image:
