@@ -222,6 +222,16 @@ def _objective(options: Options) -> ObjectiveSettings:
     return replace(ObjectiveSettings(), kind=kind, bpp=options.bpp or 0.0, psnr=options.psnr or 0.0)
 
 
+def _check_adoption(options: Options) -> None:
+    if options.checkpoint is None:
+        raise ParameterError("--adopt belongs to an open training; name its folder with --checkpoint.")
+    if options.budget or options.stages or options.start or options.out:
+        raise ParameterError(
+            "--adopt trains nothing and begins nothing; leave --time, --steps, --gigapixels, --stage, --from and --out "
+            "out."
+        )
+
+
 def train(
     options: Options, *, log: Callable[[str], None], name: str = "", card: dict[str, Any] | None = None
 ) -> int:
@@ -233,6 +243,8 @@ def train(
     """
     if options.piece_size is not None and options.checkpoint is None:
         raise ParameterError("--piece-size belongs to an open training; name its folder with --checkpoint.")
+    if options.adopted:
+        _check_adoption(options)
     if options.threads:
         torch.set_num_threads(options.threads)
     for place in options.pictures:
@@ -266,6 +278,9 @@ def train(
                 device=device,
                 log=log,
             )
+            if options.adopted:
+                run.adopt(options.adopted)
+                return
             stages = options.stages
             if not stages and not options.exports and options.checkpoint is None:
                 own = (s for s in TORCH_STAGES if not (start and s == "parent"))

@@ -24,6 +24,8 @@ from ...files import write_atomically
 from ..core import processes
 from ..core.checkpoints import read_checkpoint, write_checkpoint
 from ..core.stage import Budget
+from .adoption import STAGE as ANNEAL
+from .adoption import adopted
 from .architecture import Architecture
 from .card import device_name, processor_name
 from .codec import Codec
@@ -170,6 +172,7 @@ class OpenTraining:
         *,
         device: torch.device,
         precision: str,
+        more: Mapping[str, Any] | None = None,
     ) -> str:
         """Replace the checkpoint by what a run has reached, and add the run to the log.
 
@@ -178,6 +181,7 @@ class OpenTraining:
             held_out: pictures that are not trained on.
             device: where the codec was trained.
             precision: what its transforms were trained in.
+            more: entries of the line in the place of, or beside, its usual ones.
         Returns:
             a sentence with what was added and the log cost.
         Raises:
@@ -218,6 +222,7 @@ class OpenTraining:
         }
         if corrected:
             line["held_out_corrected"] = asdict(corrected)
+        line |= more or {}
         text = "".join(json.dumps(entry) + "\n" for entry in [*lines, line])
         write_atomically(self.folder / LOG, text.encode(), force=True)
         found = f"{cost.log_cost:.4f} on held-out crops" if cost else "unknown, without held-out pictures"
@@ -226,6 +231,35 @@ class OpenTraining:
             f"The training in {self.folder} has gained {line['gigapixels']:.4g} gigapixels in {line['steps']} steps, "
             f"{line['gigapixels_in_all']:.4g} in all; its log cost is {found}."
         )
+
+    def adopt(
+        self,
+        works: Sequence[Path],
+        settings: TrainingSettings,
+        held_out: Sequence[Path],
+        device: torch.device,
+    ) -> str:
+        """Replace the checkpoint by what the stage anneal has made of it, and add that to the log.
+
+        Args:
+            works: work folders of the stage, of which the weights are averaged (``adoption``).
+            held_out, device: as for ``write``.
+        Returns:
+            as ``write``.
+        Raises:
+            ParameterError: there is no training in the folder, or what is in a work folder does not belong to it.
+            ValueError: a checkpoint is damaged.
+            StreamError: a file cannot be written; those before stay.
+        """
+        found = self.found()
+        if found is None:
+            raise ParameterError(f"There is no open training in {self.folder}; begin one without --adopt.")
+        state, stage = adopted(found.read(), works)
+        records = (WorkFolder(work).records()[ANNEAL] for work in works)
+        precision = ", ".join(sorted({record.get("precision", "float32") for record in records}))
+        more = {key: stage[key] for key in ("crop", "batch", "learning_rate")}
+        more["adopted"] = [work.resolve().name for work in works]
+        return self.write(state, settings, held_out, device=device, precision=precision, more=more)
 
     def _sums(self, lines: list[dict[str, Any]]) -> dict[str, float]:
         """What the log accounts for; of a checkpoint without a log, all that it has."""

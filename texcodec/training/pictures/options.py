@@ -137,6 +137,14 @@ class Options:
         "without effect.",
         "MODELS",
     )
+    adopted: tuple[Path, ...] = _option(
+        "--adopt",
+        "Let the open training go on from what its stage anneal has reached in this work folder; may be repeated for "
+        "the mean of several. Trains nothing.",
+        "WORK",
+        Path,
+        repeated=True,
+    )
     stages: tuple[str, ...] = _option(
         "--stage", "Run this stage alone; may be repeated. Default: all.", choices=STAGES, repeated=True
     )

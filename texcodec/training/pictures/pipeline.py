@@ -183,6 +183,15 @@ class Pipeline:
                     self._self_check(out)
             processes.wait()
 
+    def adopt(self, works: Sequence[Path]) -> None:
+        """Let the open training go on from what the stage anneal has reached in work folders
+        (``OpenTraining.adopt``, which says what is raised).
+        """
+        assert self.open is not None
+        if not processes.rank():
+            self.log(self.open.adopt(works, self.settings, self.pictures.held_out, self.device))
+        processes.wait()
+
     def _scan(self, *, named: bool) -> None:
         """Say how the pictures fall into the classes, and which thresholds would part them evenly."""
         if "scan" in self.work.records() and not named:
