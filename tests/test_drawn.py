@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,8 @@ from pictures import part_drawn, photograph, window
 from PIL import Image
 
 import texcodec
-from texcodec.container import ABSENT, DRAWN, PSUM, Reader, symbols_crc, tile_entry, write
-from texcodec.lossless import pack_samples, unpack_samples
+from texcodec.container import ABSENT, DRAWN, PSUM, Reader
+from texcodec.lossless import unpack_samples
 from texcodec.registry import load_set
 from texcodec.texture import colour_numbers, evenness, is_drawn
 
@@ -283,27 +281,3 @@ def test_distortion_is_worth_more_at_finer_rates() -> None:
     models = load_set(SET)
     worths = [error_worth(models, rate) for rate in (0, 100, 255)]
     assert worths == sorted(worths) and worths[0] > 0
-
-
-# Sets with a lapped transform
-
-LAPPED = Path(__file__).parent / "data" / "tiny-2"
-
-
-def test_set_with_a_lapped_transform_draws_whole_pictures_only(mixed: np.ndarray) -> None:
-    assert DRAWN not in classes_of(texcodec.encode(mixed, quality=60, models=LAPPED))
-    assert Reader(texcodec.encode(window(300, 200), quality=60, models=LAPPED)).header.needs_no_set
-
-
-def test_drawn_tile_among_tiles_of_a_lapped_transform_is_decoded(mixed: np.ndarray) -> None:
-    reader = Reader(texcodec.encode(mixed, quality=60, models=LAPPED, tile=256))
-    payloads = [reader.tile_bytes(i) for i in range(8)]
-    payloads[0] = pack_samples(np.ascontiguousarray(mixed[:256, :256]))
-    checksum = symbols_crc(np.ascontiguousarray(mixed[:256, :256]).tobytes())
-    entries = [tile_entry(0, payloads[0], class_index=DRAWN, symbols_crc=checksum), *reader.tiles[1:]]
-    data = write(dataclasses.replace(reader.header, drawn=True), payloads, entries)
-    whole = pixels_of(data, models=LAPPED)
-    np.testing.assert_array_equal(whole[:256, :256], mixed[:256, :256])
-    np.testing.assert_array_equal(
-        pixels_of(data, models=LAPPED, region=(200, 90, 150, 300)), whole[90:390, 200:350]
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ..registry import ModelSet, PyramidSet
 from ..texture import classify, complexity
 from ..tiles import ENCODER_HALO, STRIDE, Box
 from .eyes import is_for_eyes, masking_of
-from .lapping import inner_borders
+from .lapping import CLOSED, Sides, inner_borders, open_sides
 from .layout import TileLayout
 from .padding import padded_planes
 from .tile import AnalysedTile
@@ -33,6 +34,7 @@ def analyse(
     """Classify every coded tile and run the analysis network of its class."""
     grid, channels = layout.grid, models.manifest.latent_channels
     planes, bounds = padded_planes(picture.pixels, layout)
+    among = frozenset(layout.coded)
 
     def run(index: int) -> AnalysedTile:
         box = grid.box(index).clip(layout.shown)
@@ -42,7 +44,8 @@ def analyse(
         if isinstance(models, PyramidSet):
             if models.analyses_deeply:
                 return AnalysedTile(class_index, _deep(own, planes, bounds, models, class_index))
-            latents = lapped(own, planes, bounds, models, class_index, zero=128)
+            sides = open_sides(grid, index, among.__contains__)
+            latents = lapped(own, planes, bounds, models, class_index, sides, zero=128)
             shown = masking_of(own, planes, bounds) if is_for_eyes(models) else None
             return AnalysedTile(class_index, latents, shown)
         around = own.grow(ENCODER_HALO).clip(bounds)
@@ -55,12 +58,55 @@ def analyse(
     return AnalysedPicture(layout, dict(zip(layout.coded, workers.map(run, layout.coded, counter))))
 
 
+def beside_drawn(
+    analysed: AnalysedPicture, pixels: np.ndarray, models: ModelSet, workers: Workers, drawn: Collection[int]
+) -> AnalysedPicture:
+    """The picture without the tiles that are drawn: a lapped transform ends at the borders with these.
+
+    Args:
+        pixels: uint8 H x W x C, the whole picture.
+        drawn: numbers of the tiles that networks do not code.
+    """
+    tiles = {index: tile for index, tile in analysed.tiles.items() if index not in drawn}
+    if len(tiles) == len(analysed.tiles):
+        return analysed
+    if not isinstance(models, PyramidSet):  # its networks may see what is drawn
+        return replace(analysed, tiles=tiles)
+    grid = analysed.layout.grid
+    planes, bounds = padded_planes(pixels, analysed.layout)
+
+    def run(index: int) -> AnalysedTile:
+        tile, sides = tiles[index], open_sides(grid, index, tiles.__contains__)
+        if sides == open_sides(grid, index, analysed.tiles.__contains__):
+            return tile
+        own = grid.latent_box(index)
+        return replace(tile, latents=lapped(own, planes, bounds, models, tile.class_index, sides, zero=128))
+
+    return replace(analysed, tiles=dict(zip(tiles, workers.map(run, tiles))))
+
+
+def alone(
+    analysed: AnalysedPicture, index: int, planes: np.ndarray, bounds: Box, models: ModelSet
+) -> AnalysedTile:
+    """A tile as if all around it were drawn.
+
+    Args:
+        planes, bounds: from ``padded_planes``.
+    """
+    tile = analysed.tiles[index]
+    if not isinstance(models, PyramidSet):
+        return tile
+    own = analysed.layout.grid.latent_box(index)
+    return replace(tile, latents=lapped(own, planes, bounds, models, tile.class_index, CLOSED, zero=128))
+
+
 def lapped(
     own: Box,
     planes: np.ndarray,
     bounds: Box,
     models: ModelSet,
     class_index: int,
+    sides: Sides,
     zero: int = 0,
 ) -> np.ndarray:
     """Latents of a tile by the lapped transform, which is linear and sees a block of its neighbours.
@@ -69,6 +115,7 @@ def lapped(
         own: pixels of the tile, whole blocks.
         planes: 3 x H x W, grey levels, or differences of them.
         bounds: the box of whole blocks that they cover.
+        sides: that the transform reaches across.
         zero: the level whose latents are zero.
     Returns:
         float32 C x h x w in grey levels.
@@ -85,8 +132,8 @@ def lapped(
     latents = models.analysis(class_index)(
         (1, models.manifest.latent_channels, rows + 2, columns + 2),
         pixels=pixels[None],
-        inner_rows=inner_borders(rows, before=own.top > bounds.top, behind=own.bottom < bounds.bottom),
-        inner_columns=inner_borders(columns, before=own.left > bounds.left, behind=own.right < bounds.right),
+        inner_rows=inner_borders(rows, before=sides.above, behind=sides.below),
+        inner_columns=inner_borders(columns, before=sides.left, behind=sides.right),
     )
     return np.ascontiguousarray(finite(latents)[0, :, 1:-1, 1:-1])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -36,6 +36,23 @@ def cut_tile(pixels: np.ndarray, origin: Box, box: Box) -> np.ndarray:
     return np.ascontiguousarray(pixels[y : y + box.height, x : x + box.width])
 
 
+def area_of(grid: Grid, tiles: Iterable[int]) -> int:
+    """Pixels of tiles."""
+    boxes = [grid.box(index) for index in tiles]
+    return sum(box.width * box.height for box in boxes)
+
+
+def looking_drawn(pixels: np.ndarray, origin: Box, grid: Grid, region: Box, workers: Workers) -> list[int]:
+    """Numbers of the tiles of a region that look drawn; none where they could not be coded.
+
+    Args:
+        pixels: uint8 H x W x C of ``origin``.
+    """
+    tiles = grid.touching(region) if available() else []
+    found = workers.map(lambda i: is_drawn(cut_tile(pixels, origin, grid.box(i))), tiles)
+    return [i for i, yes in zip(tiles, found) if yes]
+
+
 class DrawnTiles:
     """The drawn tiles of a picture.
 
@@ -53,16 +70,16 @@ class DrawnTiles:
     ) -> None:
         self.pixels, self.origin = shown_pixels(pixels, layout)
         self._layout = layout
-        grid, tiles = layout.grid, layout.region_tiles
-        if not single and grid.log2 > DEFAULT_LOG2:  # whether a picture is drawn does not depend on its tiles
-            grid = Grid(grid.width, grid.height, DEFAULT_LOG2)
-            tiles = tuple(grid.touching(layout.region))
-        found = workers.map(lambda i: is_drawn(cut_tile(self.pixels, self.origin, grid.box(i))), tiles)
-        drawn = [i for i, yes in zip(tiles, found) if yes] if available() else []
-        areas = {i: grid.box(i).width * grid.box(i).height for i in tiles}
-        self.share = sum(areas[i] for i in drawn) / sum(areas.values())
-        self._versions = dict(zip(drawn, workers.map(self._code, drawn))) if single else {}
-        self._chosen: dict[tuple[int, int], DrawnTile | None] = {}
+        grid = layout.grid
+        usual = Grid(grid.width, grid.height, DEFAULT_LOG2) if layout.region == grid.picture else grid
+        found = looking_drawn(self.pixels, self.origin, usual, layout.region, workers)
+        # whether a picture is drawn does not depend on its tiles
+        self.share = area_of(usual, found) / area_of(usual, usual.touching(layout.region))
+        if not single:
+            found = []
+        elif grid != usual:
+            found = looking_drawn(self.pixels, self.origin, grid, layout.region, workers)
+        self._versions = dict(zip(found, workers.map(self._code, found)))
 
     def __bool__(self) -> bool:
         """Whether any tile looks drawn."""
@@ -84,25 +101,16 @@ class DrawnTiles:
             *(drawn_tile(samples, DRAWN_EFFORT, original) for samples in reduced),
         ]
 
-    def choose(
-        self, index: int, rate: int, worth: float, bits: float, synthesised: Callable[[], np.ndarray]
+    def cheapest(
+        self, index: int, worth: float, bits: float, synthesised: Callable[[], np.ndarray]
     ) -> DrawnTile | None:
         """The version of a tile that costs less than the network's, by bits and worth of the error, if there is one.
 
         Args:
-            rate: index of the tile; a choice is remembered by it.
             worth: bits that a squared grey level of all three channels is worth.
             bits: of the network's payload.
             synthesised: gives the network's pixels, uint8 h x w x C.
         """
-        place = index, rate
-        if place not in self._chosen:
-            self._chosen[place] = self._cheapest(index, worth, bits, synthesised)
-        return self._chosen[place]
-
-    def _cheapest(
-        self, index: int, worth: float, bits: float, synthesised: Callable[[], np.ndarray]
-    ) -> DrawnTile | None:
         worth *= 3 / self.pixels.shape[2]
         costs = [8 * len(tile.payload) + worth * tile.error for tile in self._versions[index]]
         at = int(np.argmin(costs))

@@ -12,11 +12,13 @@ from ..images import with_hidden_filled
 from ..limits import Limits, limits_or_default
 from ..notices import Warn, issue
 from ..registry import ModelSet, load_set, set_for
+from ..tiles import LARGE_LOG2
 from .analysis import analyse
 from .cropping import CropSource, find_crop
 from .drawn_file import lossless_file
 from .file_coder import FileCoder
-from .layout import TILE_SIDES, lay_out
+from .layout import TILE_SIDES, TileLayout, lay_out
+from .mixed import better_coder, small_tiles
 from .rate_control import Target
 from .refinement import check_effort, passes_of
 from .sources import PictureSource, picture_of
@@ -74,8 +76,9 @@ def encode(
             more while encoding, and corrects their latents by what is missing in the result. Without loss, and with
             sets of entropy profile 1, it changes nothing.
         threads: default: the cores this process may use. The bytes do not depend on it.
-        tile: tile side, 128, 256 or 512 pixels; default: 512 with a set of entropy profile 2, else 256; with a crop,
-            128 or 256, whichever reaches less far beyond it. 512 needs such a set, or ``lossless``, and no crop.
+        tile: tile side, 128, 256 or 512 pixels; default: 512 with a set of entropy profile 2, or 128 where a part of
+            the picture is drawn and that costs less; 256 with other sets; with a crop, 128 or 256, whichever reaches
+            less far beyond it. 512 needs a set of profile 2, or ``lossless``, and no crop.
         crop: the part that matters: a ``texcodec.crop.Profile``, the path of one, or (x, y, width, height) in
             pixels. The grid of tiles starts at its corner.
         outside: with a crop: "drop" (the default) leaves out the tiles outside, "coarse" codes them at the
@@ -131,21 +134,30 @@ def encode(
         raise ParameterError(f"The model set {models.name} codes tiles of 128 or 256 pixels, not of {tile}.")
     layout = lay_out(picture.width, picture.height, tile, found, large=large)
     with Workers(threads) as workers:
-        counter = Counter(2 * (1 + passes) * len(layout.coded), progress)
-        analysed = analyse(picture, layout, models, workers, counter)
         around = surroundings_of(picture, layout, found, metadata=metadata)
         if preview:
             around = replace(around, ancillary=[*around.ancillary, *preview_chunks(picture, found, target)])
-        coder = FileCoder(
-            picture,
-            analysed,
-            models,
-            workers,
-            around,
-            cropped=found is not None,
-            passes=passes,
-            counter=counter,
-        )
+        counter = Counter(0, progress)
+
+        def coder_of(layout: TileLayout) -> FileCoder:
+            counter.total += 2 * (1 + passes) * len(layout.coded)
+            analysed = analyse(picture, layout, models, workers, counter)
+            return FileCoder(
+                picture,
+                analysed,
+                models,
+                workers,
+                around,
+                cropped=found is not None,
+                passes=passes,
+                counter=counter,
+            )
+
+        small = small_tiles(picture, layout, workers) if layout.grid.log2 == LARGE_LOG2 and not tile else None
+        coder = coder_of(layout)
+        if small is not None:
+            coder = better_coder(coder, lambda: coder_of(small), target)
+            counter.total = counter.done + (1 + 2 * passes) * len(coder.layout.coded)
         data = TargetFile(coder).run(target, warn, nearest=nearest)
     return with_preview(data, picture, found, target, limits, warn) if preview else data
 

@@ -9,18 +9,19 @@ import numpy as np
 from ..constants import COMPACT_PROFILE, IDENTITY_BYTES, SHORT_IDENTITY_BYTES
 from ..container import ABSENT_ENTRY, DRAWN_MINOR, Header, TileEntry, symbols_crc, tile_entry, write
 from ..images import Picture
-from ..registry import ModelSet
-from .analysis import AnalysedPicture
+from ..registry import ModelSet, PyramidSet
+from .analysis import AnalysedPicture, alone, beside_drawn
 from .coders import coders_of
 from .drawn_coder import DrawnTile
 from .drawn_tiles import DrawnTiles
 from .outcome import Outcome
-from .rate_control import psnr, squared_error
+from .padding import padded_planes
+from .rate_control import psnr, psnr_of_error, squared_error
 from .rdoq import error_worth
 from .reconstruction import plan, render, rounded, synthesise
 from .refinement import refined
 from .surroundings import Surroundings
-from .tile import AnalysedTile, CodedTile, TileLatents
+from .tile import AnalysedTile, CodedTile, DecodedTile, TileLatents
 from .workers import Counter, Workers
 
 CONTAINER_BYTES, COMPACT_BYTES = 60, 30
@@ -30,8 +31,6 @@ CROP_MINOR = 1
 """Minor version of the format in files with a crop."""
 COMPACT_MINOR = 3
 """Of compact files, which do not state it."""
-LAPPED_PROFILES = (2,)
-"""Entropy profiles whose transform reaches across the borders of tiles; single tiles are not drawn with them yet."""
 COARSEST = 0
 """Rate index of the tiles outside a crop's region, where they are coded at all."""
 MOST_BELOW = 128
@@ -68,19 +67,21 @@ class FileCoder:
         self.surroundings, self.cropped = surroundings, cropped
         self.coders = coders_of(models, models.manifest.entropy_profile)
         self.compact = models.manifest.entropy_profile == COMPACT_PROFILE
-        # beside a drawn tile, a lapped transform would have to be analysed anew
-        single = models.manifest.entropy_profile not in LAPPED_PROFILES
+        # analysis with a network sees far beyond the border at which the lapped transform would have to end
+        single = not (isinstance(models, PyramidSet) and models.analyses_deeply)
         self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers, single=single)
+        self._planes = padded_planes(picture.pixels, analysed.layout)
         self.outcome = Outcome(picture.pixels, analysed.layout, models)
         self.passes = passes
         self._refined: tuple[list[int], Mapping[int, AnalysedTile]] | None = None
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
+        self._versions: dict[tuple[int, int], DrawnTile | None] = {}
 
     def give_up_drawing(self) -> None:
         """Code all tiles with the networks from now on."""
         self.drawn.give_up()
-        self._written, self._bits = None, {}
+        self._written, self._refined, self._bits = None, None, {}
 
     def _rates(self, chosen: list[int]) -> dict[int, int]:
         """The rate index of every coded tile, by its number."""
@@ -120,59 +121,81 @@ class FileCoder:
             return COMPACT_MINOR
         return 0 if not self.cropped else CROP_MINOR
 
+    def _drawn(self, chosen: list[int]) -> Mapping[int, DrawnTile]:
+        """The tiles of a file at these rates that are drawn, by their numbers."""
+        places = [place for place in self._rates(chosen).items() if place[0] in self.drawn]
+        found = self.workers.map(self._drawn_at, places)
+        return {index: tile for (index, _), tile in zip(places, found) if tile is not None}
+
+    def _drawn_at(self, place: tuple[int, int]) -> DrawnTile | None:
+        """The version of a tile without a network, if at this rate index it costs less than the network's.
+
+        The network's is that of the tile alone: what is beside it is not settled yet.
+        """
+        if place not in self._versions:
+            index, rate = place
+            tile = alone(self.analysed, index, *self._planes, self.models)
+            coder = self.coders[tile.class_index]
+            coded = coder.quantise(tile, rate)
+
+            def synthesised() -> np.ndarray:
+                planes = synthesise(self.layout.grid, index, {index: coded.decoded()}, self.models)
+                return rounded(planes.mean(0, keepdims=True) if self.picture.channels == 1 else planes)
+
+            worth = error_worth(self.models, rate)
+            self._versions[place] = self.drawn.cheapest(index, worth, coder.bits(coded), synthesised)
+        return self._versions[place]
+
+    def _analysed(self, drawn: Mapping[int, DrawnTile]) -> AnalysedPicture:
+        return beside_drawn(self.analysed, self.picture.pixels, self.models, self.workers, drawn)
+
     def _latents(self, chosen: list[int]) -> Mapping[int, AnalysedTile]:
-        """What the tiles of a file at these rates are quantised from, by their numbers; the last is kept."""
+        """What the tiles of a file at these rates that networks code are quantised from, by their numbers; the last is
+        kept.
+        """
         if self._refined is not None and self._refined[0] == chosen:
             return self._refined[1]
-        tiles: Mapping[int, AnalysedTile] = self.tiles
-        rate_of = self._rates(chosen)
+        analysed, rate_of = self._analysed(self._drawn(chosen)), self._rates(chosen)
+        tiles: Mapping[int, AnalysedTile] = analysed.tiles
 
-        def decoded(index: int) -> TileLatents:
-            tile = tiles[index]
+        def decoded(index: int) -> TileLatents | None:
+            tile = tiles.get(index)
+            if tile is None:
+                return None
             return self.coders[tile.class_index].quantise(tile, rate_of[index]).decoded()
 
+        coded = self.layout.coded
         for _ in range(self.passes):
-            now = dict(zip(self.layout.coded, self.workers.map(decoded, self.layout.coded, self.counter)))
+            found = zip(coded, self.workers.map(decoded, coded, self.counter))
+            now = {index: tile for index, tile in found if tile is not None}
             tiles = refined(
-                self.analysed, tiles, now, self.picture.pixels, self.models, self.workers, self.counter
+                analysed, tiles, now, self.picture.pixels, self.models, self.workers, self.counter
             )
         self._refined = list(chosen), tiles
         return tiles
 
     def _code(self, index: int, rate: int, tile: AnalysedTile) -> CodedTile:
-        """What the payload of a tile is to hold at a rate index: symbols, or samples where those cost less.
+        return self.coders[tile.class_index].quantise(tile, rate)
 
-        Args:
-            tile: what it is quantised from.
-        """
+    def _bits_of(self, place: tuple[int, int]) -> float:
+        """About the bits of a tile at a rate index."""
+        drawn = self._drawn_at(place) if place[0] in self.drawn else None
+        if drawn is not None:
+            return 8.0 * len(drawn.payload)
+        tile = self.tiles[place[0]]
         coder = self.coders[tile.class_index]
-        coded: CodedTile = coder.quantise(tile, rate)
-        if index not in self.drawn:
-            return coded
-
-        def synthesised() -> np.ndarray:
-            # alone, without its neighbours' latents: their rates and classes are not settled yet
-            planes = synthesise(self.layout.grid, index, {index: coded.decoded()}, self.models)
-            return rounded(planes.mean(0, keepdims=True) if self.picture.channels == 1 else planes)
-
-        bits, worth = coder.bits(coded), error_worth(self.models, rate)
-        return self.drawn.choose(index, rate, worth, bits, synthesised) or coded
-
-    def _bits_of(self, coded: CodedTile) -> float:
-        if isinstance(coded, DrawnTile):
-            return 8.0 * len(coded.payload)
-        return self.coders[coded.class_index].bits(coded)
+        return coder.bits(coder.quantise(tile, place[1]))
 
     def file(self, rates: list[int]) -> bytes:
         """The file at these rates; the last one is kept, as a search often ends on it."""
         if self._written is not None and self._written[0] == rates:
             return self._written[1]
         rate_of, base = self._rates(rates), self._header(rates).rate_index
-        latents = self._latents(rates)
+        latents, drawn = self._latents(rates), self._drawn(rates)
 
         def run(index: int) -> tuple[bytes, TileEntry]:
             rate = rate_of[index]
-            coded = self._code(index, rate, latents[index])
+            coded = drawn.get(index) or self._code(index, rate, latents[index])
             self.outcome.keep(index, coded)
             if isinstance(coded, DrawnTile):
                 payload, offset = coded.payload, coded.offset
@@ -186,7 +209,7 @@ class FileCoder:
 
         coded = dict(zip(self.layout.coded, self.workers.map(run, self.layout.coded, self.counter)))
         tiles = [coded.get(i, (b"", ABSENT_ENTRY)) for i in range(len(self.layout.grid))]
-        header = self._header(rates, drawn=any(entry.drawn for _, entry in tiles))
+        header = self._header(rates, drawn=bool(drawn))
         data = write(
             header,
             [p for p, _ in tiles],
@@ -203,7 +226,7 @@ class FileCoder:
 
         def run(place: tuple[int, int]) -> None:
             if place not in self._bits:
-                self._bits[place] = self._bits_of(self._code(*place, self.tiles[place[0]]))
+                self._bits[place] = self._bits_of(place)
 
         for _ in self.workers.map(run, rate_of.items()):
             pass
@@ -214,10 +237,23 @@ class FileCoder:
         container = sum(len(data) + 12 for data in chunks) + fixed + entry * len(rate_of)
         return round(tiles) + container
 
+    def draws_at(self, rate_index: int) -> bool:
+        """Whether a file at a rate index has drawn tiles."""
+        return bool(self._drawn([rate_index] * len(self.layout.region_tiles)))
+
+    def draws_all(self, rates: list[int]) -> bool:
+        """Whether all tiles of a file at these rates are drawn."""
+        return len(self._drawn(rates)) == len(self.layout.coded)
+
+    def estimated_error(self, rate_index: int) -> float:
+        """Sum of the squared errors at a rate index, latents not corrected: a little too high."""
+        rates = [rate_index] * len(self.layout.region_tiles)
+        tiles = self._analysed(self._drawn(rates)).tiles
+        return squared_error(self._region_pixels(), self._decoded(rates, tiles))
+
     def estimated_psnr(self, rate_index: int) -> float:
         """PSNR of the layout's region, decoded at a rate index without correcting latents: a little too low."""
-        rates = [rate_index] * len(self.layout.region_tiles)
-        return psnr(self._region_pixels(), self._decoded(rates, self.tiles))
+        return psnr_of_error(self.estimated_error(rate_index), self._region_pixels().size)
 
     def psnr(self, rate_index: int) -> float:
         """PSNR of the layout's region, decoded at a rate index."""
@@ -238,6 +274,11 @@ class FileCoder:
         box = self.layout.region
         wanted = plan(self.layout.grid, box, fusion=header.fusion, halo=header.halo)
         needed = [i for i in wanted.decoded if i in rate_of]
-        coded = self.workers.map(lambda i: self._code(i, rate_of[i], latents[i]).decoded(), needed)
-        tiles, grey = dict(zip(needed, coded)), self.picture.channels == 1
+        drawn = self._drawn(chosen)
+
+        def decoded(index: int) -> DecodedTile:
+            coded = drawn.get(index) or self._code(index, rate_of[index], latents[index])
+            return coded.decoded()
+
+        tiles, grey = dict(zip(needed, self.workers.map(decoded, needed))), self.picture.channels == 1
         return render(wanted, tiles, self.models, self.workers, rate_index=header.rate_index, grey=grey)

@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
+
+from ..tiles import Grid
+
+
+class Sides(NamedTuple):
+    """Of a tile: whether what lies there is coded in the same way, so that the transform reaches across."""
+
+    above: bool
+    below: bool
+    left: bool
+    right: bool
+
+
+CLOSED = Sides(False, False, False, False)
+"""Of a tile that is coded alone."""
+
+
+def open_sides(grid: Grid, index: int, coded: Callable[[int], bool]) -> Sides:
+    """The sides of a tile that the transform reaches across.
+
+    Args:
+        coded: whether networks code the tile of a number.
+    """
+    beside = {(dy, dx) for number, dy, dx in grid.around(index) if not (dy and dx) and coded(number)}
+    return Sides((-1, 0) in beside, (1, 0) in beside, (0, -1) in beside, (0, 1) in beside)
 
 
 def inner_borders(blocks: int, *, before: bool, behind: bool) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..constants import RATE_INDICES
 from ..fusion import SeamBlock, block_input, correction, needed_pixels, seam_blocks
 from ..registry import ModelSet
 from ..tiles import STRIDE, Box, Grid
-from .lapping import inner_borders
+from .lapping import inner_borders, open_sides
 from .tile import DecodedTile, TileLatents, TileSamples
 from .workers import Counter, Workers
 
@@ -120,13 +120,11 @@ def synthesise(grid: Grid, index: int, tiles: Mapping[int, DecodedTile], models:
     latents = with_halo(grid, index, tiles, models)
     borders = {}
     if models.manifest.entropy_profile > 1:
-        beside = {
-            (dy, dx) for number, dy, dx in grid.around(index) if isinstance(tiles.get(number), TileLatents)
-        }
+        sides = open_sides(grid, index, lambda number: isinstance(tiles.get(number), TileLatents))
         rows, columns = grid.latent_shape(index)
         borders = {
-            "inner_rows": inner_borders(rows, before=(-1, 0) in beside, behind=(1, 0) in beside),
-            "inner_columns": inner_borders(columns, before=(0, -1) in beside, behind=(0, 1) in beside),
+            "inner_rows": inner_borders(rows, before=sides.above, behind=sides.below),
+            "inner_columns": inner_borders(columns, before=sides.left, behind=sides.right),
         }
     pixels = synthesised(latents, own, models, borders)
     own_pixels = pixels[:, y : y + box.height, x : x + box.width]

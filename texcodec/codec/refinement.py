@@ -20,6 +20,7 @@ from ..registry import ModelSet, PyramidSet
 from ..registry.picture_manifest import PSNR, SSIM
 from .analysis import AnalysedPicture, lapped
 from .eyes import REACH, is_for_eyes, missing_to_eyes, weights
+from .lapping import open_sides
 from .padding import padded_planes
 from .reconstruction import synthesise
 from .tile import AnalysedTile, TileLatents
@@ -74,9 +75,9 @@ def refined(
     """What to quantise in the place of the latents that tiles were quantised from.
 
     Args:
-        analysed: the picture as it was before any correction.
+        analysed: the picture as it was before any correction, without its drawn tiles.
         tiles: what its tiles were quantised from.
-        decoded: what they were decoded to; all tiles of the layout, by their numbers.
+        decoded: what they were decoded to: all tiles of the layout that networks code, by their numbers.
         pixels: uint8 H x W x C, the whole picture.
     """
     layout, share = analysed.layout, SHARES[models.manifest.tune]
@@ -86,6 +87,8 @@ def refined(
     missing = np.zeros((3, bounds.height, bounds.width), np.float16)
 
     def decode(index: int) -> None:
+        if index not in decoded:
+            return
         box = grid.box(index)
         shown = box.clip(layout.shown)
         found = shown.cut(synthesise(grid, index, decoded, models), box)
@@ -96,11 +99,13 @@ def refined(
     def lacking(index: int, tile: TileLatents) -> np.ndarray:
         """Latents of what is missing in a tile; for eyes, divided by what their errors count."""
         own, shown = grid.latent_box(index), analysed.tiles[index].masking
+        sides = open_sides(grid, index, decoded.__contains__)
         if planes is None or shown is None or not isinstance(models, PyramidSet):
-            return lapped(own, missing, bounds, models, tile.class_index)
+            return lapped(own, missing, bounds, models, tile.class_index, sides)
         around = own.grow(REACH).clip(bounds)
         parts = (around.cut(planes, bounds), around.cut(missing, bounds))
-        more = lapped(own, missing_to_eyes(*parts, models, tile.rate_index), around, models, tile.class_index)
+        lacks = missing_to_eyes(*parts, models, tile.rate_index)
+        more = lapped(own, lacks, around, models, tile.class_index, sides)
         return more / np.maximum(weights(models, shown, tile.rate_index), np.float32(LEAST_WEIGHT))
 
     def correct(index: int) -> AnalysedTile:
@@ -114,4 +119,4 @@ def refined(
 
     for _ in workers.map(decode, layout.coded, counter):
         pass
-    return dict(zip(layout.coded, workers.map(correct, layout.coded)))
+    return dict(zip(decoded, workers.map(correct, decoded)))
