@@ -76,6 +76,12 @@ def page(height: int, width: int) -> np.ndarray:
     return out
 
 
+def with_page(picture: np.ndarray) -> np.ndarray:
+    """The same with a page of 128 x 128 pixels over its left upper part."""
+    picture[:128, :128] = page(128, 128)
+    return picture
+
+
 def shades(height: int, width: int) -> np.ndarray:
     """Bands of slightly different greys, uint8 height x width x 3."""
     return np.broadcast_to((np.arange(width) // 6 % 23 * 2)[None, :, None], (height, width, 3)).astype(
@@ -206,6 +212,8 @@ LIMITED: dict[str, Callable[[], bytes]] = {
     # reaches the limit of what synthesis adds
     "finest": lambda: encode(scene(60, 80), models=STD_6, quality=100),
     "large": lambda: encode(scene(290, 540), models=STD_6, quality=15),
+    # a drawn tile at the corner of coded ones
+    "page": lambda: encode(with_page(scene(260, 390)), models=STD_6, quality=60),
 }
 FOLDERS = {
     ".": (TINY_1, PICTURES),
