@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from ..constants import COMPACT_PROFILE, IDENTITY_BYTES, SHORT_IDENTITY_BYTES
 from ..container import ABSENT_ENTRY, DRAWN_MINOR, Header, TileEntry, symbols_crc, tile_entry, write
 from ..images import Picture
 from ..registry import ModelSet, PyramidSet
+from ..tiles import DEFAULT_LOG2, Box
 from .analysis import AnalysedPicture, alone, beside_drawn
 from .coders import coders_of
 from .drawn_coder import DrawnTile
@@ -68,15 +70,20 @@ class FileCoder:
         self.coders = coders_of(models, models.manifest.entropy_profile)
         self.compact = models.manifest.entropy_profile == COMPACT_PROFILE
         # analysis with a network sees far beyond the border at which the lapped transform would have to end
-        single = not (isinstance(models, PyramidSet) and models.analyses_deeply)
+        deep = isinstance(models, PyramidSet) and models.analyses_deeply
+        # a large tile is rarely drawn as a whole; small ones are tried where parts of a picture are (``mixed``)
+        single = not deep and analysed.layout.grid.log2 <= DEFAULT_LOG2
         self.drawn = DrawnTiles(picture.pixels, analysed.layout, workers, single=single)
-        self._planes = padded_planes(picture.pixels, analysed.layout)
         self.outcome = Outcome(picture.pixels, analysed.layout, models)
         self.passes = passes
         self._refined: tuple[list[int], Mapping[int, AnalysedTile]] | None = None
         self._written: tuple[list[int], bytes] | None = None
         self._bits: dict[tuple[int, int], float] = {}
         self._versions: dict[tuple[int, int], DrawnTile | None] = {}
+
+    @cached_property
+    def _planes(self) -> tuple[np.ndarray, Box]:
+        return padded_planes(self.picture.pixels, self.layout)
 
     def give_up_drawing(self) -> None:
         """Code all tiles with the networks from now on."""
@@ -175,6 +182,7 @@ class FileCoder:
         return tiles
 
     def _code(self, index: int, rate: int, tile: AnalysedTile) -> CodedTile:
+        """What networks make of a tile at a rate index; ``tile`` is what it is quantised from."""
         return self.coders[tile.class_index].quantise(tile, rate)
 
     def _bits_of(self, place: tuple[int, int]) -> float:
