@@ -249,10 +249,6 @@ class FileCoder:
         """Whether a file at a rate index has drawn tiles."""
         return bool(self._drawn([rate_index] * len(self.layout.region_tiles)))
 
-    def draws_all(self, rates: list[int]) -> bool:
-        """Whether all tiles of a file at these rates are drawn."""
-        return len(self._drawn(rates)) == len(self.layout.coded)
-
     def estimated_error(self, rate_index: int) -> float:
         """Sum of the squared errors at a rate index, latents not corrected: a little too high."""
         rates = [rate_index] * len(self.layout.region_tiles)

@@ -27,9 +27,6 @@ LOSSLESS_BITS = 1.0
 NEAR_LOSSLESS = 0.8
 """Share of the estimated bytes without loss from which on the picture is really coded so."""
 
-WITHOUT_SET = 64
-"""Bytes that a file may have more than one whose tiles are all drawn, but which names a model set."""
-
 
 class TargetFile:
     """Finds the file of a picture that serves a target."""
@@ -115,8 +112,6 @@ class TargetFile:
     def _without_network(self, rates: list[int], target: Target) -> DrawnFile | None:
         """The whole picture as one drawing, if that serves the target better than the file at these rates."""
         size = len(self.coder.file(rates))
-        if self.coder.draws_all(rates):
-            size += WITHOUT_SET
         files = self._drawn_files(size)
         if not files:
             return None
