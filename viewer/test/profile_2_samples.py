@@ -88,10 +88,10 @@ FILES: dict[str, Callable[[], bytes]] = {
     "blocks": lambda: encode(scene(136, 143), quality=55, tile=128),
     "lapped": lambda: encode(scene(260, 300), quality=45, tile=128),
     "without-fusion": lambda: without(encode(scene(140, 260), quality=60, tile=128), set(), fusion=False),
-    "large-tiles": lambda: encode(scene(270, 530), quality=35),
+    "large-tiles": lambda: encode(scene(270, 530), quality=35, tile=512),
     # tiles that are synthesised in parts: four of the first one, two of those beside and below it
-    "parts": lambda: encode(scene(530, 700), quality=35),
-    "parts-gaps": lambda: without(encode(scene(530, 700), quality=30), {1}, fusion=False),
+    "parts": lambda: encode(scene(530, 700), quality=35, tile=512),
+    "parts-gaps": lambda: without(encode(scene(530, 700), quality=30, tile=512), {1}, fusion=False),
     "lowest": lambda: encode(scene(70, 90), quality=1),
     "highest": lambda: encode(noise(35, 48), quality=100),
     "soft": lambda: encode(np.repeat(scene(150, 260)[..., :1] // 8 + 90, 3, -1), quality=12, tile=128),
@@ -176,7 +176,7 @@ def damage(folder: Path, tiles: list[list[int]]) -> None:
 
 def released(folder: Path) -> None:
     """A file of a released set, whose synthesis sees further than that of the small one."""
-    data = texcodec.encode(scene(390, 700), models="std-3", quality=35, threads=1)
+    data = texcodec.encode(scene(390, 700), models="std-3", quality=35, tile=512, threads=1)
     assert data[:5] == b"\x89TCX\2"
     (folder / "std-3.tcx").write_bytes(data)
     texcodec.decode(data).save(folder / "std-3.png")
